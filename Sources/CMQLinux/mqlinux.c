@@ -1,0 +1,71 @@
+#define _GNU_SOURCE
+#include "mqlinux.h"
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+int mq_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+int mq_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int mq_fallocate(int fd, off_t offset, off_t length) { return fallocate(fd, 0, offset, length); }
+
+ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset) {
+    struct iovec vector = {bytes, count};
+    return preadv2(fd, &vector, 1, offset, RWF_NOWAIT);
+}
+
+void mq_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+int mq_lock_file(int fd) {
+    // Java's FileChannel.tryLock(0, 1, false) is a POSIX record lock on the first byte.
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    return fcntl(fd, F_SETLK, &lock);
+}
+
+int mq_o_direct(void) { return O_DIRECT; }
+
+struct start {
+    void (*body)(void *);
+    void *context;
+};
+
+static void *run(void *argument) {
+    struct start start = *(struct start *)argument;
+    free(argument);
+    start.body(start.context);
+    return NULL;
+}
+
+int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned long *thread) {
+    struct start *start = malloc(sizeof *start);
+    if (!start) return 12;  // ENOMEM
+    start->body = body;
+    start->context = context;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_t handle;
+    int result = pthread_create(&handle, &attributes, run, start);
+    pthread_attr_destroy(&attributes);
+    if (result) free(start);
+    else *thread = handle;
+    return result;
+}
+
+void mq_join(unsigned long thread) { pthread_join((pthread_t)thread, NULL); }
+
+int mq_disk_space(const char *path, uint64_t *total, uint64_t *available) {
+    struct statvfs space;
+    if (statvfs(path, &space)) return -1;
+    *total = (uint64_t)space.f_blocks * space.f_frsize;
+    *available = (uint64_t)space.f_bavail * space.f_frsize;
+    return 0;
+}
+
+uint64_t mq_physical_memory(void) { return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE); }

@@ -1,0 +1,69 @@
+// Fixed-position big-endian loads from a span. Every read is bounds checked once, then done in one load.
+// @inlinable: called per field from other modules; out of line a field costs about 20 ns, inlined under 1 ns.
+
+extension Span where Element == UInt8 {
+    /// The byte at `offset` as an unsigned integer.
+    /// - Precondition: `offset` is inside the span.
+    @inlinable public func uint8(at offset: Int) -> UInt8 { self[offset] }
+
+    /// Two bytes at `offset`, big-endian.
+    /// - Precondition: both bytes are inside the span.
+    @inlinable public func int16(at offset: Int) -> Int16 {
+        Int16(bitPattern: load(UInt16.self, at: offset))
+    }
+
+    /// Four bytes at `offset`, big-endian.
+    /// - Precondition: all four bytes are inside the span.
+    @inlinable public func int32(at offset: Int) -> Int32 {
+        Int32(bitPattern: load(UInt32.self, at: offset))
+    }
+
+    /// Eight bytes at `offset`, big-endian.
+    /// - Precondition: all eight bytes are inside the span.
+    @inlinable public func int64(at offset: Int) -> Int64 {
+        Int64(bitPattern: load(UInt64.self, at: offset))
+    }
+
+    @inlinable @inline(__always)  // the four accessors above are its only callers
+    func load<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type, at offset: Int) -> T {
+        precondition(offset >= 0 && offset &+ MemoryLayout<T>.size <= count, "read past the end of a span")
+        // SAFETY: the range was checked on the line above; an unaligned load has no alignment to keep.
+        return unsafe T(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
+    }
+
+    /// Whether the bytes are those of `text` (ASCII or UTF-8).
+    @inlinable public func equals(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        for index in 0..<count {
+            // SAFETY: index < utf8CodeUnitCount, and a literal's bytes live as long as the process.
+            guard self[index] == (unsafe text.utf8Start[index]) else { return false }
+        }
+        return true
+    }
+
+    /// Whether both spans hold the same bytes.
+    @inlinable public func equals(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in 0..<count where self[index] != other[index] { return false }
+        return true
+    }
+
+    /// Whether the span begins with the bytes of `text`.
+    @inlinable public func starts(with text: StaticString) -> Bool {
+        count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equals(text)
+    }
+
+    /// A copy as an array.
+    @inlinable public func toArray() -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            for index in 0..<count { unsafe buffer[index] = self[index] }  // SAFETY: capacity is `count`
+            filled = count
+        }
+    }
+
+    /// The bytes as text; invalid UTF-8 becomes U+FFFD.
+    @inlinable public func toString() -> String {
+        // SAFETY: the pointer is used inside the closure only.
+        unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}

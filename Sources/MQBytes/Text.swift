@@ -1,0 +1,53 @@
+/// Decimal text, as ext fields carry every number.
+public enum Decimal {
+    /// The value of `bytes`, or `nil` if they are not a decimal 64-bit integer with an optional sign.
+    public static func parse(_ bytes: Span<UInt8>) -> Int64? {
+        guard bytes.count > 0, bytes.count <= 20 else { return nil }
+        let negative = bytes[0] == 45
+        var index = negative || bytes[0] == 43 ? 1 : 0
+        guard index < bytes.count else { return nil }
+        var magnitude: UInt64 = 0
+        while index < bytes.count {
+            let digit = bytes[index] &- 48
+            guard digit < 10 else { return nil }
+            let (product, overflow) = magnitude.multipliedReportingOverflow(by: 10)
+            let (sum, overflowed) = product.addingReportingOverflow(UInt64(digit))
+            guard !overflow, !overflowed else { return nil }
+            magnitude = sum
+            index += 1
+        }
+        if negative { return magnitude <= 1 << 63 ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil }
+        return Int64(exactly: magnitude)
+    }
+}
+
+/// Hexadecimal text, upper case when written, either case when read.
+public enum Hex {
+    /// Two digits for each byte.
+    public static func encode(_ bytes: Span<UInt8>) -> String {
+        var text = ByteBuffer(capacity: bytes.count * 2)
+        for index in 0..<bytes.count { text.append(hex: UInt64(bytes[index]), digits: 2) }
+        return text.span.toString()
+    }
+
+    /// The bytes that `text` spells, or `nil` for an odd length or another character.
+    public static func decode(_ text: Span<UInt8>) -> [UInt8]? {
+        guard text.count % 2 == 0 else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 2)
+        for index in stride(from: 0, to: text.count, by: 2) {
+            guard let high = nibble(text[index]), let low = nibble(text[index + 1]) else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return bytes
+    }
+
+    private static func nibble(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case 48...57: digit - 48
+        case 65...70: digit - 55
+        case 97...102: digit - 87
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import CMQLinux
+import Glibc
+
+/// Folders and names of files.
+public enum Directory {
+    /// Makes `path` and what is missing above it; mkdir(2).
+    public static func create(_ path: String) throws(SystemError) {
+        var prefix = path.hasPrefix("/") ? "/" : ""
+        for part in path.split(separator: "/") {
+            prefix += (prefix.isEmpty || prefix.hasSuffix("/") ? "" : "/") + part
+            if unsafe mkdir(prefix, 0o755) != 0, errno != EEXIST { throw .last("mkdir", prefix) }
+        }
+    }
+
+    /// The names in `path`, sorted, without `.` and `..`. A missing folder is empty.
+    public static func names(in path: String) throws(SystemError) -> [String] {
+        guard let stream = unsafe opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw .last("opendir", path)
+        }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        // SAFETY: the entry is valid until the next readdir on this stream, and its name is copied at once.
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Whether something is at `path`.
+    public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+    /// Removes one file; unlink(2). A missing file is fine.
+    public static func removeFile(_ path: String) throws(SystemError) {
+        if unsafe unlink(path) != 0, errno != ENOENT { throw .last("unlink", path) }
+    }
+
+    /// Removes `path` and everything in it.
+    public static func removeTree(_ path: String) throws(SystemError) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return try removeFile(path) }
+        for name in try names(in: path) { try removeTree(path + "/" + name) }
+        if unsafe rmdir(path) != 0 { throw .last("rmdir", path) }
+    }
+
+    /// Gives `old` the name `new` in one step; rename(2).
+    public static func rename(_ old: String, to new: String) throws(SystemError) {
+        guard unsafe Glibc.rename(old, new) == 0 else { throw .last("rename", old) }
+    }
+
+    /// Makes names added to or removed from the folder durable.
+    public static func synchronize(_ path: String) throws(SystemError) {
+        let descriptor = unsafe mq_open(path, O_RDONLY | O_DIRECTORY, 0)
+        guard descriptor >= 0 else { throw .last("open", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .last("fsync", path) }
+    }
+
+    /// When the file at `path` was last written, in milliseconds since 1970.
+    public static func modificationTime(_ path: String) -> Int64? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
+    }
+
+    /// Bytes of the file system that holds `path`, and how many of them are free for us.
+    public static func space(at path: String) -> (total: UInt64, available: UInt64)? {
+        var total: UInt64 = 0
+        var available: UInt64 = 0
+        return unsafe mq_disk_space(path, &total, &available) == 0 ? (total, available) : nil
+    }
+}

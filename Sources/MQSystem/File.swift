@@ -1,0 +1,165 @@
+import CMQLinux
+import Glibc
+public import MQBytes
+
+/// An open file. Reads and writes name their position, so that threads can share it.
+@safe public final class File: Sendable {
+    /// The descriptor; valid as long as this object.
+    public let descriptor: Int32
+    /// As it was opened.
+    public let path: String
+
+    /// How to open.
+    public enum Mode: Sendable {
+        /// Must exist.
+        case read
+        /// Must exist.
+        case readWrite
+        /// Made if it is missing.
+        case create
+        /// Made, and emptied if it is there.
+        case replace
+        /// Must exist; writes go around the page cache and must be aligned.
+        case direct
+
+        fileprivate var flags: Int32 {
+            switch self {
+            case .read: O_RDONLY
+            case .readWrite: O_RDWR
+            case .create: O_RDWR | O_CREAT
+            case .replace: O_RDWR | O_CREAT | O_TRUNC
+            case .direct: O_WRONLY | mq_o_direct()
+            }
+        }
+    }
+
+    /// Opens `path`; open(2).
+    public init(_ path: String, _ mode: Mode) throws(SystemError) {
+        let descriptor = unsafe mq_open(path, mode.flags, 0o644)  // SAFETY: the path is terminated by the bridge
+        guard descriptor >= 0 else { throw .last("open", path) }
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    deinit { close(descriptor) }
+
+    /// The length in bytes; fstat(2).
+    public func byteCount() throws(SystemError) -> Int {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw .last("fstat", path) }
+        return Int(status.st_size)
+    }
+
+    /// Sets the length; ftruncate(2). New bytes read as zero and take no room until written.
+    public func truncate(to byteCount: Int) throws(SystemError) {
+        guard ftruncate(descriptor, off_t(byteCount)) == 0 else { throw .last("ftruncate", path) }
+    }
+
+    /// Reserves room on the disk; fallocate(2). The length grows to `byteCount`.
+    public func allocate(byteCount: Int) throws(SystemError) {
+        while mq_fallocate(descriptor, 0, off_t(byteCount)) != 0 {
+            guard errno == EINTR else { throw .last("fallocate", path) }
+        }
+    }
+
+    /// Writes all of `bytes` at `offset`; pwrite(2), repeated while the system takes less.
+    public func write(_ bytes: Span<UInt8>, at offset: Int) throws(SystemError) {
+        let failed: Bool = unsafe bytes.withUnsafeBufferPointer { buffer in
+            unsafe writeAll(UnsafeRawBufferPointer(buffer), at: offset)
+        }
+        if failed { throw .last("pwrite", path) }
+    }
+
+    /// Writes several spans of memory that lie one after the other in `buffer`.
+    private func writeAll(_ buffer: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        var done = 0
+        while done < buffer.count {
+            // SAFETY: done < count, so the pointer and the remaining length are inside the caller's buffer.
+            let written = unsafe pwrite(
+                descriptor, buffer.baseAddress.unsafelyUnwrapped + done, buffer.count - done, off_t(offset + done))
+            if written < 0 {
+                if errno == EINTR { continue }
+                return true
+            }
+            done += written
+        }
+        return false
+    }
+
+    /// Reads up to `byteCount` bytes at `offset` to the end of `buffer`; pread(2). May wait for the disk.
+    /// - Returns: bytes read; less than asked only at the end of the file.
+    @discardableResult
+    public func read(_ byteCount: Int, at offset: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int {
+        var total = 0
+        while total < byteCount {
+            var failed = false
+            var got = 0
+            // SAFETY: the closure writes at most `byteCount - total` bytes into room that was reserved for them.
+            unsafe buffer.appendUnsafely(atLeast: byteCount - total) { room in
+                let result = unsafe pread(
+                    descriptor, room.baseAddress, byteCount - total, off_t(offset + total))
+                failed = result < 0
+                got = max(0, result)
+                return got
+            }
+            if failed {
+                if errno == EINTR { continue }
+                throw .last("pread", path)
+            }
+            if got == 0 { break }
+            total += got
+        }
+        return total
+    }
+
+    /// As ``read(_:at:into:)``, but only what is in memory.
+    /// - Returns: `nil` if any of it would need the disk; then nothing is added.
+    public func readIfInMemory(
+        _ byteCount: Int, at offset: Int, into buffer: inout ByteBuffer
+    ) throws(SystemError) -> Int? {
+        var result = 0
+        let before = buffer.count
+        // SAFETY: the closure writes at most `byteCount` bytes into room that was reserved for them.
+        unsafe buffer.appendUnsafely(atLeast: byteCount) { room in
+            result = unsafe mq_pread_nowait(descriptor, room.baseAddress, byteCount, off_t(offset))
+            return max(0, result)
+        }
+        if result < 0 {
+            if errno == EAGAIN || errno == EOPNOTSUPP { return nil }
+            throw .last("preadv2", path)
+        }
+        if result < byteCount {  // the end of the file, or a page that is not in memory
+            let length = try self.byteCount()
+            if offset + result < min(length, offset + byteCount) {
+                buffer.truncate(to: before)
+                return nil
+            }
+        }
+        return result
+    }
+
+    /// Everything in the file.
+    public func readAll(limit: Int) throws(SystemError) -> [UInt8] {
+        let length = try byteCount()
+        guard length <= limit else { throw SystemError(code: EFBIG, call: "read", subject: path) }
+        var buffer = ByteBuffer(capacity: length)
+        try read(length, at: 0, into: &buffer)
+        return buffer.toArray()
+    }
+
+    /// Makes the data durable; fdatasync(2). A failure is final for this file: the kernel may have dropped the pages.
+    public func synchronizeData() throws(SystemError) {
+        guard fdatasync(descriptor) == 0 else { throw .last("fdatasync", path) }
+    }
+
+    /// Makes data and metadata durable; fsync(2).
+    public func synchronize() throws(SystemError) {
+        guard fsync(descriptor) == 0 else { throw .last("fsync", path) }
+    }
+
+    /// Takes the lock that Java's `FileChannel.tryLock(0, 1, false)` takes. Held until the process ends or closes any
+    /// descriptor of the file.
+    public func lock() throws(SystemError) {
+        guard mq_lock_file(descriptor) == 0 else { throw .last("lock", path) }
+    }
+}

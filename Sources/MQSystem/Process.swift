@@ -1,0 +1,79 @@
+import CMQLinux
+import Glibc
+
+/// This process and its surroundings.
+public enum ThisProcess {
+    /// The process id.
+    public static var id: Int32 { getpid() }
+
+    /// Bytes of memory in this machine.
+    public static var physicalMemory: UInt64 { mq_physical_memory() }
+
+    /// The value of an environment variable.
+    public static func environment(_ name: String) -> String? {
+        // SAFETY: the string is copied at once; nothing in this process calls setenv after start.
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// The user's home folder, `/root` or `/tmp` when the environment does not say.
+    public static var home: String { environment("HOME") ?? "/tmp" }
+
+    /// This machine's name.
+    public static var hostName: String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard unsafe gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Blocks the signals that ask for a stop in the calling thread and those it starts later, and ignores SIGPIPE.
+    /// Call first thing in `main`, then wait with ``waitForStopSignal()``.
+    public static func prepareSignals() {
+        signal(SIGPIPE, SIG_IGN)
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGTERM)
+        unsafe sigaddset(&set, SIGINT)
+        unsafe sigaddset(&set, SIGHUP)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// Waits for SIGTERM or SIGINT; SIGHUP is swallowed, because `nohup` users close terminals.
+    public static func waitForStopSignal() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGTERM)
+        unsafe sigaddset(&set, SIGINT)
+        unsafe sigaddset(&set, SIGHUP)
+        var received: Int32 = 0
+        repeat { unsafe sigwait(&set, &received) } while received == SIGHUP
+    }
+
+    /// Writes a line to standard error.
+    public static func complain(_ line: String) { write(line + "\n", to: 2) }
+
+    /// Writes a line to standard output.
+    public static func say(_ line: String) { write(line + "\n", to: 1) }
+
+    /// Writes text as it is to standard output.
+    public static func put(_ text: String) { write(text, to: 1) }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { utf8 in
+            var done = 0
+            while done < utf8.count {
+                // SAFETY: done < count.
+                let written = unsafe Glibc.write(descriptor, utf8.baseAddress.unsafelyUnwrapped + done, utf8.count - done)
+                if written <= 0 { return }
+                done += written
+            }
+        }
+    }
+
+    /// Whether standard error is a terminal, where a progress line may be drawn.
+    public static var hasTerminal: Bool { isatty(2) == 1 }
+
+    /// Ends the process at once.
+    public static func exit(_ code: Int32) -> Never { Glibc.exit(code) }
+}
