@@ -56,8 +56,10 @@ public struct MessageHost: Hashable, Sendable, CustomStringConvertible {
 
     /// The address bytes, 4 or 16.
     public var ip: [UInt8] {
-        let all = (0..<8).map { UInt8(truncatingIfNeeded: high >> UInt64(56 - 8 * $0)) }
-            + (0..<8).map { UInt8(truncatingIfNeeded: low >> UInt64(56 - 8 * $0)) }
+        var all: [UInt8] = []
+        for word in [high, low] {
+            for shift in stride(from: UInt64(56), through: 0, by: -8) { all.append(UInt8(truncatingIfNeeded: word >> shift)) }
+        }
         return isIPv6 ? all : Array(all.prefix(4))
     }
 

@@ -1,4 +1,4 @@
-public import MQBytes
+import MQBytes
 
 /// What topics and groups may be called: `^[%|a-zA-Z0-9_-]+$`, and how long. A name that passes is safe as a file name.
 /// Source: `TopicValidator.java`, `Validators.java`, RocketMQ 5.3.
