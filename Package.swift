@@ -57,7 +57,7 @@ let package = Package(
         module("MQObserve", layer: 0, uses: ["MQBase"]),
         // Layer 1: the system.
         module("MQSystem", layer: 1, uses: ["MQBase", "MQBytes", "CMQLinux"]),
-        module("MQTransport", layer: 1, uses: ["MQSystem", "MQObserve"]),
+        module("MQTransport", layer: 1, uses: ["MQSystem", "MQObserve", "CMQLinux"]),
         module("MQCompression", layer: 1, uses: ["MQBytes", "CZlib"]),
         // Layer 2: formats, pure.
         module("MQJSON", layer: 2, uses: ["MQBytes"]),

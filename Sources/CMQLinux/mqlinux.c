@@ -3,13 +3,17 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 int mq_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
 
-int mq_accept(int fd, struct sockaddr *address, socklen_t *length) {
+int mq_accept(int fd, void *address, unsigned int *length) {
     return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
@@ -69,3 +73,34 @@ int mq_disk_space(const char *path, uint64_t *total, uint64_t *available) {
 }
 
 uint64_t mq_physical_memory(void) { return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE); }
+
+_Static_assert(EPOLLIN == MQ_READABLE && EPOLLOUT == MQ_WRITABLE && EPOLLERR == MQ_ERROR, "epoll's bits");
+_Static_assert(EPOLLHUP == MQ_HANGUP && EPOLLRDHUP == MQ_PEER_CLOSED, "epoll's bits");
+_Static_assert(EPOLL_CTL_ADD == 1 && EPOLL_CTL_DEL == 2 && EPOLL_CTL_MOD == 3, "epoll's operations");
+
+int mq_poller(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int mq_poller_watch(int poller, int operation, int fd, uint32_t events, uint64_t key) {
+    static const int operations[] = {0, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL};
+    struct epoll_event event = {.events = events, .data.u64 = key};
+    return epoll_ctl(poller, operations[operation], fd, &event);
+}
+
+int mq_poller_wait(int poller, struct mq_ready *ready, int count, int milliseconds) {
+    struct epoll_event events[256];
+    int found = epoll_wait(poller, events, count < 256 ? count : 256, milliseconds);
+    for (int index = 0; index < found; index++) {
+        ready[index].key = events[index].data.u64;
+        ready[index].events = events[index].events;
+    }
+    return found;
+}
+
+int mq_waker(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void mq_wake(int waker) { eventfd_write(waker, 1); }
+
+void mq_waker_clear(int waker) {
+    eventfd_t value;
+    eventfd_read(waker, &value);
+}

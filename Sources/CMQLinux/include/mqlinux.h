@@ -4,13 +4,11 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include <sys/uio.h>
-#include <sys/socket.h>
 
 /// open(2) with O_CLOEXEC; `mode` is used when the flags create.
 int mq_open(const char *path, int flags, mode_t mode);
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
-int mq_accept(int fd, struct sockaddr *address, socklen_t *length);
+int mq_accept(int fd, void *address, unsigned int *length);
 /// fallocate(2) over the whole range, mode 0.
 int mq_fallocate(int fd, off_t offset, off_t length);
 /// preadv2(2) with RWF_NOWAIT: fails with EAGAIN rather than wait for the disk.
@@ -29,4 +27,24 @@ void mq_join(unsigned long thread);
 int mq_disk_space(const char *path, uint64_t *total, uint64_t *available);
 /// Bytes of memory of this machine.
 uint64_t mq_physical_memory(void);
+
+/// One ready descriptor: `events` are epoll's bits, `key` is what mq_poller_watch was given.
+struct mq_ready {
+    uint64_t key;
+    uint32_t events;
+};
+/// epoll_create1(2).
+int mq_poller(void);
+/// Adds (1), changes (2) or removes (3) the watch on `fd`; epoll_ctl(2).
+int mq_poller_watch(int poller, int operation, int fd, uint32_t events, uint64_t key);
+/// epoll_wait(2) into at most `count` (256 at most) entries.
+int mq_poller_wait(int poller, struct mq_ready *ready, int count, int milliseconds);
+/// eventfd(2), not blocking.
+int mq_waker(void);
+/// Adds one to the counter: its poller wakes.
+void mq_wake(int waker);
+/// Sets the counter to zero.
+void mq_waker_clear(int waker);
+/// The bits of `events`: readable, writable, the peer has closed its side, error, hang-up.
+enum { MQ_READABLE = 1, MQ_WRITABLE = 4, MQ_ERROR = 8, MQ_HANGUP = 16, MQ_PEER_CLOSED = 0x2000 };
 #endif

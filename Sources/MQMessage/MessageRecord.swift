@@ -1,0 +1,183 @@
+public import MQBase
+public import MQBytes
+
+/// Where the fields of a CommitLog record lie. Big-endian; shown for IPv4 hosts and magic V1:
+/// ```
+/// |0 totalSize i32|4 magic i32|8 bodyCRC i32|12 queueId i32|16 flag i32|20 queueOffset i64|28 physicalOffset i64|
+/// |36 sysFlag i32|40 bornTimestamp i64|48 bornHost 8|56 storeTimestamp i64|64 storeHost 8|72 reconsumeTimes i32|
+/// |76 preparedTransactionOffset i64|84 bodyLength i32, body|topicLength u8 (V2: i16), topic|propertiesLength i16, properties|
+/// ```
+/// An IPv6 host takes 12 bytes more. Source: `MessageDecoder.java`, `CommitLog.java`, RocketMQ 5.3.
+public enum RecordLayout {
+    public static let magicV1 = Int32(bitPattern: 0xDAA3_20A7)
+    public static let magicV2 = Int32(bitPattern: 0xDAA3_20AB)
+    /// Marks the unused rest of a file; its size field counts the bytes up to the file's end.
+    public static let magicBlank = Int32(bitPattern: 0xCBD4_3194)
+    /// Size and magic of a blank.
+    public static let blankByteCount = 8
+
+    public static let magic = 4
+    public static let bodyCRC = 8
+    public static let queueID = 12
+    public static let flag = 16
+    public static let queueOffset = 20
+    public static let physicalOffset = 28
+    public static let sysFlag = 36
+    public static let bornTimestamp = 40
+    public static let bornHost = 48
+
+    /// Where `storeTimestamp` lies.
+    @inlinable public static func storeTimestamp(bornIPv6: Bool) -> Int { bornIPv6 ? 68 : 56 }
+
+    /// Bytes before the body: everything up to and with bodyLength.
+    @inlinable public static func headByteCount(bornIPv6: Bool, storeIPv6: Bool) -> Int {
+        88 + (bornIPv6 ? 12 : 0) + (storeIPv6 ? 12 : 0)
+    }
+
+    /// A body's checksum as it is stored: the top bit is cleared; 0 for an empty body.
+    @inlinable public static func storedCRC(_ body: Span<UInt8>) -> Int32 {
+        Int32(bitPattern: CRC32.value(of: body) & 0x7FFF_FFFF)
+    }
+
+    /// The smallest number of bytes that can be a record.
+    public static let byteCountMin = 91
+}
+
+/// A record in memory, taken apart without copying. The ranges are relative to the record's first byte.
+public struct MessageRecord: Sendable {
+    public let byteCount: Int
+    public let magic: Int32
+    public let bodyCRC: Int32
+    public let queueID: Int32
+    public let flag: Int32
+    public let queueOffset: Int64
+    public let physicalOffset: Int64
+    public let sysFlag: SysFlag
+    public let bornTimestamp: Timestamp
+    public let bornHost: MessageHost
+    public let storeTimestamp: Timestamp
+    public let storeHost: MessageHost
+    public let reconsumeTimes: Int32
+    public let preparedTransactionOffset: Int64
+    public let body: Range<Int>
+    public let topic: Range<Int>
+    public let properties: Range<Int>
+
+    /// Takes the record at the start of `bytes` apart. Every length is checked against the record's own size; the
+    /// body's checksum is not (see ``hasIntactBody(_:)``).
+    /// - Throws: `truncated` if `bytes` ends before the record does; `unknown` for another magic (a blank included).
+    public init(_ bytes: Span<UInt8>) throws(WireError) {
+        guard bytes.count >= 8 else { throw .truncated("record", needed: 8, had: bytes.count, at: 0) }
+        let total = Int(bytes.int32(at: 0))
+        magic = bytes.int32(at: RecordLayout.magic)
+        guard magic == RecordLayout.magicV1 || magic == RecordLayout.magicV2 else {
+            throw .unknown("record magic", Int(magic))
+        }
+        guard total >= RecordLayout.byteCountMin else { throw .lengthOutOfRange("record size", total) }
+        guard bytes.count >= total else { throw .truncated("record", needed: total, had: bytes.count, at: 0) }
+        byteCount = total
+        bodyCRC = bytes.int32(at: RecordLayout.bodyCRC)
+        queueID = bytes.int32(at: RecordLayout.queueID)
+        flag = bytes.int32(at: RecordLayout.flag)
+        queueOffset = bytes.int64(at: RecordLayout.queueOffset)
+        physicalOffset = bytes.int64(at: RecordLayout.physicalOffset)
+        sysFlag = SysFlag(rawValue: bytes.int32(at: RecordLayout.sysFlag))
+        bornTimestamp = Timestamp(rawValue: bytes.int64(at: RecordLayout.bornTimestamp))
+        let bornIPv6 = sysFlag.contains(.bornHostIPv6)
+        let storeIPv6 = sysFlag.contains(.storeHostIPv6)
+        let head = RecordLayout.headByteCount(bornIPv6: bornIPv6, storeIPv6: storeIPv6)
+        guard total >= head else { throw .lengthOutOfRange("record size", total) }
+        bornHost = MessageHost(bytes, at: RecordLayout.bornHost, isIPv6: bornIPv6)
+        let stored = RecordLayout.storeTimestamp(bornIPv6: bornIPv6)
+        storeTimestamp = Timestamp(rawValue: bytes.int64(at: stored))
+        storeHost = MessageHost(bytes, at: stored + 8, isIPv6: storeIPv6)
+        reconsumeTimes = bytes.int32(at: head - 16)
+        preparedTransactionOffset = bytes.int64(at: head - 12)
+
+        var reader = WireReader(bytes.extracting(0..<total))
+        _ = try reader.range(head - 4, "record head")
+        let bodyByteCount = Int(try reader.int32("body length"))
+        body = try reader.range(bodyByteCount, "body")
+        let topicByteCount = magic == RecordLayout.magicV2
+            ? Int(try reader.int16("topic length")) : Int(try reader.uint8("topic length"))
+        topic = try reader.range(topicByteCount, "topic")
+        let propertiesByteCount = Int(try reader.int16("properties length"))
+        properties = try reader.range(propertiesByteCount, "properties")
+        guard reader.remaining == 0 else { throw .lengthOutOfRange("record size", total) }
+    }
+
+    /// Whether the body of this record, which `bytes` begins with, has the checksum that was stored with it.
+    public func hasIntactBody(_ bytes: Span<UInt8>) -> Bool {
+        body.isEmpty || RecordLayout.storedCRC(bytes.extracting(body)) == bodyCRC
+    }
+}
+
+/// What a record is made from, but for what the append decides: offsets and the store's time.
+public struct RecordHead: Sendable {
+    public var queueID: Int32
+    public var flag: Int32
+    public var sysFlag: SysFlag
+    public var bornTimestamp: Timestamp
+    public var bornHost: MessageHost
+    public var storeHost: MessageHost
+    public var reconsumeTimes: Int32
+    public var preparedTransactionOffset: Int64
+
+    public init(
+        queueID: Int32, flag: Int32, sysFlag: SysFlag, bornTimestamp: Timestamp, bornHost: MessageHost,
+        storeHost: MessageHost, reconsumeTimes: Int32 = 0, preparedTransactionOffset: Int64 = 0
+    ) {
+        self.queueID = queueID
+        self.flag = flag
+        var sysFlag = sysFlag
+        if bornHost.isIPv6 { sysFlag.insert(.bornHostIPv6) } else { sysFlag.remove(.bornHostIPv6) }
+        if storeHost.isIPv6 { sysFlag.insert(.storeHostIPv6) } else { sysFlag.remove(.storeHostIPv6) }
+        self.sysFlag = sysFlag
+        self.bornTimestamp = bornTimestamp
+        self.bornHost = bornHost
+        self.storeHost = storeHost
+        self.reconsumeTimes = reconsumeTimes
+        self.preparedTransactionOffset = preparedTransactionOffset
+    }
+
+    /// Appends the whole record, with zeroes where the append will write (see ``RecordLayout``), and returns its size.
+    /// - Parameter properties: appends the properties' stored form.
+    /// - Throws: `lengthOutOfRange` if topic or properties are too long; the buffer is then as before.
+    public func encode(
+        topic: Span<UInt8>, body: Span<UInt8>, into buffer: inout ByteBuffer, properties: (inout ByteBuffer) -> Void
+    ) throws(WireError) -> Int {
+        let start = buffer.count
+        let isLong = topic.count > 127
+        guard topic.count <= 255 else { throw .lengthOutOfRange("topic length", topic.count) }
+        buffer.reserve(160 + body.count + topic.count)
+        buffer.append(bigEndian: Int32(0))
+        buffer.append(bigEndian: isLong ? RecordLayout.magicV2 : RecordLayout.magicV1)
+        buffer.append(bigEndian: RecordLayout.storedCRC(body))
+        buffer.append(bigEndian: queueID)
+        buffer.append(bigEndian: flag)
+        buffer.append(bigEndian: Int64(0))
+        buffer.append(bigEndian: Int64(0))
+        buffer.append(bigEndian: sysFlag.rawValue)
+        buffer.append(bigEndian: bornTimestamp.rawValue)
+        bornHost.append(to: &buffer)
+        buffer.append(bigEndian: Int64(0))
+        storeHost.append(to: &buffer)
+        buffer.append(bigEndian: reconsumeTimes)
+        buffer.append(bigEndian: preparedTransactionOffset)
+        buffer.append(bigEndian: Int32(body.count))
+        buffer.append(body)
+        if isLong { buffer.append(bigEndian: Int16(topic.count)) } else { buffer.append(UInt8(topic.count)) }
+        buffer.append(topic)
+        let lengthAt = buffer.count
+        buffer.append(bigEndian: Int16(0))
+        properties(&buffer)
+        let propertiesByteCount = buffer.count - lengthAt - 2
+        guard propertiesByteCount <= Properties.byteCountMax else {
+            buffer.truncate(to: start)
+            throw .lengthOutOfRange("properties length", propertiesByteCount)
+        }
+        buffer.store(bigEndian: Int16(propertiesByteCount), at: lengthAt)
+        buffer.store(bigEndian: Int32(buffer.count - start), at: start)
+        return buffer.count - start
+    }
+}

@@ -1,0 +1,125 @@
+public import MQBytes
+
+/// A text inside a header: where it lies in the frame's bytes, and whether it holds JSON escapes.
+public struct HeaderText: Equatable, Sendable {
+    @usableFromInline let start: UInt32
+    @usableFromInline let byteCount: UInt32
+    /// Whether the bytes must be unescaped before use.
+    public let isEscaped: Bool
+
+    @usableFromInline init(_ range: Range<Int>, isEscaped: Bool) {
+        start = UInt32(range.lowerBound)
+        byteCount = UInt32(range.count)
+        self.isEscaped = isEscaped
+    }
+
+    /// No text.
+    public static let empty = HeaderText(0..<0, isEscaped: false)
+
+    /// Where the raw bytes lie.
+    @inlinable public var range: Range<Int> { Int(start)..<(Int(start) + Int(byteCount)) }
+
+    /// Whether there are no bytes.
+    @inlinable public var isEmpty: Bool { byteCount == 0 }
+
+    /// Appends the text itself to `buffer`. Invalid escapes have been refused by the decoder; a lone surrogate becomes
+    /// U+FFFD.
+    public func append(from bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
+        let raw = bytes.extracting(range)
+        guard isEscaped else { return buffer.append(raw) }
+        var index = 0
+        buffer.reserve(raw.count)
+        while index < raw.count {
+            let stop = raw.nextQuoteOrBackslash(from: index)
+            if stop > index { buffer.append(raw.extracting(index..<stop)) }
+            guard stop < raw.count else { return }
+            index = JSONEscape.append(raw, at: stop, to: &buffer)
+        }
+    }
+
+    /// A copy of the text.
+    public func string(in bytes: Span<UInt8>) -> String {
+        guard isEscaped else { return bytes.extracting(range).toString() }
+        var buffer = ByteBuffer(capacity: Int(byteCount))
+        append(from: bytes, to: &buffer)
+        return buffer.span.toString()
+    }
+}
+
+/// Backslash escapes of JSON strings.
+enum JSONEscape {
+    /// Bytes the escape at `index` takes, or `nil` if it is not one.
+    static func byteCount(_ bytes: Span<UInt8>, at index: Int) -> Int? {
+        guard index + 1 < bytes.count else { return nil }
+        switch bytes[index + 1] {
+        case UInt8(ascii: "u"): return hex4(bytes, at: index + 2) == nil ? nil : 6
+        case UInt8(ascii: "x"): return index + 3 < bytes.count ? 4 : nil  // fastjson writes \x01 in one of its modes
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"), UInt8(ascii: "v"), UInt8(ascii: "'"),
+            UInt8(ascii: "0")...UInt8(ascii: "7"):
+            return 2
+        default: return nil
+        }
+    }
+
+    /// Appends what the escape at `index` stands for; returns the index behind it.
+    static func append(_ bytes: Span<UInt8>, at index: Int, to buffer: inout ByteBuffer) -> Int {
+        guard let taken = byteCount(bytes, at: index) else {
+            buffer.append(bytes[index])  // not an escape: kept as it is
+            return index + 1
+        }
+        let kind = bytes[index + 1]
+        switch kind {
+        case UInt8(ascii: "b"): buffer.append(8)
+        case UInt8(ascii: "f"): buffer.append(12)
+        case UInt8(ascii: "n"): buffer.append(10)
+        case UInt8(ascii: "r"): buffer.append(13)
+        case UInt8(ascii: "t"): buffer.append(9)
+        case UInt8(ascii: "v"): buffer.append(11)
+        case UInt8(ascii: "0")...UInt8(ascii: "7"): buffer.append(kind - 48)
+        case UInt8(ascii: "x"): buffer.append((nibble(bytes[index + 2]) ?? 0) << 4 | (nibble(bytes[index + 3]) ?? 0))
+        case UInt8(ascii: "u"): return appendUnicode(bytes, at: index, to: &buffer)
+        default: buffer.append(kind)
+        }
+        return index + taken
+    }
+
+    private static func appendUnicode(_ bytes: Span<UInt8>, at index: Int, to buffer: inout ByteBuffer) -> Int {
+        let unit = hex4(bytes, at: index + 2) ?? 0xFFFD
+        if unit < 0x80 {
+            buffer.append(UInt8(truncatingIfNeeded: unit))
+            return index + 6
+        }
+        var scalar = unit
+        var end = index + 6
+        if unit & 0xFC00 == 0xD800, end + 1 < bytes.count, bytes[end] == UInt8(ascii: "\\"),
+            bytes[end + 1] == UInt8(ascii: "u"), let low = hex4(bytes, at: end + 2), low & 0xFC00 == 0xDC00
+        {
+            scalar = 0x10000 + (unit & 0x3FF) << 10 + (low & 0x3FF)
+            end += 6
+        }
+        for byte in UTF8.encode(Unicode.Scalar(scalar) ?? "\u{FFFD}") ?? UTF8.encodedReplacementCharacter {
+            buffer.append(byte)
+        }
+        return end
+    }
+
+    private static func hex4(_ bytes: Span<UInt8>, at index: Int) -> UInt32? {
+        guard index + 4 <= bytes.count else { return nil }
+        var value: UInt32 = 0
+        for offset in 0..<4 {
+            guard let digit = nibble(bytes[index + offset]) else { return nil }
+            value = value << 4 | UInt32(digit)
+        }
+        return value
+    }
+
+    private static func nibble(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case 48...57: digit - 48
+        case 65...70: digit - 55
+        case 97...102: digit - 87
+        default: nil
+        }
+    }
+}

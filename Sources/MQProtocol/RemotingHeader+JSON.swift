@@ -1,0 +1,155 @@
+import MQBytes
+
+extension RemotingHeader {
+    /// Reads `{"code":310,"extFields":{"a":"b"},"flag":0,…}`. Keys in any order; unknown ones are passed over.
+    mutating func decodeJSON(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(WireError) {
+        var scanner = HeaderScanner(position: range.lowerBound, end: range.upperBound)
+        try scanner.expect(UInt8(ascii: "{"), in: bytes)
+        guard !scanner.take(UInt8(ascii: "}"), in: bytes) else { return }
+        repeat {
+            let key = try scanner.string(in: bytes)
+            try scanner.expect(UInt8(ascii: ":"), in: bytes)
+            try member(bytes.extracting(key.range), &scanner, bytes)
+        } while scanner.take(UInt8(ascii: ","), in: bytes)
+        try scanner.expect(UInt8(ascii: "}"), in: bytes)
+    }
+
+    private mutating func member(
+        _ key: Span<UInt8>, _ scanner: inout HeaderScanner, _ bytes: Span<UInt8>
+    ) throws(WireError) {
+        switch key.count {
+        case 4 where key.equals("code"): code = try scanner.int32(in: bytes)
+        case 4 where key.equals("flag"): flag = try scanner.int32(in: bytes)
+        case 6 where key.equals("opaque"): opaque = try scanner.int32(in: bytes)
+        case 6 where key.equals("remark"): remark = try scanner.scalar(in: bytes)
+        case 7 where key.equals("version"): version = try scanner.int32(in: bytes)
+        case 8 where key.equals("language"):
+            if let text = try scanner.scalar(in: bytes) { language = Self.language(bytes.extracting(text.range)) }
+        case 9 where key.equals("extFields"): try extFields(&scanner, bytes)
+        default: try scanner.skip(in: bytes)
+        }
+    }
+
+    private mutating func extFields(_ scanner: inout HeaderScanner, _ bytes: Span<UInt8>) throws(WireError) {
+        guard scanner.take(UInt8(ascii: "{"), in: bytes) else { return try scanner.skip(in: bytes) }  // null
+        guard !scanner.take(UInt8(ascii: "}"), in: bytes) else { return }
+        repeat {
+            let key = try scanner.string(in: bytes)
+            try scanner.expect(UInt8(ascii: ":"), in: bytes)
+            guard fields.count < Self.fieldsMax else { throw .tooMany("ext fields", limit: Self.fieldsMax) }
+            if let value = try scanner.scalar(in: bytes) { fields.append(Field(key: key, value: value)) }
+        } while scanner.take(UInt8(ascii: ","), in: bytes)
+        try scanner.expect(UInt8(ascii: "}"), in: bytes)
+    }
+
+    /// C++ clients write the language as a number, others as a name.
+    private static func language(_ text: Span<UInt8>) -> LanguageCode {
+        if let number = Decimal.parse(text) {
+            return UInt8(exactly: number).flatMap(LanguageCode.init(rawValue:)) ?? .other
+        }
+        for language in LanguageCode.allCases where text.equals(language.name) { return language }
+        return .other
+    }
+}
+
+/// A cursor over one JSON header. Not a JSON parser: it knows the few shapes a header has.
+private struct HeaderScanner {
+    var position: Int
+    let end: Int
+
+    mutating func skipBlanks(in bytes: Span<UInt8>) {
+        while position < end, bytes[position] <= 32 { position += 1 }
+    }
+
+    /// Passes over `byte` if it is next.
+    mutating func take(_ byte: UInt8, in bytes: Span<UInt8>) -> Bool {
+        skipBlanks(in: bytes)
+        guard position < end, bytes[position] == byte else { return false }
+        position += 1
+        return true
+    }
+
+    mutating func expect(_ byte: UInt8, in bytes: Span<UInt8>) throws(WireError) {
+        guard take(byte, in: bytes) else { throw .malformed("JSON header", at: position) }
+    }
+
+    /// A quoted text.
+    mutating func string(in bytes: Span<UInt8>) throws(WireError) -> HeaderText {
+        try expect(UInt8(ascii: "\""), in: bytes)
+        let start = position
+        var isEscaped = false
+        let window = bytes.extracting(0..<end)
+        while true {
+            position = window.nextQuoteOrBackslash(from: position)
+            guard position < end else { throw .malformed("JSON header", at: start) }
+            if bytes[position] == UInt8(ascii: "\"") { break }
+            isEscaped = true
+            guard let taken = JSONEscape.byteCount(window, at: position) else {
+                throw .malformed("escape in a JSON header", at: position)
+            }
+            position += taken
+        }
+        position += 1
+        return HeaderText(start..<(position - 1), isEscaped: isEscaped)
+    }
+
+    /// A quoted text, or the characters of a number or literal; `nil` for `null`.
+    mutating func scalar(in bytes: Span<UInt8>) throws(WireError) -> HeaderText? {
+        skipBlanks(in: bytes)
+        guard position < end else { throw .malformed("JSON header", at: position) }
+        switch bytes[position] {
+        case UInt8(ascii: "\""): return try string(in: bytes)
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            try skip(in: bytes)  // a nested value is no ext field
+            return nil
+        default:
+            let start = position
+            while position < end, Self.isBare(bytes[position]) { position += 1 }
+            guard position > start else { throw .malformed("JSON header", at: position) }
+            let word = bytes.extracting(start..<position)
+            return word.equals("null") ? nil : HeaderText(start..<position, isEscaped: false)
+        }
+    }
+
+    mutating func int32(in bytes: Span<UInt8>) throws(WireError) -> Int32 {
+        guard let text = try scalar(in: bytes) else { return 0 }
+        return try text.int32(in: bytes)
+    }
+
+    /// Passes over any value. Iterative, so that nesting costs no stack.
+    mutating func skip(in bytes: Span<UInt8>) throws(WireError) {
+        var depth = 0
+        repeat {
+            skipBlanks(in: bytes)
+            guard position < end else { throw .malformed("JSON header", at: position) }
+            switch bytes[position] {
+            case UInt8(ascii: "\""): _ = try string(in: bytes)
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                position += 1
+                guard depth <= RemotingHeader.depthMax else {
+                    throw .tooMany("levels in a JSON header", limit: RemotingHeader.depthMax)
+                }
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                position += 1
+                guard depth >= 0 else { throw .malformed("JSON header", at: position) }
+            case UInt8(ascii: ","), UInt8(ascii: ":"):
+                guard depth > 0 else { throw .malformed("JSON header", at: position) }
+                position += 1
+            default:
+                let start = position
+                while position < end, Self.isBare(bytes[position]) { position += 1 }
+                guard position > start else { throw .malformed("JSON header", at: position) }
+            }
+        } while depth > 0
+    }
+
+    /// Letters, digits and what numbers are made of.
+    private static func isBare(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."): true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,109 @@
+public import MQBytes
+
+/// A frame's header as views over the frame's bytes. One value is reused for every frame of a loop, so that decoding
+/// allocates nothing. Fields are valid only together with the bytes they were decoded from.
+public struct RemotingHeader: Sendable {
+    /// Most ext fields a header may have; Java clients send under twenty.
+    public static let fieldsMax = 512
+    /// How deep a value that is passed over may nest.
+    static let depthMax = 32
+
+    /// One ext field.
+    public struct Field: Sendable {
+        public let key: HeaderText
+        public let value: HeaderText
+    }
+
+    public internal(set) var code: Int32 = 0
+    public internal(set) var language = LanguageCode.java
+    public internal(set) var version: Int32 = 0
+    public internal(set) var opaque: Int32 = 0
+    public internal(set) var flag: Int32 = 0
+    public internal(set) var remark: HeaderText?
+    public internal(set) var fields: [Field] = []
+
+    /// An empty header, to decode into.
+    public init() { fields.reserveCapacity(32) }
+
+    /// Whether the frame answers a request of ours.
+    @inlinable public var isResponse: Bool { flag & 1 != 0 }
+    /// Whether no answer is wanted.
+    @inlinable public var isOneWay: Bool { flag & 2 != 0 }
+
+    /// Takes the header of `frame` apart; what was decoded before is forgotten.
+    /// - Throws: ``WireError`` if it is not a header. The stream may be sound, but its sender is not: close it.
+    public mutating func decode(_ frame: RemotingFrame, in bytes: Span<UInt8>) throws(WireError) {
+        code = 0
+        language = .java
+        version = 0
+        opaque = 0
+        flag = 0
+        remark = nil
+        fields.removeAll(keepingCapacity: true)
+        switch SerializeType(rawValue: frame.serializeType) {
+        case .json: try decodeJSON(bytes, frame.header)
+        case .rocketMQ: try decodeBinary(bytes, frame.header)
+        case nil: throw .unknown("serialize type", Int(frame.serializeType))
+        }
+    }
+
+    // MARK: - Ext fields
+
+    /// The ext field called `name`.
+    public func text(_ name: StaticString, in bytes: Span<UInt8>) -> HeaderText? {
+        for field in fields where !field.key.isEscaped && bytes.extracting(field.key.range).equals(name) {
+            return field.value
+        }
+        return nil
+    }
+
+    /// The ext field called `name` as a copy.
+    public func string(_ name: StaticString, in bytes: Span<UInt8>) -> String? {
+        text(name, in: bytes)?.string(in: bytes)
+    }
+
+    /// The ext field called `name` as a number; `nil` if it is absent.
+    /// - Throws: `malformed` if it is there and not a number.
+    public func int64(_ name: StaticString, in bytes: Span<UInt8>) throws(WireError) -> Int64? {
+        guard let text = text(name, in: bytes) else { return nil }
+        return try text.int64(in: bytes)
+    }
+
+    /// As ``int64(_:in:)``, in 32 bits.
+    public func int32(_ name: StaticString, in bytes: Span<UInt8>) throws(WireError) -> Int32? {
+        guard let text = text(name, in: bytes) else { return nil }
+        return try text.int32(in: bytes)
+    }
+
+    /// The ext field called `name` as a truth value: Java's `Boolean.parseBoolean`, so everything but `true` is false.
+    public func bool(_ name: StaticString, in bytes: Span<UInt8>) -> Bool? {
+        text(name, in: bytes).map { $0.isTrue(in: bytes) }
+    }
+}
+
+extension HeaderText {
+    /// The text as a number.
+    /// - Throws: `malformed` if it is none.
+    public func int64(in bytes: Span<UInt8>) throws(WireError) -> Int64 {
+        guard !isEscaped, let value = Decimal.parse(bytes.extracting(range)) else {
+            throw .malformed("number in a header", at: range.lowerBound)
+        }
+        return value
+    }
+
+    /// As ``int64(in:)``, in 32 bits.
+    public func int32(in bytes: Span<UInt8>) throws(WireError) -> Int32 {
+        guard let value = Int32(exactly: try int64(in: bytes)) else {
+            throw .malformed("32-bit number in a header", at: range.lowerBound)
+        }
+        return value
+    }
+
+    /// Whether the text is `true` in any case.
+    public func isTrue(in bytes: Span<UInt8>) -> Bool {
+        let raw = bytes.extracting(range)
+        guard raw.count == 4 else { return false }
+        return raw[0] | 32 == UInt8(ascii: "t") && raw[1] | 32 == UInt8(ascii: "r")
+            && raw[2] | 32 == UInt8(ascii: "u") && raw[3] | 32 == UInt8(ascii: "e")
+    }
+}
