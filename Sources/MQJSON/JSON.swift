@@ -19,6 +19,11 @@ public enum JSON: Hashable, Sendable {
     case object(JSONObject)
 }
 
+extension JSON: CustomStringConvertible {
+    /// The compact text.
+    public var description: String { text() }
+}
+
 // MARK: - Reading values
 
 extension JSON {
