@@ -41,8 +41,7 @@ final class FloorAnswers {
         let broker = "\"cluster\":\"DefaultCluster\",\"enableActingMaster\":false"
         switch code {
         case 17, 34, 35, 15, 200: break
-        case 30: fields = "\"extFields\":{\"offset\":\"1099511627776\"},"
-        case 31, 14: fields = "\"extFields\":{\"offset\":\"0\"},"
+        case 30, 31, 14: fields = "\"extFields\":{\"offset\":\"0\"},"
         case 105:
             body = """
                 {"brokerDatas":[{"brokerAddrs":{"0":"127.0.0.1:\(port)"},"brokerName":"floor",\(broker)}],\

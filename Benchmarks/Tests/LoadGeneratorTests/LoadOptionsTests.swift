@@ -1,3 +1,4 @@
+import BenchWire
 import Testing
 
 @testable import LoadGenerator
