@@ -7,6 +7,7 @@ public final class Poller {
     private let events: UnsafeMutablePointer<epoll_event>
     private let eventsMax = 1024
 
+    /// An empty set; ends the process if the kernel gives none.
     public init() {
         descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard descriptor >= 0 else { stop("epoll cannot be created: \(systemError)") }

@@ -4,8 +4,10 @@ import Glibc
 public struct Address: Hashable, Sendable, CustomStringConvertible {
     /// Dotted decimal.
     public let host: String
+    /// 1 and up; 0 only to listen on a free one.
     public let port: UInt16
 
+    /// An address that is known to be well formed.
     public init(host: String, port: UInt16) {
         self.host = host
         self.port = port
@@ -21,6 +23,7 @@ public struct Address: Hashable, Sendable, CustomStringConvertible {
         self.init(host: host, port: port)
     }
 
+    /// `host:port`.
     public var description: String { "\(host):\(port)" }
 
     var socketAddress: sockaddr_in {

@@ -1,62 +1,62 @@
-public import BenchWire
+import BenchWire
 
 /// What one run of mqbench does, as typed on its command line.
-public struct LoadOptions: Equatable, Sendable {
+struct LoadOptions: Equatable, Sendable {
     /// Which side of the broker is loaded.
-    public enum Mode: String, Sendable { case produce, consume, both }
+    enum Mode: String, Sendable { case produce, consume, both }
     /// Where a consumer begins: at the oldest message, or behind the newest.
-    public enum Start: String, Sendable { case min, max }
+    enum Start: String, Sendable { case min, max }
 
-    public var mode = Mode.produce
+    var mode = Mode.produce
     /// One of the two is given; a broker's address is asked of the name server.
-    public var nameServer: Address?
-    public var broker: Address?
+    var nameServer: Address?
+    var broker: Address?
     /// Topics are `<prefix>_0`, `<prefix>_1`, …
-    public var topicPrefix = "mqbench"
-    public var topicCount = 1
+    var topicPrefix = "mqbench"
+    var topicCount = 1
     /// Queues of each topic.
-    public var queueCount = 8
+    var queueCount = 8
     /// Create the topics before the run (code 17).
-    public var createsTopics = true
-    public var group = "mqbench_group"
+    var createsTopics = true
+    var group = "mqbench_group"
     /// Body bytes of a message.
-    public var bodyByteCount = 1024
-    public var connectionCount = 16
+    var bodyByteCount = 1024
+    var connectionCount = 16
     /// Unanswered sends a connection may have.
-    public var window = 32
+    var window = 32
     /// Messages per second over all connections (open loop); `nil` sends as answers come (closed loop).
-    public var rate: Double?
+    var rate: Double?
     /// Nanoseconds measured, after the warm-up.
-    public var duration: Int64 = 10_000_000_000
+    var duration: Int64 = 10_000_000_000
     /// Nanoseconds of load before measuring.
-    public var warmup: Int64 = 2_000_000_000
+    var warmup: Int64 = 2_000_000_000
     /// Ends after that many messages instead of after `duration`; nothing is left out as warm-up.
-    public var messageCount: Int?
+    var messageCount: Int?
     /// SEND_MESSAGE (10) instead of SEND_MESSAGE_V2 (310).
-    public var usesFirstSendCode = false
+    var usesFirstSendCode = false
     /// Property `WAIT`: whether the broker waits for its flush and slaves before it answers.
-    public var waitsForStore = true
+    var waitsForStore = true
     /// Messages asked for in one pull.
-    public var pullMax = 32
-    public var start: Start?
+    var pullMax = 32
+    var start: Start?
     /// Processes whose CPU time and memory are reported.
-    public var watched: [Int32] = []
+    var watched: [Int32] = []
     /// File for the result as JSON.
-    public var jsonPath: String?
+    var jsonPath: String?
 
-    public init() {}
+    init() {}
 
     /// Names of the topics.
-    public var topics: [String] { (0..<topicCount).map { "\(topicPrefix)_\($0)" } }
+    var topics: [String] { (0..<topicCount).map { "\(topicPrefix)_\($0)" } }
 }
 
 /// Why a command line was not understood: one sentence.
-public struct UsageError: Error, Equatable {
-    public let sentence: String
+struct UsageError: Error, Equatable {
+    let sentence: String
 }
 
 extension LoadOptions {
-    public static let usage = """
+    static let usage = """
         usage: mqbench produce|consume|both (--namesrv HOST:PORT | --broker HOST:PORT) [options]
           --topic PREFIX      topics are PREFIX_0, PREFIX_1, … (mqbench)
           --topics N          how many (1)
@@ -80,7 +80,7 @@ extension LoadOptions {
         """
 
     /// Reads a command line without the program's name.
-    public static func parse(_ arguments: [String]) throws(UsageError) -> LoadOptions {
+    static func parse(_ arguments: [String]) throws(UsageError) -> LoadOptions {
         guard let first = arguments.first, let mode = Mode(rawValue: first) else {
             throw UsageError(sentence: "the first word must be produce, consume or both")
         }
@@ -111,10 +111,18 @@ extension LoadOptions {
 
     /// Every option with a value; a setter says whether the value was good.
     private static let setters: [String: Setter] = [
-        "--namesrv": { $0.nameServer = Address($1); return $0.nameServer != nil },
-        "--broker": { $0.broker = Address($1); return $0.broker != nil },
-        "--topic": { $0.topicPrefix = $1; return isName($1) },
-        "--group": { $0.group = $1; return isName($1) },
+        "--namesrv": {
+            $0.nameServer = Address($1); return $0.nameServer != nil
+        },
+        "--broker": {
+            $0.broker = Address($1); return $0.broker != nil
+        },
+        "--topic": {
+            $0.topicPrefix = $1; return isName($1)
+        },
+        "--group": {
+            $0.group = $1; return isName($1)
+        },
         "--topics": { set(&$0.topicCount, $1, 1...100_000) },
         "--queues": { set(&$0.queueCount, $1, 1...100_000) },
         "--connections": { set(&$0.connectionCount, $1, 1...20_000) },
@@ -125,17 +133,25 @@ extension LoadOptions {
             options.bodyByteCount = count
             return true
         },
-        "--rate": { $0.rate = Double($1); return $0.rate.map { $0 > 0 && $0 <= 100_000_000 } ?? false },
+        "--rate": {
+            $0.rate = Double($1); return $0.rate.map { $0 > 0 && $0 <= 100_000_000 } ?? false
+        },
         "--duration": { set(&$0.duration, seconds: $1) && $0.duration > 0 },
         "--warmup": { set(&$0.warmup, seconds: $1) },
-        "--count": { $0.messageCount = Int($1); return $0.messageCount.map { $0 > 0 } ?? false },
-        "--from": { $0.start = Start(rawValue: $1); return $0.start != nil },
+        "--count": {
+            $0.messageCount = Int($1); return $0.messageCount.map { $0 > 0 } ?? false
+        },
+        "--from": {
+            $0.start = Start(rawValue: $1); return $0.start != nil
+        },
         "--watch": { options, text in
             let numbers = text.split(separator: ",").map { Int32($0) ?? 0 }
             options.watched = numbers
             return !numbers.isEmpty && numbers.allSatisfy { $0 > 0 }
         },
-        "--json": { $0.jsonPath = $1; return !$1.isEmpty },
+        "--json": {
+            $0.jsonPath = $1; return !$1.isEmpty
+        },
     ]
 
     private mutating func set(_ name: String, _ value: String) throws(UsageError) {

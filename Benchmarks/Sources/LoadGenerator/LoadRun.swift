@@ -2,7 +2,7 @@ import BenchWire
 import Glibc
 
 /// One run: connect, load, measure, end. One thread, one epoll set; ends the process if the broker goes away.
-public final class LoadRun {
+final class LoadRun {
     private let options: LoadOptions
     private let poller = Poller()
     private var senders: [SendConnection] = []
@@ -26,7 +26,7 @@ public final class LoadRun {
     /// Load that is not measured; measured; no more load, last answers awaited.
     private enum Phase { case warmup, measuring, ending }
 
-    public init(_ options: LoadOptions) {
+    init(_ options: LoadOptions) {
         self.options = options
         for pid in options.watched {
             guard let watch = ProcessWatch(pid: pid) else { stop("mqbench: there is no process \(pid) to watch") }
@@ -38,7 +38,7 @@ public final class LoadRun {
     }
 
     /// Connects, loads and measures.
-    public func run() -> LoadResult {
+    func run() -> LoadResult {
         let plan = LoadPlan(options)
         connect(plan)
         now.update()

@@ -63,7 +63,8 @@ final class PullConnection {
         queues[index].opaque = opaque
         queues[index].askedAt = now
         let queue = queues[index]
-        let header = "\(queue.head)\(queue.offset)\"},\"flag\":0,\"language\":\"JAVA\",\"opaque\":\(opaque)\(queue.tail)"
+        let middle = "\"},\"flag\":0,\"language\":\"JAVA\",\"opaque\":"
+        let header = "\(queue.head)\(queue.offset)\(middle)\(opaque)\(queue.tail)"
         output.append(contentsOf: frameBytes(header: header))
     }
 

@@ -2,7 +2,7 @@ import BenchWire
 import Glibc
 
 /// The result of a run as a table and as JSON.
-public struct Report {
+struct Report {
     private let options: LoadOptions
     private let result: LoadResult
 
@@ -10,7 +10,7 @@ public struct Report {
         ("p50", 50), ("p90", 90), ("p99", 99), ("p99.9", 99.9), ("p99.99", 99.99),
     ]
 
-    public init(_ options: LoadOptions, _ result: LoadResult) {
+    init(_ options: LoadOptions, _ result: LoadResult) {
         self.options = options
         self.result = result
     }
@@ -18,7 +18,7 @@ public struct Report {
     // MARK: table
 
     /// Lines for people.
-    public var table: String {
+    var table: String {
         var lines: [(String, String)] = []
         if let side = result.produce { lines += rows("produce", side) }
         if let side = result.consume { lines += rows("consume", side) }
@@ -89,7 +89,7 @@ public struct Report {
     // MARK: JSON
 
     /// One object, for programs. Times are milliseconds, memory KiB.
-    public var json: String {
+    var json: String {
         var fields = [("mode", quoted(options.mode.rawValue)), ("load", loadJSON)]
         if let side = result.produce { fields.append(("produce", sideJSON(side))) }
         if let side = result.consume { fields.append(("consume", sideJSON(side))) }

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct LoadOptionsTests {
     @Test func `a full command line is read`() throws {
-        let line = "both --namesrv localhost:9876 --topic t --topics 3 --queues 4 --size 4k --connections 2 --window 8 "
+        let line =
+            "both --namesrv localhost:9876 --topic t --topics 3 --queues 4 --size 4k --connections 2 --window 8 "
             + "--rate 2500.5 --duration 1.5 --warmup 0 --watch 12,13 --json out.json --no-wait --v1 --from min"
         let options = try LoadOptions.parse(line.split(separator: " ").map(String.init))
         #expect(options.mode == .both)
