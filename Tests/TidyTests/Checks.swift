@@ -17,6 +17,7 @@ struct Checks {
         "MQBytes": "buffers under everything else",
         "MQTransport": "sockets and loops",
         "MQCompression": "wraps zlib",
+        "MQObserve": "writes log files, beside MQSystem and not above it",
     ]
 
     /// Modules that may print: they talk to a person at a terminal.

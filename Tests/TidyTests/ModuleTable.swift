@@ -40,9 +40,9 @@ struct ModuleTable {
         }.sorted()
     }
 
-    /// C libraries that more than one module wraps.
+    /// C libraries that more than one module wraps; our own C (`CMQ…`) is no library.
     var sharedCLibraries: [String] {
-        modules.values.filter(\.isCLibrary).map(\.name).filter { library in
+        modules.values.filter { $0.isCLibrary && !$0.name.hasPrefix("CMQ") }.map(\.name).filter { library in
             modules.values.count { $0.uses.contains(library) } > 1
         }.sorted()
     }

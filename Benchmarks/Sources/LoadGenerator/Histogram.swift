@@ -1,0 +1,1 @@
+../../../Sources/MQObserve/Histogram.swift

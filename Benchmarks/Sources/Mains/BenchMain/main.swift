@@ -1,0 +1,3 @@
+import LoadGenerator
+
+BenchProgram.main(Array(CommandLine.arguments.dropFirst()))

@@ -1,0 +1,3 @@
+import FloorServer
+
+FloorServer(.parse(Array(CommandLine.arguments.dropFirst()))).run()

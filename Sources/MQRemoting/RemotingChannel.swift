@@ -1,0 +1,151 @@
+import MQBytes
+public import MQMessage
+public import MQProtocol
+public import MQTransport
+
+/// Who answers requests. One service per loop, called on that loop.
+public protocol RemotingService: AnyObject {
+    /// A request arrived. `header` and `frame` are views over `bytes`; copy what must stay (``RemotingCommand/init(_:_:in:)``).
+    func handle(_ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel)
+    /// The channel is gone; called once, unless it never carried a request.
+    func closed(_ channel: RemotingChannel, because reason: CloseReason)
+}
+
+/// A connection that speaks remoting. Loop only, but for ``Reply``.
+public final class RemotingChannel: ConnectionHandler {
+    /// Requests of ours that may wait for answers on one channel.
+    public static let pendingMax = 65_535
+
+    /// The connection underneath.
+    public let connection: Connection
+    /// The peer's address as records hold it.
+    public let peerHost: MessageHost
+    /// What the service keeps with the channel.
+    public var attachment: AnyObject?
+    /// How our frames' headers are written.
+    public let serializeType: SerializeType
+
+    private let service: any RemotingService
+    private let scratch: HeaderScratch
+    private var pending: [Int32: Pending] = [:]
+    private var nextOpaque: Int32 = 0
+
+    private struct Pending {
+        let timer: TimerToken
+        let done: (Result<RemotingCommand, RemotingError>) -> Void
+    }
+
+    /// One header for all channels of a loop, so that decoding allocates nothing.
+    public final class HeaderScratch {
+        var header = RemotingHeader()
+        public init() {}
+    }
+
+    /// A channel over `connection`, which is not read yet.
+    public init(
+        _ connection: Connection, service: any RemotingService, scratch: HeaderScratch, serializeType: SerializeType = .json
+    ) {
+        self.connection = connection
+        self.service = service
+        self.scratch = scratch
+        self.serializeType = serializeType
+        peerHost = MessageHost(ip: connection.peer.ip, port: connection.peer.port)
+    }
+
+    // MARK: - Input
+
+    public func received(_ bytes: Span<UInt8>, on connection: Connection) -> Int {
+        var position = 0
+        do throws(WireError) {
+            // A first byte of 0x16 would be a TLS handshake; it is also a frame of over 352 MiB, so it is refused here
+            // until TLS is served.
+            while connection.isOpen, let frame = try RemotingFrame.decode(bytes, at: position) {
+                try scratch.header.decode(frame, in: bytes)
+                if scratch.header.isResponse {
+                    answer(RemotingCommand(scratch.header, frame, in: bytes))
+                } else {
+                    service.handle(scratch.header, frame, in: bytes, on: self)
+                }
+                position = frame.byteCount
+            }
+        } catch {
+            connection.close("bad frame: \(error)")
+            return bytes.count
+        }
+        return position
+    }
+
+    public func closed(_ connection: Connection, because reason: CloseReason) {
+        let waiting = pending
+        pending = [:]
+        for (_, entry) in waiting {
+            connection.loop.cancel(entry.timer)
+            entry.done(.failure(.connectionLost(reason.description)))
+        }
+        service.closed(self, because: reason)
+    }
+
+    // MARK: - Output
+
+    /// Sends a response or a one-way request. Loop only.
+    public func send(_ command: RemotingCommand) {
+        connection.send { command.encode(into: &$0, as: serializeType) }
+    }
+
+    /// Sends a request; `done` is called once, on the loop.
+    public func invoke(
+        _ request: RemotingCommand, timeoutMilliseconds: Int64,
+        _ done: @escaping (Result<RemotingCommand, RemotingError>) -> Void
+    ) {
+        guard connection.isOpen else { return done(.failure(.connectionLost("closed"))) }
+        guard pending.count < Self.pendingMax else { return done(.failure(.tooManyInFlight(limit: Self.pendingMax))) }
+        var request = request
+        repeat { nextOpaque &+= 1 } while pending[nextOpaque] != nil
+        request.opaque = nextOpaque
+        request.flag = 0
+        let opaque = nextOpaque
+        let timer = connection.loop.schedule(afterMilliseconds: timeoutMilliseconds) { [weak self] in
+            self?.pending.removeValue(forKey: opaque)?.done(.failure(.timedOut(milliseconds: timeoutMilliseconds)))
+        }
+        pending[opaque] = Pending(timer: timer, done: done)
+        send(request)
+    }
+
+    private func answer(_ response: RemotingCommand) {
+        guard let entry = pending.removeValue(forKey: response.opaque) else { return }  // late: its caller gave up
+        connection.loop.cancel(entry.timer)
+        entry.done(.success(response))
+    }
+
+    /// Where the answer to a request goes.
+    public func reply(to opaque: Int32, isOneWay: Bool) -> Reply { Reply(self, opaque: opaque, isOneWay: isOneWay) }
+}
+
+/// Where the answer to one request goes; may be carried to another thread.
+public struct Reply: @unchecked Sendable {
+    // @unchecked: `channel` is touched on its own loop only.
+    private let channel: RemotingChannel
+    /// The request's number, which the answer must carry.
+    public let opaque: Int32
+    private let isOneWay: Bool
+
+    init(_ channel: RemotingChannel, opaque: Int32, isOneWay: Bool) {
+        self.channel = channel
+        self.opaque = opaque
+        self.isOneWay = isOneWay
+    }
+
+    /// Answers; from any thread. Nothing is sent for a one-way request.
+    public func send(_ response: RemotingCommand) {
+        guard !isOneWay else { return }
+        var response = response
+        response.opaque = opaque
+        response.flag |= 1
+        let loop = channel.connection.loop
+        if loop.isOnLoop {
+            channel.send(response)
+        } else {
+            loop.execute { [self, response] in channel.send(response) }
+        }
+    }
+}

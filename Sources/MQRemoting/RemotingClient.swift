@@ -1,0 +1,164 @@
+import MQBase
+public import MQProtocol
+import MQSystem
+public import MQTransport
+
+/// Keeps one connection for each address and sends requests over them. Any thread may call; `done` and what the peers
+/// ask of us run on the loop.
+public final class RemotingClient: @unchecked Sendable {
+    // @unchecked: `channels` and `connecting` are touched on the loop only.
+
+    /// Requests that may wait for one connection to come up.
+    private static let connectingMax = 65_535
+
+    /// The loop all connections live on.
+    public let loop: EventLoop
+    private let service: any RemotingService
+    private let connectTimeoutMilliseconds: Int64
+    private let serializeType: SerializeType
+    private let scratch = RemotingChannel.HeaderScratch()
+    private var channels: [SocketAddress: RemotingChannel] = [:]
+    private var connecting: [SocketAddress: [(Result<RemotingChannel, RemotingError>) -> Void]] = [:]
+
+    /// - Parameter service: answers what peers ask of us over these connections; `nil` refuses everything.
+    public init(
+        loop: EventLoop, service: (any RemotingService)? = nil, connectTimeoutMilliseconds: Int64 = 3000,
+        serializeType: SerializeType = .json
+    ) {
+        self.loop = loop
+        self.service = service ?? RefusingService()
+        self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+        self.serializeType = serializeType
+    }
+
+    /// Sends `request` to `address`, connecting first if need be. The time counts from now.
+    public func invoke(
+        _ request: RemotingCommand, to address: SocketAddress, timeoutMilliseconds: Int64,
+        _ done: @escaping @Sendable (Result<RemotingCommand, RemotingError>) -> Void
+    ) {
+        loop.execute { [self] in
+            let deadline = loop.now.advanced(byMilliseconds: timeoutMilliseconds)
+            withChannel(to: address) { result in
+                switch result {
+                case .failure(let error): done(.failure(error))
+                case .success(let channel):
+                    let left = deadline.milliseconds(since: self.loop.now)
+                    guard left > 0 else { return done(.failure(.timedOut(milliseconds: timeoutMilliseconds))) }
+                    channel.invoke(request, timeoutMilliseconds: left, done)
+                }
+            }
+        }
+    }
+
+    /// Sends `request` without wanting an answer; `done` tells whether it went into a connection.
+    public func sendOneWay(
+        _ request: RemotingCommand, to address: SocketAddress,
+        _ done: @escaping @Sendable (RemotingError?) -> Void = { _ in }
+    ) {
+        loop.execute { [self] in
+            withChannel(to: address) { result in
+                switch result {
+                case .failure(let error): done(error)
+                case .success(let channel):
+                    var request = request
+                    request.isOneWay = true
+                    channel.send(request)
+                    done(nil)
+                }
+            }
+        }
+    }
+
+    /// Sends `request` and waits. Never on a loop.
+    public func invokeAndWait(
+        _ request: RemotingCommand, to address: SocketAddress, timeoutMilliseconds: Int64
+    ) -> Result<RemotingCommand, RemotingError> {
+        precondition(!loop.isOnLoop, "waiting on the loop that must answer")
+        let answer = Monitor<Result<RemotingCommand, RemotingError>?>(nil)
+        invoke(request, to: address, timeoutMilliseconds: timeoutMilliseconds) { result in
+            answer.signal {
+                $0 = result
+                return true
+            }
+        }
+        return answer.wait { $0 } ?? .failure(.timedOut(milliseconds: timeoutMilliseconds))
+    }
+
+    /// Closes the connection to `address`, if there is one.
+    public func disconnect(_ address: SocketAddress) {
+        loop.execute { self.channels[address]?.connection.close("not needed any more") }
+    }
+
+    /// Closes all connections; what waits for an answer fails.
+    public func close() {
+        loop.execute {
+            for channel in Array(self.channels.values) { channel.connection.close("client closed") }
+        }
+    }
+
+    private func withChannel(
+        to address: SocketAddress, _ body: @escaping (Result<RemotingChannel, RemotingError>) -> Void
+    ) {
+        if let channel = channels[address] { return body(.success(channel)) }
+        if let waiting = connecting[address] {
+            guard waiting.count < Self.connectingMax else {
+                return body(.failure(.tooManyInFlight(limit: Self.connectingMax)))
+            }
+            connecting[address]?.append(body)
+            return
+        }
+        connecting[address] = [body]
+        loop.connect(to: address, timeoutMilliseconds: connectTimeoutMilliseconds) { [self] result in
+            let waiting = connecting.removeValue(forKey: address) ?? []
+            switch result {
+            case .failure(let error):
+                for body in waiting { body(.failure(.cannotConnect(error))) }
+            case .success(let connection):
+                let channel = RemotingChannel(
+                    connection, service: Forwarder(self), scratch: scratch, serializeType: serializeType)
+                channels[address] = channel
+                connection.attach(channel)
+                for body in waiting { body(.success(channel)) }
+            }
+        }
+    }
+
+    /// Forgets closed channels before the service hears of them.
+    private final class Forwarder: RemotingService {
+        private unowned let client: RemotingClient
+
+        init(_ client: RemotingClient) { self.client = client }
+
+        func handle(
+            _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+        ) {
+            client.service.handle(header, frame, in: bytes, on: channel)
+        }
+
+        func closed(_ channel: RemotingChannel, because reason: CloseReason) {
+            let address = channel.connection.peer
+            if client.channels[address] === channel { client.channels[address] = nil }
+            client.service.closed(channel, because: reason)
+        }
+    }
+}
+
+/// Answers every request with "not supported".
+public final class RefusingService: RemotingService {
+    public init() {}
+
+    public func handle(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+    ) {
+        channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(.notSupported(header.code))
+    }
+
+    public func closed(_ channel: RemotingChannel, because reason: CloseReason) {}
+}
+
+extension RemotingCommand {
+    /// What RocketMQ answers to a code it does not serve; the leading blank is part of the text.
+    public static func notSupported(_ code: Int32) -> RemotingCommand {
+        RemotingCommand(.requestCodeNotSupported, remark: " request type \(code) not supported")
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+/// A name server and a broker of their own on free ports, with everything they write in one temporary folder.
+final class Cluster {
+    let folder: URL
+    let nameServerAddress: String
+    let broker: Server
+    private let nameServer: Server
+
+    private init(brokerSettings: [String: String]) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "apus-interop-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let nameServerPort = try Machine.freePort()
+        var brokerPort = try Machine.freePort()
+        while abs(brokerPort - nameServerPort) <= 3 { brokerPort = try Machine.freePort() }
+        nameServerAddress = "127.0.0.1:\(nameServerPort)"
+        nameServer = try Server(
+            "mqnamesrv", name: "namesrv", configuration: ["listenPort": "\(nameServerPort)"], in: folder)
+        let store = folder.appending(path: "store").path
+        let settings = [
+            "brokerClusterName": "DefaultCluster", "brokerName": "broker-a", "brokerId": "0", "brokerIP1": "127.0.0.1",
+            "listenPort": "\(brokerPort)", "storePathRootDir": store, "storePathCommitLog": store + "/commitlog",
+            "mappedFileSizeCommitLog": "16777216", "mappedFileSizeConsumeQueue": "200000",
+            "autoCreateTopicEnable": "true",
+            // RocketMQ's first level is 1 s, the third, which a first retry uses, 10 s: too long for a test.
+            "messageDelayLevel": Array(repeating: "1s", count: 18).joined(separator: " "),
+        ]
+        broker = try Server(
+            "mqbroker", name: "broker", configuration: settings.merging(brokerSettings) { $1 },
+            arguments: ["-n", nameServerAddress], in: folder)
+    }
+
+    /// Runs `body` against a fresh cluster; afterwards both servers must stop cleanly, and their folder goes away.
+    /// A failure shows what the servers and clients logged.
+    static func run(
+        _ brokerSettings: [String: String] = [:], _ body: (Cluster) async throws -> Void
+    ) async throws {
+        let cluster = try Cluster(brokerSettings: brokerSettings)
+        defer { cluster.removeFolder() }
+        do {
+            try await cluster.nameServer.start()
+            try await cluster.broker.start()
+            try await body(cluster)
+            for client in cluster.clients { try await client.stop() }
+            try await cluster.broker.stop()
+            try await cluster.nameServer.stop()
+        } catch {
+            for client in cluster.clients { client.kill() }
+            try? await cluster.broker.kill()
+            try? await cluster.nameServer.kill()
+            throw InteropFailure(what: "\(error)\n\(cluster.broker.logs)")
+        }
+    }
+
+    private var clients: [CppClient] = []
+
+    /// A producer of Apache's C++ client, started.
+    func producer(group: String = "interop-producers", orderly: Bool = false) async throws -> CppClient {
+        try await client(["producer", "--group", group] + (orderly ? ["--orderly"] : []))
+    }
+
+    /// A push consumer of Apache's C++ client, started.
+    /// - Parameter failures: how often it answers RECONSUME_LATER to each body first.
+    func consumer(
+        group: String, topic: String, expression: String = "*", model: String = "clustering", orderly: Bool = false,
+        failures: Int = 0, properties: [String] = []
+    ) async throws -> CppClient {
+        try await client(
+            ["consumer", "--group", group, "--topic", topic, "--expression", expression, "--model", model]
+                + ["--fail", "\(failures)"] + properties.flatMap { ["--property", $0] } + (orderly ? ["--orderly"] : [])
+        )
+    }
+
+    private func client(_ arguments: [String]) async throws -> CppClient {
+        let client = try CppClient(arguments + ["--namesrv", nameServerAddress], home: folder)
+        clients.append(client)
+        try await client.waitUntilStarted()
+        return client
+    }
+
+    /// Stops a client before the end of the test; it commits its offsets first.
+    func stop(_ client: CppClient) async throws {
+        clients.removeAll { $0 === client }
+        try await client.stop()
+    }
+
+    private func removeFolder() {
+        if Machine.keepsFolders {
+            print("kept: \(folder.path)")
+        } else {
+            try? FileManager.default.removeItem(at: folder)
+        }
+    }
+}
