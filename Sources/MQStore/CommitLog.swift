@@ -119,6 +119,7 @@ final class CommitLog: Sendable {
         var runOffset = tail.position
         for index in batch.entries.indices {
             let byteCount = batch.entries[index].byteCount
+            precondition(byteCount <= recordByteCountMax, "a record of \(byteCount) bytes fits no file")
             let segment = try currentSegment(&tail)
             if tail.position + (byteCount + RecordLayout.blankByteCount) > segment.end {
                 try write(batch, from: runStart, to: batch.entries[index].start, at: runOffset, segment)
