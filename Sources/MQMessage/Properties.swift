@@ -45,6 +45,11 @@ public enum Properties {
         buffer.append(valueEnd)
     }
 
+    /// As ``append(_:_:to:)-(_,Span<UInt8>,_)``, for an array.
+    @inlinable public static func append(_ name: StaticString, _ value: [UInt8], to buffer: inout ByteBuffer) {
+        append(name, value.span, to: &buffer)
+    }
+
     /// Reads everything into an ordered list; for the paths that handle a message alone.
     public static func list(_ text: Span<UInt8>) -> [(name: String, value: String)] {
         var list: [(name: String, value: String)] = []

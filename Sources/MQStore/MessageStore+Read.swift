@@ -51,6 +51,14 @@ public struct ReadResult: Sendable {
     public var messageCount = 0
     /// Some of `ranges` may not be in memory: do not touch them on a loop.
     public var isCold = false
+
+    /// A result without messages.
+    public init(status: ReadStatus, nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
+        self.status = status
+        self.nextOffset = nextOffset
+        self.minOffset = minOffset
+        self.maxOffset = maxOffset
+    }
 }
 
 /// How much one read may bring. RocketMQ's defaults for messages in memory.
@@ -76,6 +84,9 @@ extension MessageStore {
     public var dispatchedOffset: PhysicalOffset { dispatcher.dispatched.value }
     /// Where the log begins.
     public var minOffset: PhysicalOffset { log.min }
+
+    /// Whether the record at `offset` may not be in memory: a loop must not touch it.
+    public func isCold(_ offset: Int64) -> Bool { offset < log.written.value.rawValue - config.hotByteCount }
 
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }

@@ -44,6 +44,16 @@ public enum SystemClock {
             + "\(pad(time.hour, 2)):\(pad(time.minute, 2)):\(pad(time.second, 2)),\(pad(time.millisecond, 3))"
     }
 
+    /// When the month of `milliseconds` began and when to ask again, in local time; for ids that count from there.
+    @Sendable public static func monthBounds(_ milliseconds: Int64) -> (start: Int64, end: Int64) {
+        let time = local(Timestamp(rawValue: milliseconds))
+        let seconds = ((time.day - 1) * 24 + time.hour) * 3600 + time.minute * 60 + time.second
+        let start = milliseconds - Int64(seconds) * 1000 - Int64(time.millisecond)
+        let days = [31, time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0) ? 29 : 28, 31, 30, 31, 30, 31, 31,
+            30, 31, 30, 31][time.month - 1]
+        return (start, start + Int64(days) * 86_400_000)
+    }
+
     /// Blocks the calling thread. Never on an I/O loop.
     public static func sleep(milliseconds: Int) {
         var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: (milliseconds % 1000) * 1_000_000)

@@ -42,7 +42,7 @@ public final class LiveConfig: Sendable {
     /// - Returns: what has changed.
     /// - Throws: `noPermission` for keys that keep the configuration safe; `systemError` for what is not allowed.
     func update(_ text: String) throws(Refusal) -> [ConfigValues.Change] {
-        guard let properties = try? Properties.parse(text) else { throw Refusal(.systemError, "string2Properties error") }
+        guard let properties = try? PropertiesText.parse(text) else { throw Refusal(.systemError, "string2Properties error") }
         for property in properties where Self.blackList.contains(property.key) {
             throw Refusal(.noPermission, "Can not update config in black list.")
         }

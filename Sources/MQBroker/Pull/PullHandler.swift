@@ -76,19 +76,19 @@ final class PullHandler {
     private var nextID: UInt64 = 1
 
     init(
-        settings: Settings, topics: TopicTable, groups: GroupTable, clients: ClientTable, offsets: OffsetTable,
-        store: MessageStore, coldReads: WorkerPool, stats: BrokerStats, loop: EventLoop, loopIndex: Int
+        settings: Settings, tables: BrokerTables, store: MessageStore, coldReads: WorkerPool, stats: BrokerStats,
+        loop: EventLoop, loopIndex: Int
     ) {
         self.settings = settings
-        self.groups = groups
-        self.clients = clients
-        self.offsets = offsets
+        groups = tables.groups
+        clients = tables.clients
+        offsets = tables.offsets
         self.store = store
         self.coldReads = coldReads
         self.stats = stats
         self.loop = loop
         self.loopIndex = loopIndex
-        lookup = TopicLookup(topics, store: store)
+        lookup = TopicLookup(tables.topics, store: store)
         hold = PullHold(waitersMax: settings.parkedMax)
     }
 
@@ -169,10 +169,10 @@ final class PullHandler {
             }
             return filter
         }
-        guard let info = clients.group(group) else {
+        guard let info = clients.consumerGroup(group) else {
             throw Refusal(.subscriptionNotExist, "the consumer's group info not exist\(Refusal.topicHelp)")
         }
-        if !broadcasts, info.messageModel == "BROADCASTING" {
+        if !broadcasts, info.messageModel == .broadcasting {
             throw Refusal(.noPermission, "the consumer group[\(group)] can not consume by broadcast way")
         }
         guard let subscription = clients.subscription(group: group, topic: route.name) else {
@@ -181,8 +181,10 @@ final class PullHandler {
         guard subscription.subVersion >= request.subscriptionVersion else {
             throw Refusal(.subscriptionNotLatest, "the consumer's subscription not latest")
         }
-        guard subscription.expressionType == nil || subscription.expressionType == "TAG" else { throw Self.noSQL }
-        return subscription.subString == "*" ? .all : TagFilter(codes: subscription.codeSet)
+        guard subscription.expressionType.isEmpty || subscription.expressionType == "TAG" else { throw Self.noSQL }
+        if subscription.subString == "*" { return .all }
+        if !subscription.codeSet.isEmpty { return TagFilter(codes: subscription.codeSet.map { Int($0) }) }
+        return TagFilter(subscription.subString) ?? .all
     }
 
     private static let noSQL = Refusal(
@@ -294,16 +296,16 @@ final class PullHandler {
             return
         }
         // Not surely in memory: a thread that may wait copies the records first.
-        let box = PullBox(pull)
-        let accepted = coldReads.submit { [loop] in
+        let bound = LoopBound((self, pull), on: loop)
+        let accepted = coldReads.submit {
             var body = ByteBuffer(capacity: result.byteCount)
             for range in result.ranges {
                 body.append(range.mapping.bytes(range.offset..<(range.offset + range.byteCount)))
             }
             let copied = body.toArray()
-            loop.execute {
-                self.writeHeader(box.pull, .success, result)
-                box.pull.channel.connection.send { $0.append(copied) }
+            bound.execute { handler, pull in
+                handler.writeHeader(pull, .success, result)
+                pull.channel.connection.send { $0.append(copied) }
             }
         }
         if !accepted {
@@ -333,13 +335,6 @@ final class PullHandler {
     private func refuse(_ pull: Pull, _ refusal: Refusal) {
         pull.channel.reply(to: pull.opaque, isOneWay: false).send(refusal.answer)
     }
-}
-
-/// Carries a pull to the cold-read threads and back; nobody touches it there.
-private struct PullBox: @unchecked Sendable {
-    // @unchecked: read on the pull's own loop only.
-    let pull: PullHandler.Pull
-    init(_ pull: PullHandler.Pull) { self.pull = pull }
 }
 
 extension ReadStatus {

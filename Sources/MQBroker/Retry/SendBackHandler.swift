@@ -96,9 +96,10 @@ final class SendBackHandler {
             bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
             reconsumeTimes: record.reconsumeTimes &+ 1)
         let text = Properties.encode(properties)
+        let name = target.bytes
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: target.bytes.span, body: bytes.extracting(record.body), in: target.queue(queueID)
+                head, topic: name.span, body: bytes.extracting(record.body), in: target.queue(queueID)
             ) { $0.append(text) }
         } catch {
             throw Refusal(.messageIllegal, "the message cannot be sent back: \(error)")

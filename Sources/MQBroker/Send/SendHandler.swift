@@ -146,11 +146,11 @@ final class SendHandler {
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
     ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
-        let facts = SendProperties(properties.span)
+        let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseUnserved(facts)
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
-            batch.keys.append(properties.span.extracting(key))
+            properties.withBytes(key) { batch.keys.append($0) }
         } else {
             ids.append(at: loop.wall, to: &batch.keys)
         }
@@ -166,9 +166,10 @@ final class SendHandler {
             bornTimestamp: Timestamp(rawValue: request.bornTimestamp), bornHost: channel.peerHost,
             storeHost: settings.storeHost, reconsumeTimes: request.reconsumeTimes)
         let staged = batch.records.entries.count
+        let topic = target.route.bytes
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: target.route.bytes.span, body: body, in: target.route.queue(target.queueID)
+                head, topic: topic.span, body: body, in: target.route.queue(target.queueID)
             ) { buffer in
                 appendProperties(facts, key, target, from: route, queueID, batch, to: &buffer)
             }
@@ -187,19 +188,20 @@ final class SendHandler {
         _ facts: SendProperties, _ key: Range<Int>, _ target: Target, from route: TopicRoute, _ queueID: Int,
         _ batch: SendBatch, to buffer: inout ByteBuffer
     ) {
-        let text = properties.span
-        buffer.append(text)
-        if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
+        properties.withBytes(0..<properties.count) { text in
+            buffer.append(text)
+            if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
+        }
         if facts.uniqueKey == nil {
             batch.keys.withBytes(key) { Properties.append(PropertyName.uniqueKey, $0, to: &buffer) }
         }
-        if !facts.hasRegion { Properties.append(PropertyName.messageRegion, settings.regionID.span, to: &buffer) }
+        if !facts.hasRegion { Properties.append(PropertyName.messageRegion, settings.regionID, to: &buffer) }
         if !facts.hasTraceOn {
             buffer.append(settings.isTraceOn ? "TRACE_ON\u{1}true\u{2}" : "TRACE_ON\u{1}false\u{2}")
         }
-        if !facts.hasCluster { Properties.append(PropertyName.cluster, settings.clusterName.span, to: &buffer) }
+        if !facts.hasCluster { Properties.append(PropertyName.cluster, settings.clusterName, to: &buffer) }
         if target.delayLevel > 0 {
-            Properties.append(PropertyName.realTopic, route.bytes.span, to: &buffer)
+            Properties.append(PropertyName.realTopic, route.bytes, to: &buffer)
             buffer.append("REAL_QID\u{1}")
             buffer.append(decimal: Int64(queueID))
             buffer.append(Properties.valueEnd)
@@ -225,7 +227,7 @@ final class SendHandler {
             for (index, item) in items.enumerated() {
                 properties.removeAll()
                 properties.append(body.extracting(item.properties))
-                guard SendProperties(properties.span).delayLevel <= 0 else {
+                guard properties.withBytes(0..<properties.count, { SendProperties($0) }).delayLevel <= 0 else {
                     throw Refusal(.messageIllegal, "a batch cannot hold delayed messages")
                 }
                 let one = try stageOne(
@@ -234,7 +236,8 @@ final class SendHandler {
             }
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
-            return (result.key, SendProperties(properties.span).waitsForFlush)
+            let shared = properties.withBytes(0..<properties.count) { SendProperties($0) }
+            return (result.key, shared.waitsForFlush)
         } catch {
             batch.records.truncate(to: first)
             throw error

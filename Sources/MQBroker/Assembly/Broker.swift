@@ -1,0 +1,203 @@
+import MQBase
+import MQConfig
+import MQMessage
+public import MQObserve
+import MQProtocol
+import MQRemoting
+import MQStore
+import MQSystem
+import MQTransport
+
+/// Why a broker does not start: one sentence for the operator.
+public struct BrokerStartError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+
+    /// Runs one step of the start; whatever goes wrong becomes the sentence.
+    static func wrap<R>(_ body: () throws -> R) throws(BrokerStartError) -> R {
+        do { return try body() } catch { throw BrokerStartError("\(error)") }
+    }
+}
+
+/// One broker: assembles its parts, hands each what it needs, starts them in order and stops them in reverse.
+public final class Broker: Sendable {
+    private let files: ConfigFiles
+    private let tables: BrokerTables
+    private let store: MessageStore
+    private let delay: DelayDelivery
+    private let coldReads: WorkerPool
+    private let control: ControlService
+    private let registrar: NameServerRegistrar
+    private let services: [LoopBound<LoopService>]
+    private let loops: [EventLoop]
+    private let servers: [RemotingServer]
+    private let delayThread = Lock<Thread?>(nil)
+
+    /// Who it is and where it listens.
+    public let identity: BrokerIdentity
+    private let nameServers: [String]
+
+    /// Opens the store, reads the tables and binds the ports. When it returns nothing is served yet.
+    /// - Parameter loopCount: I/O loops; docs/decisions/0001 says why one.
+    public init(_ config: LiveConfig, loopCount: Int = 1, log: Log) throws(BrokerStartError) {
+        precondition((1..<63).contains(loopCount), "\(loopCount) loops")
+        let loops = try BrokerStartError.wrap { try (0..<loopCount).map { try EventLoop("io-\($0)") } }
+        let settings = config.current
+        identity = settings.identity
+        nameServers = settings.registration.nameServers
+        let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
+        let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
+        let tables = try BrokerTables(config, files: files, log: log)
+        let stats = BrokerStats()
+        let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
+        let send = SendHandler.Settings(settings)
+        let delay = try BrokerStartError.wrap {
+            try DelayDelivery(
+                store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax,
+                stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
+        }
+        delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
+        let control = ControlService(config, tables: tables, store: StoreView(store), delay: delay, stats: stats, log: log)
+        let corridors = Corridors(
+            settings: settings, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
+            stats: stats)
+        let parts = loops.enumerated().map { corridors.make(on: $1, index: $0) }
+        services = zip(loops, parts).map { LoopBound($1.main, on: $0) }
+        do throws(BrokerStartError) {
+            servers = try Self.open(identity, loops: loops, parts: parts, log: log)
+        } catch {
+            coldReads.stop()
+            store.stop()
+            throw error
+        }
+        registrar = NameServerRegistrar(config, topics: tables.topics, log: log)
+        self.loops = loops
+        self.store = store
+        self.files = files
+        self.tables = tables
+        self.delay = delay
+        self.coldReads = coldReads
+        self.control = control
+    }
+
+    /// What is printed and logged when it serves, in RocketMQ's words.
+    public var bootLine: String {
+        let line = "The broker[\(identity.brokerName), \(identity.address)] boot success. serializeType=JSON"
+        return nameServers.isEmpty ? line : line + " and name server is " + nameServers.joined(separator: ";")
+    }
+
+    /// Binds the ports: the main one, and two below it the fast one (RocketMQ's VIP channel), which does not pull.
+    private static func open(
+        _ identity: BrokerIdentity, loops: [EventLoop], parts: [(main: LoopService, fast: LoopService)], log: Log
+    ) throws(BrokerStartError) -> [RemotingServer] {
+        var limits = RemotingServer.Limits()
+        limits.idleSeconds = identity.idleSeconds
+        var ports = [(port: identity.listenPort, isFast: false)]
+        if let fast = identity.fastPort { ports.append((fast, true)) }
+        return try BrokerStartError.wrap {
+            try ports.map { port, isFast in
+                let address = try SocketAddress.resolve(host: identity.bindAddress, port: port)
+                return try RemotingServer(address, loops: loops, limits: limits, log: log) { loop in
+                    let index = loops.firstIndex { $0 === loop } ?? 0
+                    return isFast ? parts[index].fast : parts[index].main
+                }
+            }
+        }
+    }
+
+    /// Starts threads, opens the doors and tells the name servers.
+    public func start() {
+        files.start()
+        store.start(
+            MessageStore.Events(
+                arrived: { [services, delay] queue in
+                    let waiters = queue.waiters
+                    if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 { delay.arrived() }
+                    for (index, service) in services.enumerated() where waiters & 1 << UInt64(index) != 0 {
+                        service.execute { $0.arrived(queue) }
+                    }
+                },
+                flushed: { [loops] in for loop in loops { loop.wake() } }))
+        for loop in loops { loop.start() }
+        delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
+        control.start()
+        for server in servers { server.start() }
+        registrar.start()
+    }
+
+    /// Takes leave of the name servers, closes the doors, and makes everything durable.
+    public func stop() {
+        registrar.stop()
+        for server in servers { server.stop() }
+        control.stop()
+        delay.stop()
+        delayThread.withLock { $0 }?.join()
+        coldReads.stop()
+        for loop in loops { loop.stop() }
+        store.stop()
+        files.stop()
+    }
+}
+
+/// The parts of the data plane, made once for each loop.
+struct Corridors {
+    let settings: BrokerConfig
+    let send: SendHandler.Settings
+    let tables: BrokerTables
+    let store: MessageStore
+    let coldReads: WorkerPool
+    let control: ControlService
+    let stats: BrokerStats
+
+    /// The services of one loop: of the main port, and of the fast one, which does not pull.
+    func make(on loop: EventLoop, index: Int) -> (main: LoopService, fast: LoopService) {
+        let local = SocketAddress.ofThisMachine()
+        let ids = UniqueIDMaker(
+            ip: local.ip, processID: ThisProcess.id, makerID: UInt32.random(in: .min ... .max),
+            monthBounds: SystemClock.monthBounds)
+        let sends = SendHandler(
+            settings: send, topics: tables.topics, groups: tables.groups, store: store, loop: loop, ids: ids)
+        let commits = SendCommit(
+            store: store, settings: send, flushTimeoutMilliseconds: settings.send.syncFlushTimeoutMilliseconds,
+            stats: stats, loop: loop)
+        let sendBacks = SendBackHandler(topics: tables.topics, groups: tables.groups, store: store, settings: send)
+        let pulls = PullHandler(
+            settings: PullHandler.Settings(settings), tables: tables, store: store, coldReads: coldReads, stats: stats,
+            loop: loop, loopIndex: index)
+        let queries = QueryHandler(store: store, messageCountMax: settings.pull.queryCountMax)
+        func service(_ pulls: PullHandler?) -> LoopService {
+            LoopService(
+                sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, queries: queries,
+                control: control, coldReads: coldReads, store: store)
+        }
+        loop.onEndOfWakeUp { commits.commit() }
+        return (service(pulls), service(nil))
+    }
+}
+
+extension SendHandler.Settings {
+    init(_ config: BrokerConfig) {
+        // The address was checked when the configuration was read.
+        let address = try? SocketAddress.resolve(host: config.identity.brokerIP1, port: config.identity.listenPort)
+        let host = address ?? SocketAddress(ip: [127, 0, 0, 1], port: config.identity.listenPort)
+        self.init(
+            storeHost: MessageHost(ip: host.ip, port: host.port), clusterName: Array(config.identity.clusterName.utf8),
+            regionID: Array(config.send.regionID.utf8), isTraceOn: config.send.isTraceOn,
+            bodyByteCountMax: config.send.bodyByteCountMax,
+            isBrokerWritable: config.topics.brokerPermission & 2 != 0, brokerIP: config.identity.brokerIP1,
+            delayLevelCount: config.store.delayLevels.count)
+    }
+}
+
+extension PullHandler.Settings {
+    init(_ config: BrokerConfig) {
+        self.init(
+            limits: ReadLimits(
+                messageCount: config.pull.countMaxInMemory, byteCount: config.pull.byteCountMaxInMemory,
+                unitCount: max(1, config.pull.filterByteCountMax / QueueUnit.byteCount)),
+            isLongPollingEnabled: config.pull.longPollingEnable,
+            shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
+            isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
+    }
+}

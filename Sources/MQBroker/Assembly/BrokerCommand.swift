@@ -1,0 +1,89 @@
+import MQConfig
+import MQObserve
+import MQSystem
+import MQTransport
+
+/// `mqbroker`: options, configuration file, log, and the broker until a signal ends it.
+///
+/// Source: `BrokerStartup.java`, RocketMQ 5.3.
+public enum BrokerCommand {
+    /// Runs the command until SIGTERM or SIGINT. Call on the main thread, before any other thread is started.
+    /// - Parameter arguments: without the program's name.
+    /// - Returns: the exit code.
+    public static func run(_ arguments: [String]) -> Int32 {
+        ThisProcess.prepareSignals()
+        do {
+            let options = try ServerOptions(arguments)
+            if options.wantsHelp {
+                ThisProcess.say(ServerOptions.usage("mqbroker"))
+                return 0
+            }
+            let (values, warnings) = try load(options)
+            if options.printsAll || options.printsImportant {
+                ThisProcess.put(values.listing(importantOnly: options.printsImportant && !options.printsAll))
+                return 0
+            }
+            try serve(values, warnings)
+            return 0
+        } catch let error as ServerOptions.UsageError {
+            ThisProcess.complain("mqbroker: \(error)\n\(ServerOptions.usage("mqbroker"))")
+        } catch {
+            ThisProcess.complain("mqbroker: \(error)")
+        }
+        return 1
+    }
+
+    /// The configuration: defaults of this machine, then the file, then the options.
+    static func load(_ options: ServerOptions) throws -> (ConfigValues, [ConfigWarning]) {
+        let machine = ConfigMachine(
+            home: ThisProcess.home, rocketmqHome: ThisProcess.environment("ROCKETMQ_HOME") ?? "",
+            nameServers: ThisProcess.environment("NAMESRV_ADDR") ?? "", hostName: ThisProcess.hostName,
+            localAddress: SocketAddress.ofThisMachine().host)
+        var (values, warnings) = (ConfigValues(.broker, on: machine), [ConfigWarning]())
+        if let path = options.configFile {
+            let bytes = try File(path, .read).readAll(limit: 1 << 20)
+            let text = String(decoding: bytes, as: UTF8.self)
+            (values, warnings) = try ConfigTable.broker.load(text: text, fileName: path, on: machine)
+            try values.set("brokerConfigPath", to: path)
+            ThisProcess.say("load config properties file OK, \(path)")
+        }
+        if let nameServers = options.nameServers { try values.set("namesrvAddr", to: nameServers) }
+        return (values, warnings)
+    }
+
+    private static func serve(_ values: ConfigValues, _ warnings: [ConfigWarning]) throws {
+        let log = openLog()
+        for warning in warnings {
+            ThisProcess.complain("mqbroker: \(warning)")
+            log.warn(warning.description)
+        }
+        let broker: Broker
+        do {
+            let loopCount = ThisProcess.environment("APUS_IO_LOOPS").flatMap { Int($0) } ?? 1
+            broker = try Broker(LiveConfig(values), loopCount: min(max(loopCount, 1), 4), log: log)
+        } catch {
+            log.error("broker not started", ["reason": "\(error)"])
+            throw error
+        }
+        broker.start()
+        let line = broker.bootLine
+        ThisProcess.say(line)
+        log.info(line)
+        ThisProcess.waitForStopSignal()
+        log.info("stopping")
+        broker.stop()
+        log.info("stopped")
+    }
+
+    /// `broker.log` in `ROCKETMQ_LOG_DIR`, or in RocketMQ's usual folder.
+    private static func openLog() -> Log {
+        let folder = ThisProcess.environment("ROCKETMQ_LOG_DIR") ?? ThisProcess.home + "/logs/rocketmqlogs"
+        // Best effort: a broker without a log still serves, and says so once.
+        try? Directory.create(folder)
+        guard let file = LogFile(path: folder + "/broker.log") else {
+            ThisProcess.complain("mqbroker: no log: cannot write \(folder)/broker.log")
+            return .silent
+        }
+        return Log(to: file)
+    }
+}

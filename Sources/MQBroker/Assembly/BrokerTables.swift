@@ -1,0 +1,24 @@
+import MQObserve
+
+/// The tables a broker keeps beside its log, read from `<root>/config` and written there.
+struct BrokerTables: Sendable {
+    let topics: TopicTable
+    let groups: GroupTable
+    let offsets: OffsetTable
+    let clients: ClientTable
+
+    /// Reads what is stored.
+    init(_ config: LiveConfig, files: ConfigFiles, log: Log) throws(BrokerStartError) {
+        (topics, groups, offsets) = try BrokerStartError.wrap {
+            (
+                try TopicTable(config, stored: files.load(TopicTable.fileName), log: log),
+                try GroupTable(config, stored: files.load(GroupTable.fileName), log: log),
+                try OffsetTable(config, stored: files.load(OffsetTable.fileName), log: log)
+            )
+        }
+        clients = ClientTable(limits: config.current.limits)
+        topics.persist(to: files)
+        groups.persist(to: files)
+        offsets.persist(to: files)
+    }
+}

@@ -1,0 +1,100 @@
+import MQBytes
+import MQMessage
+import MQProtocol
+import MQRemoting
+import MQStore
+import MQTransport
+
+/// One loop's service: hands each request to its corridor by code, and closes the wake-up with one append. Loop only.
+final class LoopService: RemotingService {
+    private let sends: SendHandler
+    private let commits: SendCommit
+    private let sendBacks: SendBackHandler
+    private let pulls: PullHandler?
+    private let queries: QueryHandler
+    private let control: ControlService
+    private let coldReads: WorkerPool
+    private let store: MessageStore
+
+    /// - Parameter pulls: `nil` on the port that does not serve pulls.
+    init(
+        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, pulls: PullHandler?,
+        queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
+        store: MessageStore
+    ) {
+        self.sends = sends
+        self.commits = commits
+        self.sendBacks = sendBacks
+        self.pulls = pulls
+        self.queries = queries
+        self.control = control
+        self.coldReads = coldReads
+        self.store = store
+    }
+
+    func handle(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+    ) {
+        let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
+        do throws(Refusal) {
+            switch RequestCode(rawValue: header.code) {
+            case .sendMessageV2, .sendMessage, .sendBatchMessage:
+                try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
+                commits.commitIfLarge()
+            case .pullMessage, .litePullMessage:
+                guard let pulls else { return reply.send(.notSupported(header.code)) }
+                try pulls.handle(header, in: bytes, on: channel)
+            case .consumerSendMessageBack:
+                try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)
+            case .queryMessage:
+                try query(RemotingCommand(header, frame, in: bytes), reply) { $0.byKey($1) }
+            case .viewMessageByID:
+                try query(RemotingCommand(header, frame, in: bytes), reply) { $0.byOffset($1) }
+            default:
+                control.handle(RemotingCommand(header, frame, in: bytes), on: channel, reply: reply)
+            }
+        } catch {
+            reply.send(error.answer)
+        }
+    }
+
+    /// Stages the message for its next attempt; one that may not be in memory is fetched by a thread that may wait.
+    private func sendBack(_ request: RemotingCommand, on channel: RemotingChannel, _ reply: Reply) throws(Refusal) {
+        let offset = request.int64("offset") ?? 0
+        guard store.isCold(offset) else {
+            if try !sendBacks.stage(request, on: channel, into: commits.batch) { reply.send(RemotingCommand(.success)) }
+            return
+        }
+        let bound = LoopBound((self, channel), on: channel.connection.loop)
+        let accepted = coldReads.submit { [store] in
+            _ = store.withRecord(at: offset) { record, bytes in record.hasIntactBody(bytes) }  // now it is in memory
+            bound.execute { service, channel in
+                do throws(Refusal) {
+                    let isStaged = try service.sendBacks.stage(request, on: channel, into: service.commits.batch)
+                    if !isStaged { reply.send(RemotingCommand(.success)) }
+                } catch {
+                    reply.send(error.answer)
+                }
+            }
+        }
+        if !accepted { throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while") }
+    }
+
+    private func query(
+        _ request: RemotingCommand, _ reply: Reply,
+        _ body: @escaping @Sendable (QueryHandler, RemotingCommand) -> RemotingCommand
+    ) throws(Refusal) {
+        let accepted = coldReads.submit { [queries] in reply.send(body(queries, request)) }
+        if !accepted {
+            throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while")
+        }
+    }
+
+    /// A queue that pulls of this loop wait on has new messages.
+    func arrived(_ queue: ConsumeQueue) { pulls?.arrived(queue) }
+
+    func closed(_ channel: RemotingChannel, because reason: CloseReason) {
+        pulls?.closed(channel)
+        control.channelClosed(channel)
+    }
+}
