@@ -113,7 +113,7 @@ extension ConfigTable {
 
     fileprivate static func properties(_ text: String, fileName: String) throws(ConfigError) -> [Property] {
         do throws(PropertiesError) {
-            return try Properties.parse(text)
+            return try PropertiesText.parse(text)
         } catch {
             throw .syntax(fileName: fileName, error)
         }

@@ -4,9 +4,9 @@ extension ConfigTable {
         var page = """
             # Configuration keys
 
-            Printed from the tables of `MQConfig`; do not edit. Files are Java properties (`key=value`), read once at start.
-            *live* keys can also be changed while running; **important** ones are what `-m` prints. Keys marked *not yet*
-            are known and accepted, and a warning says so when one is set to something else than its default.
+            Printed from the tables of `MQConfig`; do not edit. Files are Java properties (`key=value`), read at start.
+            *live* keys can also be changed while running; **important** ones are what `-m` prints. Keys marked
+            *not yet* are known and accepted; a warning says so when one is set to something else than its default.
 
             """
         for (title, table) in tables {

@@ -91,30 +91,49 @@ final class CommitLog: Sendable {
     func append(_ batch: AppendBatch, at now: Timestamp) throws(SystemError) {
         guard !batch.entries.isEmpty else { return }
         try tail.withLock { tail throws(SystemError) in
+            let before = tail
             let time = Swift.max(now.rawValue, lastTimestamp.load(ordering: .relaxed))
-            var runStart = 0  // of the bytes of `batch` that are placed and not written yet
-            var runOffset = tail.position
-            for index in batch.entries.indices {
-                let byteCount = batch.entries[index].byteCount
-                var segment = try currentSegment(&tail)
-                if tail.position + (byteCount + RecordLayout.blankByteCount) > segment.end {
-                    try write(batch, from: runStart, to: batch.entries[index].start, at: runOffset, segment)
-                    try writeBlank(segment, at: tail.position)
-                    tail.position = segment.end
-                    tail.segment = nil
-                    segment = try currentSegment(&tail)
-                    runStart = batch.entries[index].start
-                    runOffset = tail.position
+            var placed = 0
+            do throws(SystemError) {
+                try append(batch, &tail, time, &placed)
+            } catch {
+                // Nobody has seen the bytes behind `written`: give the offsets back, so that the log can go on where it
+                // was once there is room again.
+                for entry in batch.entries[..<placed].reversed() where entry.isInQueue {
+                    entry.queue.setNextOffset(entry.queueOffset)
                 }
-                place(&batch.entries[index], in: batch, at: tail.position, time)
-                tail.position = tail.position + byteCount
+                tail = before
+                throw error
             }
-            try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, try currentSegment(&tail))
             batch.storeTimestamp = Timestamp(rawValue: time)
             batch.end = tail.position
             lastTimestamp.store(time, ordering: .releasing)
             written.raise(to: tail.position)
         }
+    }
+
+    private func append(
+        _ batch: AppendBatch, _ tail: inout Tail, _ time: Int64, _ placed: inout Int
+    ) throws(SystemError) {
+        var runStart = 0  // of the bytes of `batch` that are placed and not written yet
+        var runOffset = tail.position
+        for index in batch.entries.indices {
+            let byteCount = batch.entries[index].byteCount
+            precondition(byteCount <= recordByteCountMax, "a record of \(byteCount) bytes fits no file")
+            let segment = try currentSegment(&tail)
+            if tail.position + (byteCount + RecordLayout.blankByteCount) > segment.end {
+                try write(batch, from: runStart, to: batch.entries[index].start, at: runOffset, segment)
+                try writeBlank(segment, at: tail.position)
+                tail = Tail(position: segment.end, segment: nil)
+                _ = try currentSegment(&tail)
+                runStart = batch.entries[index].start
+                runOffset = tail.position
+            }
+            place(&batch.entries[index], in: batch, at: tail.position, time)
+            placed = index + 1
+            tail.position = tail.position + byteCount
+        }
+        try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, try currentSegment(&tail))
     }
 
     private func place(_ entry: inout AppendBatch.Entry, in batch: AppendBatch, at offset: PhysicalOffset, _ time: Int64) {
@@ -129,7 +148,9 @@ final class CommitLog: Sendable {
         _ batch: AppendBatch, from start: Int, to end: Int, at offset: PhysicalOffset, _ segment: Segment
     ) throws(SystemError) {
         guard end > start else { return }
-        try segment.file.write(batch.buffer.span.extracting(start..<end), at: offset - segment.start)
+        try batch.buffer.withBytes(start..<end) { bytes throws(SystemError) in
+            try segment.file.write(bytes, at: offset - segment.start)
+        }
     }
 
     /// Marks the rest of a file as unused: its size and the blank magic. The bytes behind stay as they are.
@@ -151,9 +172,13 @@ final class CommitLog: Sendable {
             slot = nil
             return ready
         }
-        var segment: Segment
-        if let ready, ready.start == start { segment = ready } else { segment = try makeFile(start, fill: false) }
-        segments.withLock { $0.append(segment) }
+        let segment: Segment
+        if let known = self.segment(at: start) {
+            segment = known  // an append that failed got this far before
+        } else {
+            if let ready, ready.start == start { segment = ready } else { segment = try makeFile(start, fill: false) }
+            segments.withLock { $0.append(segment) }
+        }
         tail.segment = segment
         preparation.signal { state in
             state.wanted = segment.end

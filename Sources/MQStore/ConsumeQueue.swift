@@ -1,7 +1,7 @@
 import MQBase
-import MQBytes
-import MQSystem
-public import Synchronization
+public import MQBytes
+public import MQSystem
+import Synchronization
 
 /// One entry of a consume queue, 20 bytes, big-endian: `| physicalOffset i64 | size i32 | tagsCode i64 |`.
 /// Source: `ConsumeQueue.java`, RocketMQ 5.3.
@@ -231,6 +231,18 @@ public final class ConsumeQueue: Sendable {
         guard inFile >= 0, inFile < fileByteCount else { return }
         try last.file.truncate(to: inFile)
         try last.file.truncate(to: fileByteCount)
+    }
+
+    /// Moves the first offset behind units whose records are gone. Recovery and retention.
+    func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
+        var low = minOffset
+        var high = maxOffset
+        while low < high {
+            let middle = low + (high - low) / 2
+            guard let unit = try unit(at: middle) else { return }
+            if unit.physicalOffset < logStart.rawValue { low = middle + 1 } else { high = middle }
+        }
+        setMinOffset(low)
     }
 
     /// Where the last unit's record ends in the log; 0 for an empty queue.

@@ -22,6 +22,13 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
     }
 }
 
+extension StoreOpenError {
+    /// Runs `body`; what the system refuses is a reason not to open.
+    static func wrap<R>(_ body: () throws(SystemError) -> R) throws(StoreOpenError) -> R {
+        do throws(SystemError) { return try body() } catch { throw .system(error) }
+    }
+}
+
 /// Why the store did not take a record.
 public enum AppendError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Writing or syncing failed once; nothing is taken any more.

@@ -188,3 +188,19 @@ extension File {
         }
     }
 }
+
+extension File {
+    /// Makes `range` read as zeroes without changing the length; written out where the file system cannot do it.
+    public func zero(_ range: Range<Int>) throws(SystemError) {
+        guard !range.isEmpty else { return }
+        if mq_zero_range(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 { return }
+        guard errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL else { throw .last("fallocate", path) }
+        let zeroes = [UInt8](repeating: 0, count: min(range.count, 1 << 20))
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let byteCount = min(zeroes.count, range.upperBound - offset)
+            try write(zeroes.span.extracting(0..<byteCount), at: offset)
+            offset += byteCount
+        }
+    }
+}

@@ -4,7 +4,7 @@ import Testing
 /// Goal: properties texts are read as `java.util.Properties` reads them.
 @Suite struct PropertiesTests {
     private func pairs(_ text: String) throws -> [String] {
-        try Properties.parse(text).map { "\($0.line)|\($0.key)|\($0.value)" }
+        try PropertiesText.parse(text).map { "\($0.line)|\($0.key)|\($0.value)" }
     }
 
     @Test(
@@ -25,19 +25,19 @@ import Testing
 
     @Test(arguments: [#"\u"#, #"\u12"#, #"\u12g4"#, #"\u+123"#])
     func `a malformed escape names its line`(escape: String) {
-        #expect(throws: PropertiesError.badUnicodeEscape(line: 2)) { try Properties.parse("a=1\nb=\(escape)") }
+        #expect(throws: PropertiesError.badUnicodeEscape(line: 2)) { try PropertiesText.parse("a=1\nb=\(escape)") }
     }
 
     @Test func `a text that is too long is refused`() {
         #expect(throws: PropertiesError.tooLong(byteCount: 11, max: 10)) {
-            try Properties.parse("0123456789\n", byteCountMax: 10)
+            try PropertiesText.parse("0123456789\n", byteCountMax: 10)
         }
     }
 
     @Test func `what is written reads back`() throws {
         let texts = ["", "a", " a b ", "=:#!", "\\", "\n\r\t\u{C}", "é😀", "a\\nb", "  "]
         let pairs = texts.flatMap { key in texts.map { (key: "k" + key, value: $0) } }
-        let read = try Properties.parse(Properties.text(pairs))
+        let read = try PropertiesText.parse(PropertiesText.text(pairs))
         #expect(read.map(\.key) == pairs.map(\.key))
         #expect(read.map(\.value) == pairs.map(\.value))
     }
@@ -52,7 +52,7 @@ import Testing
                 let offset = Int(state >> 33) % scalars.count
                 text.unicodeScalars.append(scalars[scalars.index(scalars.startIndex, offsetBy: offset)])
             }
-            _ = try? Properties.parse(text)
+            _ = try? PropertiesText.parse(text)
         }
     }
 }

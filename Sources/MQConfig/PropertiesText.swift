@@ -19,7 +19,7 @@ public enum PropertiesError: Error, Equatable, Sendable {
 /// Java's properties format: `#` and `!` comments, `=`, `:` or blanks between key and value, escapes, continued lines.
 ///
 /// Source: `java.util.Properties.load`. Java reads bytes as ISO 8859-1; we read UTF-8 (the same for ASCII).
-public enum Properties {
+public enum PropertiesText {
     /// The properties in order, repeated keys included.
     /// - Parameter byteCountMax: longest text, bytes.
     /// - Throws: ``PropertiesError``.

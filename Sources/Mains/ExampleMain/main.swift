@@ -1,0 +1,2 @@
+// Top-level code belongs to the main actor; everything happens in the call.
+runExample()

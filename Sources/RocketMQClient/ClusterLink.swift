@@ -1,0 +1,153 @@
+import MQBase
+public import MQProtocol
+import MQRemoting
+import MQSystem
+import MQTransport
+
+/// Connections to one cluster: finds name servers and brokers and asks them. Producers, consumers and tools share one,
+/// or have one each. One thread of its own; everything else runs on Swift's pool.
+///
+/// Start it once, shut it down once; between the two every call may come from any task.
+public final class ClusterLink: Sendable {
+    /// As given.
+    public let options: ClientOptions
+    /// `ip@instance`: how brokers tell clients apart.
+    public let clientID: String
+
+    let members = Members()
+    let routes: RouteCache
+    private let loop: EventLoop
+    private let remoting: RemotingClient
+    private let addresses = AddressBook()
+    private let currentNameServer = Lock(0)
+    private let upkeep = Lock<[Task<Void, Never>]>([])
+    private let isOpen = Lock(false)
+
+    /// A link that does nothing yet.
+    /// - Throws: `noNameServer` if the options name none; `system` if there are no descriptors left.
+    public init(_ options: ClientOptions) throws(ClientError) {
+        guard !options.nameServers.isEmpty else { throw .noNameServer }
+        self.options = options
+        clientID = Self.makeClientID(options)
+        do throws(SystemError) {
+            loop = try EventLoop("mq-client")
+        } catch {
+            throw .system(error.description)
+        }
+        let pushes = PushedRequests(members: members)
+        remoting = RemotingClient(
+            loop: loop, service: pushes, connectTimeoutMilliseconds: options.requestTimeout.milliseconds)
+        routes = RouteCache()
+        pushes.onLostConnection { [weak self] in self?.heartbeatSoon() }
+    }
+
+    static func makeClientID(_ options: ClientOptions) -> String {
+        let ip = options.clientIP ?? SocketAddress.ofThisMachine().host
+        let instance = options.instanceName ?? "\(ThisProcess.id)#\(SystemClock.now().nanoseconds)"
+        return "\(ip)@\(instance)"
+    }
+
+    /// Starts the loop and the upkeep of routes and heartbeats. A second call does nothing.
+    public func start() {
+        let isFirst = isOpen.withLock { isOpen in
+            defer { isOpen = true }
+            return !isOpen
+        }
+        guard isFirst else { return }
+        loop.start()
+        let refresh = Task { [weak self, interval = options.routeRefreshInterval] in
+            while await pause(interval) { await self?.refreshRoutes() }
+        }
+        let heartbeat = Task { [weak self, interval = options.heartbeatInterval] in
+            guard await pause(.seconds(1)) else { return }
+            repeat { _ = await self?.heartbeat() } while await pause(interval)
+        }
+        upkeep.withLock { $0 = [refresh, heartbeat] }
+    }
+
+    /// Closes all connections and ends the loop. Shut producers and consumers down first.
+    public func shutdown() async {
+        let wasOpen = isOpen.withLock { isOpen in
+            defer { isOpen = false }
+            return isOpen
+        }
+        guard wasOpen else { return }
+        for task in upkeep.withLock({ $0 }) { task.cancel() }
+        remoting.close()
+        let loop = self.loop
+        await withCheckedContinuation { continuation in
+            _ = Thread("mq-client-stop") {  // joins the loop's thread, so not on the pool
+                loop.stop()
+                continuation.resume()
+            }
+        }
+    }
+
+    // MARK: - Asking
+
+    /// Asks the peer at `address` (`host:port`).
+    /// - Throws: `badAddress`, `noAnswer`. A refusal is an answer: look at its code, or use ``ask(_:at:timeout:)``.
+    public func answer(
+        to request: RemotingCommand, at address: String, timeout: Duration? = nil
+    ) async throws(ClientError) -> RemotingCommand {
+        guard isOpen.withLock({ $0 }) else { throw .notRunning("the client") }
+        let socket = try await addresses.resolve(address)
+        let milliseconds = (timeout ?? options.requestTimeout).milliseconds
+        switch await remoting.answer(to: request, from: socket, timeoutMilliseconds: milliseconds) {
+        case .success(let answer): return answer
+        case .failure(let error):
+            if case .cannotConnect = error { addresses.forget(address) }
+            throw .noAnswer(from: address, error)
+        }
+    }
+
+    /// As ``answer(to:at:timeout:)``, and takes nothing but success.
+    /// - Throws: `refused` with the peer's words as well.
+    @discardableResult
+    public func ask(
+        _ request: RemotingCommand, at address: String, timeout: Duration? = nil
+    ) async throws(ClientError) -> RemotingCommand {
+        let answer = try await answer(to: request, at: address, timeout: timeout)
+        guard answer.responseCode == .success else {
+            throw .refused(by: address, code: answer.code, remark: answer.remark ?? "no reason given")
+        }
+        return answer
+    }
+
+    /// Tells the peer at `address` something; returns when it is on its way.
+    public func tell(_ request: RemotingCommand, to address: String) async throws(ClientError) {
+        guard isOpen.withLock({ $0 }) else { throw .notRunning("the client") }
+        let socket = try await addresses.resolve(address)
+        if let error = await remoting.send(oneWay: request, to: socket) { throw .noAnswer(from: address, error) }
+    }
+
+    /// Asks one name server; the next one if it does not answer.
+    /// - Throws: `nameServersUnreachable`, or `badAddress` if none can be resolved. A refusal is an answer.
+    public func nameServerAnswer(to request: RemotingCommand) async throws(ClientError) -> RemotingCommand {
+        let servers = options.nameServers
+        let first = currentNameServer.withLock { $0 }
+        var last = ClientError.noNameServer
+        for step in servers.indices {
+            let index = (first + step) % servers.count
+            do throws(ClientError) {
+                let answer = try await answer(to: request, at: servers[index])
+                if step > 0 { currentNameServer.withLock { $0 = index } }
+                return answer
+            } catch {
+                last = error
+            }
+        }
+        guard case .noAnswer(_, let reason) = last else { throw last }
+        throw .nameServersUnreachable(addresses: servers.joined(separator: ";"), last: reason)
+    }
+}
+
+/// Waits; `false` if the task was cancelled meanwhile.
+func pause(_ duration: Duration) async -> Bool {
+    do {
+        try await Task.sleep(for: duration)
+        return true
+    } catch {
+        return false
+    }
+}

@@ -1,0 +1,46 @@
+import MQBase
+import MQJSON
+import MQProtocol
+import MQSystem
+
+/// A consumer as its link knows it: answers at once, from the loop's thread too, and asks the actor in its own time.
+final class ConsumerMembership: ConsumerMember, Sendable {
+    private let core: ConsumerCore
+    private let rebalance: @Sendable () async -> Void
+    private let queues: @Sendable () async -> [QueueWorker]
+    private let started = SystemClock.wall()
+
+    init(_ consumer: PushConsumer, _ core: ConsumerCore) {
+        self.core = core
+        rebalance = { [weak consumer] in await consumer?.rebalance() }
+        queues = { [weak consumer] in
+            guard let consumer else { return [] }
+            return Array(await consumer.workers.values)
+        }
+    }
+
+    var consumerData: ConsumerData { core.data }
+
+    func rebalanceSoon() {
+        let rebalance = self.rebalance
+        Task { await rebalance() }
+    }
+
+    /// Source: `ConsumerRunningInfo.java`, 5.3: what `mqadmin consumerStatus` and `consumerProgress` read.
+    func runningInfo() async -> JSON {
+        var table = JSONObject()
+        for worker in await queues() {
+            if let key = worker.queue.json.object { table.set(.object(key), worker.info) }
+        }
+        return [
+            "mqPopTable": [:], "mqTable": .object(table),
+            "properties": [
+                "PROP_CONSUMEORDERLY": "false", "PROP_THREADPOOL_CORE_SIZE": JSON(String(core.options.handlersMax)),
+                "PROP_CONSUME_TYPE": "CONSUME_PASSIVELY", "PROP_CLIENT_VERSION": "V5_3_3",
+                "PROP_NAMESERVER_ADDR": JSON(core.link.options.nameServers.joined(separator: ";") + ";"),
+                "PROP_CONSUMER_START_TIMESTAMP": JSON(String(started.rawValue)),
+            ],
+            "statusTable": [:], "subscriptionSet": .array(core.allSubscriptions.map(\.json)), "userConsumerInfo": [:],
+        ]
+    }
+}

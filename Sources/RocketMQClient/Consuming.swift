@@ -1,0 +1,57 @@
+public import MQProtocol
+
+/// What a handler says of a message.
+public enum ConsumeOutcome: Equatable, Sendable {
+    /// Done: the group will not see it again.
+    case success
+    /// Hand it out again later. In broadcasting mode it is given up instead.
+    /// - Parameter delayLevel: 0 lets the broker choose by the number of tries, 1…18 is that level of
+    ///   `messageDelayLevel`, below 0 sends it to the dead letter topic at once.
+    case later(delayLevel: Int = 0)
+}
+
+/// Where a handler runs.
+public struct ConsumeContext: Sendable {
+    /// The queue the message is from.
+    public let queue: MessageQueue
+    /// 1…`handlersMax`.
+    public let workerNumber: Int
+    /// As Java names its threads: `ConsumeMessageThread_<group>_<number>`.
+    public let workerName: String
+}
+
+/// Handles one message. Throwing means ``ConsumeOutcome/later(delayLevel:)`` with level 0.
+public typealias MessageHandler = @Sendable (MessageExt, ConsumeContext) async throws -> ConsumeOutcome
+
+/// How a push consumer works. RocketMQ's defaults.
+public struct ConsumerOptions: Sendable {
+    /// Who of the group gets a message.
+    public var messageModel = MessageModel.clustering
+    /// Where a group without progress begins: at the end, at the start, or at ``consumeTimestamp``.
+    public var consumeFromWhere = ConsumeFromWhere.lastOffset
+    /// For `.timestamp`: milliseconds since 1970; `nil` is half an hour before the start.
+    public var consumeTimestamp: Int64?
+    /// Handlers that run at the same time.
+    public var handlersMax = 20
+    /// Messages asked for in one pull.
+    public var pullBatchSize = 32
+    /// Bytes asked for in one pull.
+    public var pullBatchByteCount = 256 << 10
+    /// Messages of one queue that are pulled and not finished before pulling stops.
+    public var messagesPerQueueMax = 1000
+    /// Bytes of one queue that are pulled and not finished before pulling stops.
+    public var bytesPerQueueMax = 100 << 20
+    /// Tries before a message goes to the dead letter topic.
+    public var maxReconsumeTimes = 16
+    /// How long a broker keeps a pull that finds nothing.
+    public var pullSuspend: Duration = .seconds(15)
+    /// How often the queues are shared out again without being asked.
+    public var rebalanceInterval: Duration = .seconds(20)
+    /// How often progress is committed.
+    public var commitInterval: Duration = .seconds(5)
+    /// How long a shutdown waits for handlers that run.
+    public var shutdownWait: Duration = .seconds(30)
+
+    /// RocketMQ's defaults.
+    public init() {}
+}

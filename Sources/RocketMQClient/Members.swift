@@ -1,0 +1,53 @@
+import MQJSON
+import MQProtocol
+import MQSystem
+
+/// A consumer as its link sees it.
+protocol ConsumerMember: AnyObject, Sendable {
+    /// What heartbeats say of it.
+    var consumerData: ConsumerData { get }
+    /// The group's members have changed.
+    func rebalanceSoon()
+    /// What `GET_CONSUMER_RUNNING_INFO` shows.
+    func runningInfo() async -> JSON
+}
+
+/// Who works over a link: what heartbeats tell and pushed requests are for. A leaf lock inside.
+final class Members: Sendable {
+    private struct Table {
+        var producerGroups: [String: Int] = [:]
+        var consumers: [String: any ConsumerMember] = [:]
+    }
+
+    private let table = Lock(Table())
+
+    func add(producerGroup: String) { table.withLock { $0.producerGroups[producerGroup, default: 0] += 1 } }
+
+    /// `true` if it was the last of its group.
+    func remove(producerGroup: String) -> Bool {
+        table.withLock { table in
+            let left = (table.producerGroups[producerGroup] ?? 1) - 1
+            table.producerGroups[producerGroup] = left > 0 ? left : nil
+            return left <= 0
+        }
+    }
+
+    /// `false` if the link has a consumer of this group already.
+    func add(_ consumer: any ConsumerMember, group: String) -> Bool {
+        table.withLock { table in
+            guard table.consumers[group] == nil else { return false }
+            table.consumers[group] = consumer
+            return true
+        }
+    }
+
+    func remove(consumerGroup: String) { _ = table.withLock { $0.consumers.removeValue(forKey: consumerGroup) } }
+
+    func consumer(_ group: String) -> (any ConsumerMember)? { table.withLock { $0.consumers[group] } }
+
+    var consumers: [any ConsumerMember] { table.withLock { Array($0.consumers.values) } }
+
+    var producerGroups: [String] { table.withLock { $0.producerGroups.keys.sorted() } }
+
+    var isEmpty: Bool { table.withLock { $0.consumers.isEmpty && $0.producerGroups.isEmpty } }
+}

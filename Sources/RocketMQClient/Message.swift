@@ -1,0 +1,60 @@
+import MQMessage
+
+/// A message to send.
+public struct Message: Equatable, Sendable {
+    /// Where it goes: 1…127 of `%|a-zA-Z0-9_-`.
+    public var topic: String
+    /// Free for the application; carried along.
+    public var flag: Int32 = 0
+    /// Not empty, 4 MiB at most unless the broker allows more.
+    public var body: [UInt8]
+    /// Properties, the system's among them.
+    public var properties = MessageProperties()
+
+    /// A message.
+    /// - Parameters:
+    ///   - tags: what consumers filter by; one tag.
+    ///   - keys: what it can be found by later.
+    public init(topic: String, tags: String? = nil, keys: [String] = [], body: [UInt8]) {
+        self.topic = topic
+        self.body = body
+        self.tags = tags
+        self.keys = keys
+        properties[PropertyName.wait] = "true"
+    }
+
+    /// What consumers filter by.
+    public var tags: String? {
+        get { properties[PropertyName.tags] }
+        set { properties[PropertyName.tags] = newValue }
+    }
+
+    /// What it can be found by; none of them may hold a blank.
+    public var keys: [String] {
+        get { properties[PropertyName.keys]?.split(separator: " ").map(String.init) ?? [] }
+        set { properties[PropertyName.keys] = newValue.isEmpty ? nil : newValue.joined(separator: " ") }
+    }
+
+    /// Delivered late: 1…18 by the broker's `messageDelayLevel`; `nil` at once.
+    public var delayLevel: Int? {
+        get { properties[PropertyName.delay].flatMap { Int($0) } }
+        set { properties[PropertyName.delay] = newValue.map(String.init) }
+    }
+
+    /// Whether the answer waits for what the broker's flush and replication settings promise.
+    public var waitsForStore: Bool {
+        get { properties[PropertyName.wait] != "false" }
+        set { properties[PropertyName.wait] = newValue ? "true" : "false" }
+    }
+
+    /// Why the broker would refuse it; `nil` if it may be sent.
+    func refusal(bodyByteCountMax: Int) -> String? {
+        if let refusal = NameRules.refusal(ofTopic: topic) { return refusal }
+        if body.isEmpty { return "the message body is empty" }
+        if body.count > bodyByteCountMax {
+            return "the message body has \(body.count) bytes; the producer's limit is \(bodyByteCountMax)"
+        }
+        if properties.hasSeparator { return "a property of the message holds the byte 1 or 2, which separate properties" }
+        return nil
+    }
+}

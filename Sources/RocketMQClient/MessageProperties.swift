@@ -1,0 +1,64 @@
+import MQBytes
+import MQMessage
+
+/// A message's properties in the order they were set; names are unique.
+public struct MessageProperties: Equatable, Sendable, ExpressibleByDictionaryLiteral, CustomStringConvertible {
+    /// One property.
+    public struct Entry: Equatable, Sendable {
+        public let name: String
+        public internal(set) var value: String
+    }
+
+    /// All of them, in order.
+    public private(set) var entries: [Entry] = []
+
+    /// No properties.
+    public init() {}
+
+    /// The given properties; of two with one name the later counts.
+    public init(dictionaryLiteral elements: (String, String)...) {
+        for (name, value) in elements { self[name] = value }
+    }
+
+    /// Reads the stored form.
+    init(stored bytes: Span<UInt8>) {
+        let list = Properties.list(bytes)
+        entries.reserveCapacity(list.count + 3)
+        for (name, value) in list where !entries.contains(where: { $0.name == name }) {
+            entries.append(Entry(name: name, value: value))
+        }
+    }
+
+    /// The value of `name`; setting `nil` removes it.
+    public subscript(name: String) -> String? {
+        get { entries.first { $0.name == name }?.value }
+        set {
+            let position = entries.firstIndex { $0.name == name }
+            switch (position, newValue) {
+            case (let position?, let value?): entries[position].value = value
+            case (let position?, nil): entries.remove(at: position)
+            case (nil, let value?): entries.append(Entry(name: name, value: value))
+            case (nil, nil): break
+            }
+        }
+    }
+
+    /// The value of a property the system gives meaning to.
+    public subscript(name: StaticString) -> String? {
+        get { self[name.description] }
+        set { self[name.description] = newValue }
+    }
+
+    /// The form that travels: `name \x01 value \x02 …`.
+    var stored: [UInt8] { Properties.encode(entries.map { ($0.name, $0.value) }) }
+
+    /// Whether a name or value holds a separator byte, which cannot travel.
+    var hasSeparator: Bool {
+        entries.contains { entry in
+            (entry.name + entry.value).utf8.contains { $0 == Properties.nameEnd || $0 == Properties.valueEnd }
+        }
+    }
+
+    /// As Java prints a map: `{TAGS=TagA, WAIT=true}`.
+    public var description: String { "{" + entries.map { "\($0.name)=\($0.value)" }.joined(separator: ", ") + "}" }
+}

@@ -1,0 +1,274 @@
+import MQBase
+import MQJSON
+import MQMessage
+public import MQProtocol
+import MQSystem
+
+/// Hands a group's messages to a handler. Members of a group share the queues out among themselves; progress is kept at
+/// the brokers (in clustering mode), and a message whose handler fails comes again later.
+///
+/// At least once: a message may come twice, after a failure or when queues change hands.
+public actor PushConsumer {
+    /// The group.
+    public nonisolated let group: String
+    /// As given.
+    public nonisolated let options: ConsumerOptions
+    /// What it pulls over.
+    public nonisolated let link: ClusterLink
+    private let ownsLink: Bool
+    private var subscriptions: [String: SubscriptionData] = [:]
+    private var core: ConsumerCore?
+    private var membership: ConsumerMembership?
+    private var upkeep: [Task<Void, Never>] = []
+    private var offsets: LocalOffsets?
+    var workers: [MessageQueue: QueueWorker] = [:]
+    private var isRebalancing = false
+    private var rebalancesAgain = false
+
+    /// A consumer with a link of its own.
+    public init(
+        group: String, options: ConsumerOptions = ConsumerOptions(), client: ClientOptions = ClientOptions()
+    ) throws(ClientError) {
+        var client = client
+        if options.messageModel == .broadcasting, client.instanceName == nil {
+            client.instanceName = "DEFAULT"  // its offset file is found again by the client id
+        }
+        try self.init(group: group, options: options, link: try ClusterLink(client), ownsLink: true)
+    }
+
+    /// A consumer over a link that others use too. One consumer of a group for each link.
+    public init(
+        group: String, options: ConsumerOptions = ConsumerOptions(), link: ClusterLink
+    ) throws(ClientError) {
+        try self.init(group: group, options: options, link: link, ownsLink: false)
+    }
+
+    private init(group: String, options: ConsumerOptions, link: ClusterLink, ownsLink: Bool) throws(ClientError) {
+        if let refusal = NameRules.refusal(ofGroup: group) { throw .invalid(refusal) }
+        guard group != "DEFAULT_CONSUMER" else {
+            throw .invalid("consumerGroup can not equal DEFAULT_CONSUMER, please specify another one.")
+        }
+        guard options.handlersMax > 0, options.pullBatchSize > 0 else {
+            throw .invalid("handlersMax and pullBatchSize must be at least 1")
+        }
+        self.group = group
+        self.options = options
+        self.link = link
+        self.ownsLink = ownsLink
+    }
+
+    // MARK: - Subscriptions
+
+    /// Wants the topic's messages whose tag is in `expression`: `*`, or `A || B`.
+    public func subscribe(_ topic: String, _ expression: String = "*") async throws(ClientError) {
+        if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
+        let version = SystemClock.wall().rawValue
+        await set(try TagExpression.subscription(topic: topic, expression: expression, version: version))
+    }
+
+    /// Wants the topic's messages for whose properties the SQL92 expression is true. The broker must have
+    /// `enablePropertyFilter` on.
+    public func subscribe(_ topic: String, sql expression: String) async throws(ClientError) {
+        if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
+        await set(
+            SubscriptionData(
+                topic: topic, subString: expression, subVersion: SystemClock.wall().rawValue, expressionType: "SQL92"))
+    }
+
+    private func set(_ subscription: SubscriptionData) async {
+        subscriptions[subscription.topic] = subscription
+        guard let core else { return }
+        core.set(subscription)
+        _ = try? await link.route(of: subscription.topic)  // so that its brokers hear of it; asked again by rebalances
+        _ = await link.heartbeat()
+        await rebalance()
+    }
+
+    // MARK: - Life
+
+    /// Starts to hand messages to `handler`. Returns when the brokers know the consumer and its queues are shared out,
+    /// as far as they can be reached; what fails is tried again for as long as it runs.
+    /// - Throws: `invalid` without a subscription; `nameServersUnreachable` and the like if no route can be had at all.
+    public func start(_ handler: @escaping MessageHandler) async throws(ClientError) {
+        guard core == nil else { throw .invalid("the consumer \(group) runs already") }
+        guard !subscriptions.isEmpty else { throw .invalid("the consumer \(group) subscribes to nothing") }
+        let core = ConsumerCore(
+            group: group, options: options, link: link, subscriptions: subscriptions, handler: handler)
+        if options.messageModel == .clustering {
+            core.set(SubscriptionData(topic: core.retryTopic, subString: "*", subVersion: SystemClock.wall().rawValue))
+        } else {
+            offsets = LocalOffsets(clientID: link.clientID, group: group)
+        }
+        let membership = ConsumerMembership(self, core)
+        guard link.members.add(membership, group: group) else {
+            throw .invalid("the group \(group) has a consumer over this link already")
+        }
+        self.core = core
+        self.membership = membership
+        link.start()
+        do throws(ClientError) {
+            for topic in subscriptions.keys.sorted() { _ = try await link.fetchRoute(topic) }
+        } catch {
+            link.members.remove(consumerGroup: group)
+            self.core = nil
+            if ownsLink { await link.shutdown() }
+            throw error
+        }
+        _ = await link.heartbeat()
+        await rebalance()
+        upkeep = [
+            repeating(every: options.rebalanceInterval) { await $0.rebalance() },
+            repeating(every: options.commitInterval) { await $0.commitAll() },
+        ]
+    }
+
+    /// Starts, runs until the task is cancelled, and shuts down.
+    public func run(_ handler: @escaping MessageHandler) async throws(ClientError) {
+        try await start(handler)
+        while await pause(.seconds(3600)) {}
+        await shutdown()
+    }
+
+    /// Stops pulling, waits for handlers that run, commits the progress and tells the brokers.
+    public func shutdown() async {
+        guard let core else { return }
+        self.core = nil
+        for task in upkeep { task.cancel() }
+        upkeep = []
+        let all = Array(workers.values)
+        for worker in all { worker.drop() }
+        await core.pool.close(waitingAtMost: options.shutdownWait)
+        await commit(all, core)
+        workers = [:]
+        link.members.remove(consumerGroup: group)
+        await link.unregister(consumerGroup: group)
+        if ownsLink { await link.shutdown() }
+    }
+
+    /// The last trouble with a broker; `nil` if there was none.
+    public var trouble: ClientError? { core?.trouble }
+
+    /// The queues it pulls now.
+    public var queues: [MessageQueue] { workers.keys.sorted() }
+
+    private func repeating(
+        every interval: Duration, _ step: @escaping @Sendable (PushConsumer) async -> Void
+    ) -> Task<Void, Never> {
+        Task { [weak self] in
+            while await pause(interval), let self { await step(self) }
+        }
+    }
+
+    // MARK: - Progress
+
+    private func commitAll() async {
+        guard let core else { return }
+        await commit(Array(workers.values), core)
+    }
+
+    private func commit(_ workers: [QueueWorker], _ core: ConsumerCore) async {
+        if let offsets {
+            offsets.save(Dictionary(uniqueKeysWithValues: workers.map { ($0.queue, $0.progress) }))
+            return
+        }
+        for worker in workers {
+            guard let offset = worker.uncommitted() else { continue }
+            do throws(ClientError) {
+                guard let address = await link.brokerAddress(worker.queue.brokerName) else { continue }
+                try await link.commit(offset, of: group, in: worker.queue, at: address)
+            } catch {
+                core.note(error)  // the next pull or commit carries it
+            }
+        }
+    }
+
+    // MARK: - Rebalance
+
+    /// Shares the queues out again. One at a time; a request meanwhile makes it run once more.
+    func rebalance() async {
+        guard let core else { return }
+        if isRebalancing {
+            rebalancesAgain = true
+            return
+        }
+        isRebalancing = true
+        repeat {
+            rebalancesAgain = false
+            var isComplete = true
+            for subscription in core.allSubscriptions where self.core != nil {
+                do throws(ClientError) {
+                    try await rebalance(subscription.topic, core)
+                } catch {
+                    if subscription.topic != core.retryTopic { core.note(error) }
+                    isComplete = false
+                }
+            }
+            if !isComplete { rebalanceLater() }
+        } while rebalancesAgain
+        isRebalancing = false
+    }
+
+    private func rebalanceLater() {
+        Task { [weak self] in
+            if await pause(.seconds(1)) { await self?.rebalance() }
+        }
+    }
+
+    private func rebalance(_ topic: String, _ core: ConsumerCore) async throws(ClientError) {
+        let route = try await link.route(of: topic)
+        let queues = Self.readableQueues(topic, route)
+        var mine = queues
+        if options.messageModel == .clustering {
+            guard let broker = route.brokerDatas.randomElement(),
+                let address = broker.brokerAddrs.min(by: { $0.key < $1.key })?.value
+            else { throw .noQueue(topic: topic, wanted: "read") }
+            let members = try await link.consumerIDs(of: group, at: address)
+            mine = QueueAllocation.average(queues, members: members, me: link.clientID)
+        }
+        guard self.core === core else { return }
+        let wanted = Set(mine)
+        let lost = workers.filter { $0.key.topic == topic && !wanted.contains($0.key) }
+        for (queue, worker) in lost {
+            worker.drop()
+            workers[queue] = nil
+        }
+        await commit(Array(lost.values), core)
+        for queue in mine where workers[queue] == nil {
+            let start = try await startOffset(of: queue, core)
+            guard self.core === core, workers[queue] == nil else { return }
+            let worker = QueueWorker(queue, start: start, consumer: core)
+            workers[queue] = worker
+            worker.start()
+        }
+    }
+
+    static func readableQueues(_ topic: String, _ route: TopicRouteData) -> [MessageQueue] {
+        route.queueDatas.filter { $0.perm.contains(.read) }.flatMap { data in
+            (0..<max(0, min(data.readQueueNums, 65_536))).map {
+                MessageQueue(topic: topic, brokerName: data.brokerName, queueID: $0)
+            }
+        }.sorted()
+    }
+
+    /// Where to begin: the group's progress, or what ``ConsumerOptions/consumeFromWhere`` says if it has none.
+    private func startOffset(of queue: MessageQueue, _ core: ConsumerCore) async throws(ClientError) -> Int64 {
+        guard let address = await link.brokerAddress(queue.brokerName, orAny: true) else {
+            throw .brokerNotFound(queue.brokerName)
+        }
+        if let offsets {
+            if let offset = offsets.load(queue) { return offset }
+        } else if let offset = try await link.consumerOffset(of: group, in: queue, at: address) {
+            return offset
+        }
+        switch options.consumeFromWhere {
+        case .firstOffset: return 0
+        case .timestamp:
+            let timestamp = options.consumeTimestamp ?? SystemClock.wall().rawValue - 30 * 60 * 1000
+            return queue.topic == core.retryTopic
+                ? try await link.maxOffset(of: queue, at: address)
+                : try await link.offset(in: queue, storedAt: timestamp, at: address)
+        case .lastOffset, .lastOffsetAndFromMinWhenBootFirst, .minOffset, .maxOffset:
+            return queue.topic == core.retryTopic ? 0 : try await link.maxOffset(of: queue, at: address)
+        }
+    }
+}

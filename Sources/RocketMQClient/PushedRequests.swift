@@ -1,0 +1,43 @@
+import MQBytes
+import MQJSON
+import MQProtocol
+import MQRemoting
+import MQSystem
+import MQTransport
+
+/// Answers what brokers ask of us over our own connections.
+final class PushedRequests: RemotingService, Sendable {
+    private let members: Members
+    private let lostConnection = Lock<(@Sendable () -> Void)?>(nil)
+
+    init(members: Members) { self.members = members }
+
+    func onLostConnection(_ action: @escaping @Sendable () -> Void) { lostConnection.withLock { $0 = action } }
+
+    func handle(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+    ) {
+        let request = RemotingCommand(header, frame, in: bytes)
+        let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
+        switch request.requestCode {
+        case .notifyConsumerIDsChanged:
+            members.consumer(request["consumerGroup"] ?? "")?.rebalanceSoon()
+            reply.send(RemotingCommand(.success))
+        case .getConsumerRunningInfo: sendRunningInfo(request, reply)
+        default: reply.send(.notSupported(request.code))
+        }
+    }
+
+    private func sendRunningInfo(_ request: RemotingCommand, _ reply: Reply) {
+        let group = request["consumerGroup"] ?? ""
+        guard let consumer = members.consumer(group) else {
+            return reply.send(
+                RemotingCommand(.systemError, remark: "The Consumer Group <\(group)> not exist in this consumer"))
+        }
+        Task { reply.send(RemotingCommand(.success, body: await consumer.runningInfo().encoded(.compact))) }
+    }
+
+    func closed(_ channel: RemotingChannel, because reason: CloseReason) {
+        lostConnection.withLock { $0 }?()
+    }
+}

@@ -1,0 +1,20 @@
+public import MQProtocol
+
+/// How a group's members share a topic's queues.
+public enum QueueAllocation {
+    /// Contiguous shares, the first members one queue more if it does not come out even. All members must see the same
+    /// `queues` and `members` to agree.
+    /// - Parameters:
+    ///   - queues: in any order; sorted here.
+    ///   - members: client ids, in any order; sorted here. If `me` is not among them the share is empty.
+    /// Source: `AllocateMessageQueueAveragely.java`, 5.3.
+    public static func average(_ queues: [MessageQueue], members: [String], me: String) -> [MessageQueue] {
+        let queues = queues.sorted()
+        let members = members.sorted()
+        guard let index = members.firstIndex(of: me) else { return [] }
+        let share = queues.count / members.count
+        let rest = queues.count % members.count
+        let start = index * share + min(index, rest)
+        return Array(queues[start..<(start + share + (index < rest ? 1 : 0))])
+    }
+}

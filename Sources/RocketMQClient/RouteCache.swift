@@ -1,0 +1,44 @@
+import MQProtocol
+
+/// Routes of the topics in use.
+actor RouteCache {
+    struct Entry {
+        var route: TopicRouteData
+        /// The route of the default topic, in place of one the topic does not have yet.
+        var isDefault: Bool
+    }
+
+    private var entries: [String: Entry] = [:]
+    private var fetching: [String: Task<Result<TopicRouteData?, ClientError>, Never>] = [:]
+
+    /// Topics asked for so far.
+    var topics: [String] { entries.keys.sorted() }
+
+    func entry(_ topic: String) -> Entry? { entries[topic] }
+
+    func set(_ topic: String, _ entry: Entry) { entries[topic] = entry }
+
+    /// Broker name → broker id → address, over all routes.
+    func brokers() -> [String: [Int64: String]] {
+        var brokers: [String: [Int64: String]] = [:]
+        for entry in entries.values {
+            for broker in entry.route.brokerDatas {
+                brokers[broker.brokerName, default: [:]].merge(broker.brokerAddrs) { $1 }
+            }
+        }
+        return brokers
+    }
+
+    /// Runs `fetch`, once for all who want the topic's route at the same time. `nil`: no name server has one.
+    func fetched(
+        _ topic: String, _ fetch: @escaping @Sendable () async -> Result<TopicRouteData?, ClientError>
+    ) async throws(ClientError) -> TopicRouteData? {
+        let task = fetching[topic] ?? Task { await fetch() }
+        fetching[topic] = task
+        let result = await task.value
+        if fetching[topic] == task { fetching[topic] = nil }
+        let route = try result.get()
+        if let route { entries[topic] = Entry(route: route, isDefault: false) }
+        return route
+    }
+}

@@ -1,0 +1,50 @@
+public import MQProtocol
+
+/// How a broker answered a send that it took.
+public enum SendStatus: String, Sendable {
+    /// Stored as the broker's settings promise.
+    case sendOK = "SEND_OK"
+    /// Stored in memory; the disk did not confirm in time.
+    case flushDiskTimeout = "FLUSH_DISK_TIMEOUT"
+    /// Stored at the master; the slave did not confirm in time.
+    case flushSlaveTimeout = "FLUSH_SLAVE_TIMEOUT"
+    /// Stored at the master; there is no slave to copy it.
+    case slaveNotAvailable = "SLAVE_NOT_AVAILABLE"
+
+    init?(_ code: ResponseCode) {
+        switch code {
+        case .success: self = .sendOK
+        case .flushDiskTimeout: self = .flushDiskTimeout
+        case .flushSlaveTimeout: self = .flushSlaveTimeout
+        case .slaveNotAvailable: self = .slaveNotAvailable
+        default: return nil
+        }
+    }
+}
+
+/// Where a message went.
+public struct SendResult: Equatable, Sendable, CustomStringConvertible {
+    /// What the broker promises.
+    public let status: SendStatus
+    /// The id the producer gave it (`UNIQ_KEY`).
+    public let messageID: String
+    /// The id that names its place: broker and log position.
+    public let offsetMessageID: String
+    /// The queue.
+    public let queue: MessageQueue
+    /// Its position in the queue.
+    public let queueOffset: Int64
+    /// For recalling a delayed message; `nil` unless the broker gave one.
+    public let recallHandle: String?
+
+    /// As Java prints it.
+    public var description: String {
+        "SendResult [sendStatus=\(status.rawValue), msgId=\(messageID), offsetMsgId=\(offsetMessageID), "
+            + "messageQueue=\(queue.text), queueOffset=\(queueOffset), recallHandle=\(recallHandle ?? "null")]"
+    }
+}
+
+extension MessageQueue {
+    /// As Java prints it.
+    var text: String { "MessageQueue [topic=\(topic), brokerName=\(brokerName), queueId=\(queueID)]" }
+}
