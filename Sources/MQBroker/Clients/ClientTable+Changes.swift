@@ -14,18 +14,10 @@ extension ClientTable {
         var needsSubscriptions = false
     }
 
-    /// One group of a heartbeat, checked.
-    struct Consumer {
-        let data: ConsumerData
-        /// Whether its members are told of changes.
-        let notifies: Bool
-    }
-
     /// Takes a heartbeat in. Loop of `channel` only.
     /// - Throws: `systemBusy` when there are as many members as may be; what came before stays.
     func register(
-        _ heartbeat: HeartbeatData, consumers: [Consumer], on channel: RemotingChannel, language: LanguageCode,
-        version: Int32
+        _ heartbeat: HeartbeatData, on channel: RemotingChannel, language: LanguageCode, version: Int32
     ) throws(Refusal) -> Membership {
         let member = Member(
             clientID: heartbeat.clientID, connectionID: channel.connection.id,
@@ -40,17 +32,16 @@ extension ClientTable {
             for group in heartbeat.producerGroups {
                 try state.addProducer(member, to: group, limits)
             }
-            for consumer in consumers {
-                let group = consumer.data.groupName
+            for consumer in heartbeat.consumerDataSet {
+                let group = consumer.groupName
                 if heartbeat.withoutSub {
                     let isKnown = state.refresh(member, in: group)
                     if !isKnown { membership.needsSubscriptions = true }
                     continue
                 }
-                let isOther = try state.addConsumer(member, consumer.data, limits)
+                let isOther = try state.addConsumer(member, consumer, limits)
                 hasChanged = hasChanged || isOther.isVisible
-                guard isOther.mustTell, consumer.notifies else { continue }
-                membership.changed[group] = state.targets(of: group)
+                if isOther.mustTell { membership.changed[group] = state.targets(of: group) }
             }
             return membership
         }
@@ -144,7 +135,13 @@ extension ClientTable.State {
         group.consumeType = data.consumeType
         group.messageModel = data.messageModel
         group.consumeFromWhere = data.consumeFromWhere
+        let room = limits.subscriptionByteCountMax - subscriptionByteCount
+        let before = group.byteCount
         let subscriptions = group.update(data.subscriptionDataSet, max: limits.subscriptionsMax)
+        guard group.byteCount - before <= room else {
+            throw Refusal(.systemBusy, "the subscriptions of all groups take more than this broker keeps")
+        }
+        subscriptionByteCount += group.byteCount - before
         if known == nil { memberCount += 1 }
         consumers[data.groupName] = group
         return (isNew || isOtherKind || subscriptions.isVisible, isNew || subscriptions.mustTell)
@@ -172,7 +169,9 @@ extension ClientTable.State {
     mutating func removeConsumer(_ clientID: String, from group: String) -> Bool {
         guard consumers[group]?.members.removeValue(forKey: clientID) != nil else { return false }
         memberCount -= 1
-        if consumers[group]?.members.isEmpty == true { consumers[group] = nil }
+        if consumers[group]?.members.isEmpty == true {
+            subscriptionByteCount -= consumers.removeValue(forKey: group)?.byteCount ?? 0
+        }
         return true
     }
 
@@ -191,14 +190,15 @@ extension ClientTable.State {
         return touched
     }
 
+    /// The connections of a group whose members share messages; members of broadcasting groups need not know of each
+    /// other.
     func targets(of group: String) -> [ClientTable.Target] {
-        (consumers[group]?.members.values).map { members in
-            members.compactMap { member in
-                channels[member.connectionID].map {
-                    ClientTable.Target(connectionID: member.connectionID, loop: $0.connection.loop)
-                }
+        guard let found = consumers[group], found.messageModel == .clustering else { return [] }
+        return found.members.values.compactMap { member in
+            channels[member.connectionID].map {
+                ClientTable.Target(connectionID: member.connectionID, loop: $0.connection.loop)
             }
-        } ?? []
+        }
     }
 }
 
@@ -217,17 +217,27 @@ extension ClientTable.ConsumerGroup {
             topics.insert(subscription.topic)
             if let known = subscriptions[subscription.topic] {
                 guard subscription.subVersion > known.subVersion else { continue }
+                byteCount -= known.byteCount
             } else {
                 mustTell = true
             }
             subscriptions[subscription.topic] = subscription
+            byteCount += subscription.byteCount
             isVisible = true
         }
         for topic in Array(subscriptions.keys) where !topics.contains(topic) {
-            subscriptions[topic] = nil
+            byteCount -= subscriptions.removeValue(forKey: topic)?.byteCount ?? 0
             isVisible = true
             mustTell = true
         }
         return (isVisible, mustTell)
+    }
+}
+
+extension SubscriptionData {
+    /// About what it takes in memory.
+    fileprivate var byteCount: Int {
+        200 + topic.utf8.count + subString.utf8.count + codeSet.count * 4
+            + tagsSet.reduce(0) { $0 + 16 + $1.utf8.count }
     }
 }

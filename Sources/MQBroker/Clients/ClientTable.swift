@@ -54,6 +54,8 @@ public final class ClientTable: Sendable {
         var consumeType = ConsumeType.passively
         var messageModel = MessageModel.clustering
         var consumeFromWhere = ConsumeFromWhere.lastOffset
+        /// About what the subscriptions take in memory.
+        var byteCount = 0
     }
 
     struct State {
@@ -62,6 +64,8 @@ public final class ClientTable: Sendable {
         /// Connections that any member came over. Used on a channel's own loop only.
         var channels: [UInt64: RemotingChannel] = [:]
         var memberCount = 0
+        /// About what all groups' subscriptions take in memory.
+        var subscriptionByteCount = 0
     }
 
     let limits: BrokerLimits

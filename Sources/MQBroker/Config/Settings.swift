@@ -127,6 +127,8 @@ public struct BrokerLimits: Equatable, Sendable {
     public var membersMax = 200_000
     /// Subscriptions of one group.
     public var subscriptionsMax = 5000
+    /// About what the subscriptions of all groups may take in memory, bytes.
+    public var subscriptionByteCountMax = 64 << 20
     /// Queues a topic may have.
     public var queuesPerTopicMax = 4096
     /// Body of a heartbeat or an administrator's request, bytes.

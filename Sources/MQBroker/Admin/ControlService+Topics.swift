@@ -1,0 +1,163 @@
+import MQJSON
+import MQMessage
+import MQObserve
+import MQProtocol
+import MQRemoting
+import MQTransport
+
+/// Topics: made, changed, removed, looked at.
+///
+/// Source: `AdminBrokerProcessor.java`, RocketMQ 5.3.
+extension ControlService {
+    /// `UPDATE_AND_CREATE_TOPIC` (17). Answered when the table is durable.
+    func putTopic(
+        _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
+    ) throws(Refusal) -> RemotingCommand? {
+        let name = try changeable(topic: try request.required("topic"))
+        let queues = 0...Int64(limits.queuesPerTopicMax)
+        let known = topics.config(of: name)
+        var topic = TopicConfig(
+            topicName: name, readQueueNums: Int(try request.number("readQueueNums", default: 16, in: queues)),
+            writeQueueNums: Int(try request.number("writeQueueNums", default: 16, in: queues)),
+            perm: TopicPermission(rawValue: Int(try request.number("perm", default: 6, in: 0...15))),
+            topicFilterType: request["topicFilterType"] ?? "SINGLE_TAG",
+            topicSysFlag: Int(try request.number("topicSysFlag", default: 0, in: 0...Int64(Int32.max))),
+            order: request.bool("order"), attributes: known?.attributes ?? [:])
+        guard ["SINGLE_TAG", "MULTI_TAG"].contains(topic.topicFilterType) else {
+            throw Refusal(.invalidParameter, "topicFilterType is not SINGLE_TAG or MULTI_TAG")
+        }
+        topic.attributes = try TopicAttributes.apply(
+            request["attributes"] ?? "", to: topic.attributes, isNew: known == nil)
+        log.info("topic ordered", ["topic": name, "by": channel.connection.peer.description])
+        if known == topic { return RemotingCommand(.success) }
+        try topics.put(topic)
+        return whenSaved(TopicTable.fileName, reply)
+    }
+
+    /// `DELETE_TOPIC_IN_BROKER` (215): its configuration, its queues, and what groups have consumed of it.
+    func deleteTopic(
+        _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
+    ) throws(Refusal) -> RemotingCommand? {
+        let name = try changeable(topic: try request.required("topic"))
+        log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
+        topics.remove(name)
+        offsets.remove(topic: name)
+        return try inBackground(reply) { [self] () throws(Refusal) in
+            store.deleteQueues(of: name)
+            return whenSaved(TopicTable.fileName, reply)
+        }
+    }
+
+    /// `name`, if administrators may change a topic of that name.
+    private func changeable(topic name: String) throws(Refusal) -> String {
+        if let refusal = NameRules.refusal(ofTopic: name) { throw Refusal(.invalidParameter, refusal) }
+        guard !topics.isSystem(name) else {
+            throw Refusal(.invalidParameter, "The topic[\(name)] is conflict with system topic.")
+        }
+        return name
+    }
+
+    /// `GET_ALL_TOPIC_CONFIG` (21).
+    func allTopics() -> RemotingCommand {
+        var table = topics.wrapper()
+        table.mappingDataVersion = DataVersion()
+        table.topicQueueMappingDetailMap = [:]
+        table.topicQueueMappingInfoMap = [:]
+        return RemotingCommand(.success, body: table.encoded())
+    }
+
+    /// `GET_TOPIC_CONFIG` (351).
+    func topicConfig(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
+        let name = try request.required("topic")
+        guard let topic = topics.config(of: name) else {
+            throw Refusal(.topicNotExist, "No topic in this broker. topic: " + name)
+        }
+        return RemotingCommand(.success, body: topic.encoded())
+    }
+
+    /// `GET_TOPIC_STATS_INFO` (202).
+    func topicStats(_ request: RemotingCommand, reply: Reply) throws(Refusal) -> RemotingCommand? {
+        let name = try request.required("topic")
+        guard let topic = topics.config(of: name) else {
+            throw Refusal(.topicNotExist, "topic[\(name)] not exist")
+        }
+        let broker = config.current.identity.brokerName
+        return try inBackground(reply) { [store] () throws(Refusal) in
+            var table = TopicStatsTable(topicPutTps: 0)
+            for queue in 0..<max(topic.readQueueNums, topic.writeQueueNums) {
+                let ends = store.offsets(topic: name, queueID: queue) ?? (0, 0)
+                let last = ends.max > 0 ? store.storeTimestamp(topic: name, queueID: queue, offset: ends.max - 1) : nil
+                table.offsetTable[MessageQueue(topic: name, brokerName: broker, queueID: queue)] =
+                    TopicStatsTable.TopicOffset(
+                        minOffset: max(0, ends.min), maxOffset: max(0, ends.max), lastUpdateTimestamp: last ?? 0)
+            }
+            return RemotingCommand(.success, body: table.encoded())
+        }
+    }
+
+    /// `QUERY_TOPIC_CONSUME_BY_WHO` (300).
+    func groupsOfTopic(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
+        let topic = try request.required("topic")
+        let names = Set(clients.groups(subscribedTo: topic)).union(offsets.groups(of: topic))
+        return RemotingCommand(.success, body: GroupList(groupList: names.sorted()).encoded())
+    }
+
+    /// `QUERY_TOPICS_BY_CONSUMER` (343).
+    func topicsOfGroup(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
+        // Java's header calls it `group`.
+        let group = try request.required(request["group"] == nil ? "consumerGroup" : "group")
+        let list = TopicList(topicList: offsets.topics(of: group), brokerAddr: config.current.identity.address)
+        return RemotingCommand(.success, body: list.encoded())
+    }
+
+    /// `CLEAN_UNUSED_TOPIC` (316).
+    func cleanUnusedTopics(reply: Reply) throws(Refusal) -> RemotingCommand? {
+        try inBackground(reply) { [store, topics] () throws(Refusal) in
+            store.deleteQueues { topics.isSystem($0) || topics.config(of: $0) != nil }
+            return RemotingCommand(.success)
+        }
+    }
+}
+
+/// Attributes of a topic: `+message.type=FIFO,-cleanup.policy`.
+///
+/// Source: `AttributeParser.java`, `AttributeUtil.java`, `TopicAttributes.java`, RocketMQ 5.3.
+enum TopicAttributes {
+    /// What each may be. What Java knows beyond it is not served yet.
+    private static let allowed: [String: Set<String>] = [
+        "queue.type": ["SimpleCQ"], "cleanup.policy": ["DELETE"],
+        "message.type": ["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"],
+    ]
+    /// What cannot change once a topic is there.
+    private static let immutable: Set<String> = ["queue.type", "message.type"]
+
+    /// `current` after the changes in `text`.
+    static func apply(_ text: String, to current: [String: String], isNew: Bool) throws(Refusal) -> [String: String] {
+        var attributes = current
+        for change in text.split(separator: ",") {
+            let parts = change.dropFirst().split(separator: "=", maxSplits: 1).map(String.init)
+            guard let sign = change.first, sign == "+" || sign == "-", let key = parts.first else {
+                throw Refusal(.systemError, "kv string format wrong: \(change.prefix(128))")
+            }
+            guard key == "reserve.time" || allowed[key] != nil else {
+                throw Refusal(.systemError, "unsupported key: \(key.prefix(128))")
+            }
+            guard isNew || !immutable.contains(key) || attributes[key] == parts.last else {
+                throw Refusal(.systemError, "attempt to update an unchangeable attribute. key: \(key)")
+            }
+            guard sign == "+" else {
+                attributes[key] = nil
+                continue
+            }
+            guard parts.count == 2, isAllowed(parts[1], for: key) else {
+                throw Refusal(.systemError, "value of \(key) is not supported: \(parts.dropFirst().joined().prefix(64))")
+            }
+            attributes[key] = parts[1]
+        }
+        return attributes
+    }
+
+    private static func isAllowed(_ value: String, for key: String) -> Bool {
+        key == "reserve.time" ? Int64(value).map { $0 >= -1 } ?? false : allowed[key]?.contains(value) ?? false
+    }
+}

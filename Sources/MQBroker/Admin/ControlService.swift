@@ -1,0 +1,223 @@
+import MQBase
+import MQJSON
+public import MQObserve
+public import MQProtocol
+public import MQRemoting
+import MQSystem
+public import MQTransport
+
+/// Answers every request that is not about messages: heartbeats, offsets, topics, groups, configuration, statistics.
+/// On the loop where it can; what may wait for a disk goes to the admin threads, whose queue is bounded.
+///
+/// Source: `ClientManageProcessor.java`, `ConsumerManageProcessor.java`, `AdminBrokerProcessor.java`, RocketMQ 5.3.
+public final class ControlService: Sendable {
+    /// How often silent clients and expired locks are looked for, and rates sampled.
+    private static let tickMilliseconds: Int64 = 10_000
+
+    let config: LiveConfig
+    let topics: TopicTable
+    let groups: GroupTable
+    let offsets: OffsetTable
+    let clients: ClientTable
+    let store: any StoreQueries
+    let stats: BrokerStats
+    let files: ConfigFiles
+    let log: Log
+    let locks: QueueLocks
+    let limits: BrokerLimits
+    let startedAt: Timestamp
+    private let pool: AdminPool
+    private let opaques = Counter()
+
+    /// A service over the broker's tables. The tables of topics and groups must be persisted to `files`: answers to
+    /// administrators wait until what they ordered is durable.
+    public init(
+        config: LiveConfig, topics: TopicTable, groups: GroupTable, offsets: OffsetTable, clients: ClientTable,
+        store: any StoreQueries, stats: BrokerStats, files: ConfigFiles, log: Log = .silent
+    ) {
+        let present = config.current
+        self.config = config
+        self.topics = topics
+        self.groups = groups
+        self.offsets = offsets
+        self.clients = clients
+        self.store = store
+        self.stats = stats
+        self.files = files
+        self.log = log
+        limits = present.limits
+        locks = QueueLocks(liveMilliseconds: present.groups.queueLockMilliseconds)
+        pool = AdminPool(threads: limits.adminThreads, queueMax: limits.adminQueueMax)
+        startedAt = SystemClock.wall()
+    }
+
+    /// Starts the admin threads, and the ten-second look at silent clients on `loop`.
+    public func start(on loop: EventLoop) {
+        pool.start()
+        loop.execute { [weak self] in self?.scheduleTick(on: loop) }
+    }
+
+    /// Ends the admin threads after what they have to do. Blocks; not on a loop.
+    public func stop() { pool.stop() }
+
+    private func scheduleTick(on loop: EventLoop) {
+        loop.schedule(afterMilliseconds: Self.tickMilliseconds) { [weak self] in
+            guard let self else { return }
+            tick(now: loop.now, wall: loop.wall)
+            scheduleTick(on: loop)
+        }
+    }
+
+    /// Drops silent clients and expired locks and samples the rates.
+    func tick(now: Instant, wall: Timestamp) {
+        let limit = config.current.groups.channelExpiredMilliseconds
+        let (membership, silent) = clients.expire(before: ClientTable.milliseconds(now) - limit)
+        tell(membership)
+        if !silent.isEmpty {
+            log.info("silent clients dropped", ["connections": String(silent.count)])
+            clients.close(silent, because: "no heartbeat for \(limit) ms")
+        }
+        locks.expire(now: ClientTable.milliseconds(now))
+        stats.sample(now: now, wall: wall)
+    }
+
+    // MARK: - The doors
+
+    /// Answers `request`. Loop of `channel` only; the answer may be sent later and from another thread.
+    public func handle(_ request: RemotingCommand, on channel: RemotingChannel, reply: Reply) {
+        do throws(Refusal) {
+            guard request.body.count <= limits.controlBodyByteCountMax else {
+                let max = limits.controlBodyByteCountMax
+                throw Refusal(.messageIllegal, "the request's body is over \(max) bytes")
+            }
+            if let answer = try answer(request, on: channel, reply: reply) { reply.send(answer) }
+        } catch {
+            reply.send(error.answer)
+        }
+    }
+
+    /// A channel is gone, and the clients that came over it. Loop of `channel` only.
+    public func channelClosed(_ channel: RemotingChannel) { tell(clients.closed(channel)) }
+
+    /// The answer, or `nil` if it will be sent later.
+    private func answer(
+        _ request: RemotingCommand, on channel: RemotingChannel, reply: Reply
+    ) throws(Refusal) -> RemotingCommand? {
+        switch request.requestCode {
+        case .heartBeat: return try heartbeat(request, on: channel)
+        case .unregisterClient: return try unregister(request, on: channel)
+        case .getConsumerListByGroup: return try consumerList(request)
+        case .checkClientConfig: return try checkClient(request)
+        case .getConsumerConnectionList: return try consumerConnections(request)
+        case .getProducerConnectionList: return try producerConnections(request)
+        case .lockBatchMQ: return try lockQueues(request, now: channel.connection.loop.now)
+        case .unlockBatchMQ: return try unlockQueues(request)
+        case .updateConsumerOffset: return try commitOffset(request)
+        case .queryConsumerOffset: return try queryOffset(request, reply: reply)
+        case .getMaxOffset: return try endOffset(request) { $0.max }
+        case .getMinOffset: return try endOffset(request) { $0.min }
+        case .searchOffsetByTimestamp: return try searchOffset(request, reply: reply)
+        case .getEarliestMessageStoreTime: return try earliestTime(request, reply: reply)
+        case .getAllConsumerOffset: return RemotingCommand(.success, body: offsets.wrapper().encoded())
+        case .getAllDelayOffset: return RemotingCommand(.success, body: store.delayOffsets().encoded())
+        default: return try administer(request, on: channel, reply: reply)
+        }
+    }
+
+    /// Requests of administrators, and what no one knows.
+    private func administer(
+        _ request: RemotingCommand, on channel: RemotingChannel, reply: Reply
+    ) throws(Refusal) -> RemotingCommand? {
+        switch request.requestCode {
+        case .updateAndCreateTopic: return try putTopic(request, from: channel, reply: reply)
+        case .deleteTopicInBroker: return try deleteTopic(request, from: channel, reply: reply)
+        case .getAllTopicConfig: return allTopics()
+        case .getTopicConfig: return try topicConfig(request)
+        case .getSystemTopicListFromBroker:
+            return RemotingCommand(.success, body: TopicList(topicList: topics.systemTopics).encoded())
+        case .getTopicStatsInfo: return try topicStats(request, reply: reply)
+        case .queryTopicConsumeByWho: return try groupsOfTopic(request)
+        case .queryTopicsByConsumer: return try topicsOfGroup(request)
+        case .updateAndCreateSubscriptionGroup: return try putGroup(request, from: channel, reply: reply)
+        case .deleteSubscriptionGroup: return try deleteGroup(request, from: channel, reply: reply)
+        case .getAllSubscriptionGroupConfig: return RemotingCommand(.success, body: groups.wrapper().encoded())
+        case .getSubscriptionGroupConfig: return try groupConfig(request)
+        case .getConsumeStats: return try consumeStats(request, reply: reply)
+        case .updateBrokerConfig: return try updateConfig(request, from: channel)
+        case .getBrokerConfig:
+            let version = config.version.json.text()
+            return RemotingCommand(.success, ["version": version], body: Array(config.listing.utf8))
+        case .getBrokerRuntimeInfo: return try runtimeInfo(reply: reply, now: channel.connection.loop.now)
+        case RequestCode(rawValue: 306):  // CLEAN_EXPIRED_CONSUMEQUEUE: queues here shrink with the log by themselves
+            return RemotingCommand(.success)
+        case RequestCode(rawValue: 316): return try cleanUnusedTopics(reply: reply)
+        default: return .notSupported(request.code)
+        }
+    }
+
+    // MARK: - Helpers of the handlers
+
+    /// Runs `body` on an admin thread and sends what it returns; `nil` if it has seen to the answer itself.
+    func inBackground(
+        _ reply: Reply, _ body: @escaping @Sendable () throws(Refusal) -> RemotingCommand?
+    ) throws(Refusal) -> RemotingCommand? {
+        let isTaken = pool.submit {
+            do throws(Refusal) {
+                if let answer = try body() { reply.send(answer) }
+            } catch {
+                reply.send(error.answer)
+            }
+        }
+        guard isTaken else {
+            throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while")
+        }
+        return nil
+    }
+
+    /// Answers when `file` is durable.
+    func whenSaved(_ file: String, _ reply: Reply) -> RemotingCommand? {
+        files.save(file) { error in
+            reply.send(error.map { RemotingCommand(.systemError, remark: $0.description) } ?? RemotingCommand(.success))
+        }
+        return nil
+    }
+
+    /// Tells the members of groups that something about the group has changed (40); they share out queues anew.
+    func tell(_ membership: ClientTable.Membership) {
+        guard !membership.changed.isEmpty, config.current.groups.notifyConsumerIdsChangedEnable else { return }
+        for (group, targets) in membership.changed where !targets.isEmpty {
+            if groups.existing(group)?.notifyConsumerIdsChangedEnable == false { continue }
+            var notice = RemotingCommand(.notifyConsumerIDsChanged, ["consumerGroup": group])
+            notice.opaque = Int32(truncatingIfNeeded: opaques.next() & 0x7FFF_FFFF)
+            notice.isOneWay = true
+            clients.send(notice, to: targets)
+        }
+    }
+
+    /// What a body may cost that one request brings.
+    var bodyLimits: JSONLimits {
+        JSONLimits(byteCountMax: limits.controlBodyByteCountMax, depthMax: 32, elementsMax: 100_000)
+    }
+}
+
+extension RemotingCommand {
+    /// The ext field called `name`.
+    /// - Throws: if it is missing.
+    func required(_ name: String) throws(Refusal) -> String {
+        guard let text = self[name] else { throw Refusal(.systemError, "the custom field <\(name)> is null") }
+        return text
+    }
+
+    /// The ext field called `name` as a number; `fallback` if it is absent.
+    /// - Throws: if it is there and not a number in `range`.
+    func number(_ name: String, default fallback: Int64? = nil, in range: ClosedRange<Int64>) throws(Refusal) -> Int64 {
+        guard let text = self[name] else {
+            guard let fallback else { throw Refusal(.systemError, "the custom field <\(name)> is null") }
+            return fallback
+        }
+        guard let value = Int64(text), range.contains(value) else {
+            throw Refusal(.invalidParameter, "the custom field <\(name)> is not a number in \(range): \(text.prefix(64))")
+        }
+        return value
+    }
+}

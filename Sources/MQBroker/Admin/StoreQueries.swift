@@ -1,0 +1,35 @@
+public import MQProtocol
+
+/// What administrators and clients ask of the store beside messages. Any thread; only what says so may wait for a disk.
+public protocol StoreQueries: Sendable {
+    /// The smallest offset that can be read and the next one that will be written; `nil` if there is no such queue.
+    func offsets(topic: String, queueID: Int) -> (min: Int64, max: Int64)?
+
+    /// Whether the message at `offset` is further behind the log's end than what counts as being in memory; `false` if
+    /// there is no such message. May wait for a disk.
+    /// Source: `DefaultMessageStore.java` `checkInDiskByConsumeOffset`.
+    func isOnDisk(topic: String, queueID: Int, offset: Int64) -> Bool
+
+    /// The offset of the first message stored at or after `timestamp`, or with `upper` of the last one at or before it;
+    /// `nil` if there is no such queue. May wait for a disk.
+    func searchOffset(topic: String, queueID: Int, timestamp: Int64, upper: Bool) -> Int64?
+
+    /// When the message at `offset` was stored; `nil` if there is none. May wait for a disk.
+    func storeTimestamp(topic: String, queueID: Int, offset: Int64) -> Int64?
+
+    /// When the queue's first message was stored; `nil` if there is none. May wait for a disk.
+    func earliestStoreTimestamp(topic: String, queueID: Int) -> Int64?
+
+    /// Removes a topic's queues; the log keeps the messages. May wait for a disk.
+    func deleteQueues(of topic: String)
+
+    /// Removes the queues of topics that `isKept` does not want. May wait for a disk.
+    func deleteQueues(exceptOf isKept: @Sendable (_ topic: String) -> Bool)
+
+    /// How far delayed messages are.
+    func delayOffsets() -> DelayOffsetSerializeWrapper
+
+    /// Names and values for `GET_BROKER_RUNTIME_INFO` (28); they win over what ``ControlService`` knows itself.
+    /// May wait for a disk.
+    var runtimeValues: [(String, String)] { get }
+}

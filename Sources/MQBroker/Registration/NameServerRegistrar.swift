@@ -1,0 +1,303 @@
+import MQBase
+import MQBytes
+import MQJSON
+public import MQObserve
+import MQProtocol
+import MQRemoting
+import MQSystem
+public import MQTransport
+
+/// Keeps the name servers informed: registers with all of them at once, every `registerNameServerPeriod`, soon after
+/// the topics change, and five seconds after a failure; takes the broker back at the stop. One thread decides and looks
+/// names up; the connections live on a loop and stay open. A name server that is down delays no other.
+///
+/// Source: `BrokerController.java` `registerBrokerAll`, `BrokerOuterAPI.java`, RocketMQ 5.3.
+public final class NameServerRegistrar: Sendable {
+    /// Changes within this time travel together.
+    private static let gatherMilliseconds: Int64 = 100
+    /// When to try again after a failure or a lost connection.
+    private static let retryMilliseconds: Int64 = 5000
+    /// The longest wait for answers at the stop.
+    private static let goodbyeMilliseconds: Int64 = 3000
+
+    private enum Outcome: Equatable {
+        case registered
+        case failed(String)
+    }
+
+    private struct State {
+        var isStopping = false
+        var isWanted = false
+        var due: Int64 = 0
+        var hasNewDue = false
+    }
+
+    private struct Progress {
+        var outcomes: [String: Outcome] = [:]
+        var addresses: [String: SocketAddress] = [:]
+        /// Answers to goodbyes still missing.
+        var goodbyes = 0
+    }
+
+    private let config: LiveConfig
+    private let topics: TopicTable
+    private let servers: [String]
+    private let client: RemotingClient
+    private let log: Log
+    /// When to do what; the registrar's thread waits here.
+    private let state = Monitor(State())
+    /// What came of it; `start` and `stop` wait here.
+    private let progress = Monitor(Progress())
+    private let thread = Lock<Thread?>(nil)
+
+    /// A registrar that does nothing yet. `loop` carries its connections; it must run from ``start(waitMilliseconds:)``
+    /// until after ``stop()``.
+    public init(config: LiveConfig, topics: TopicTable, loop: EventLoop, log: Log = .silent) {
+        self.config = config
+        self.topics = topics
+        self.log = log
+        servers = config.current.registration.nameServers
+        let watcher = Watcher()
+        client = RemotingClient(loop: loop, service: watcher)
+        watcher.onLoss.withLock { $0 = { [weak self] in self?.connectionLost() } }
+    }
+
+    /// Registers for the first time and from then on.
+    /// - Parameter waitMilliseconds: how long to wait until each name server has answered or failed once.
+    public func start(waitMilliseconds: Int64 = 0) {
+        guard !servers.isEmpty else { return }
+        topics.onChange { [weak self] in self?.topicsChanged() }
+        thread.withLock { thread in
+            if thread == nil { thread = Thread("registrar") { self.run() } }
+        }
+        guard waitMilliseconds > 0 else { return }
+        let all = servers
+        _ = progress.wait(milliseconds: waitMilliseconds) { progress in
+            all.allSatisfy { progress.outcomes[$0] != nil } ? true : nil
+        }
+    }
+
+    /// Takes the broker back at all name servers, waiting at most three seconds, and closes the connections. Blocks.
+    public func stop() {
+        state.signal { state in
+            state.isStopping = true
+            return true
+        }
+        let running = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        guard let running else { return }
+        running.join()
+        sayGoodbye()
+        client.close()
+    }
+
+    /// Whether every name server has the broker now.
+    public var isRegisteredEverywhere: Bool {
+        let all = servers
+        return progress.withLock { progress in all.allSatisfy { progress.outcomes[$0] == .registered } }
+    }
+
+    // MARK: - When
+
+    private func topicsChanged() {
+        state.signal { state in
+            state.isWanted = true
+            return true
+        }
+    }
+
+    private func connectionLost() { bringForward() }
+
+    private func bringForward() {
+        let due = Self.now() + Self.retryMilliseconds
+        state.signal { state in
+            guard due < state.due else { return false }
+            state.due = due
+            state.hasNewDue = true
+            return true
+        }
+    }
+
+    private static func now() -> Int64 { SystemClock.now().nanoseconds / 1_000_000 }
+
+    private enum Step { case stop, change, lookAgain }
+
+    private func run() {
+        while true {
+            let left = max(0, state.withLock { $0.due } - Self.now())
+            let step: Step? = state.wait(milliseconds: left) { state in
+                if state.isStopping { return .stop }
+                if state.isWanted { return .change }
+                guard state.hasNewDue else { return nil }
+                state.hasNewDue = false
+                return .lookAgain
+            }
+            switch step {
+            case .stop: return
+            case .lookAgain: continue
+            case .change: _ = state.wait(milliseconds: Self.gatherMilliseconds) { $0.isStopping ? true : nil }
+            case nil: break
+            }
+            let next = Self.now() + config.current.registration.periodMilliseconds
+            state.withLock { state in
+                state.isWanted = false
+                state.due = next
+            }
+            register()
+        }
+    }
+
+    // MARK: - What
+
+    private func register() {
+        guard let request = makeRegistration() else { return }
+        let timeout = config.current.registration.timeoutMilliseconds
+        forEachAddress { server, address in
+            client.invoke(request, to: address, timeoutMilliseconds: timeout) { [weak self] result in
+                self?.answered(server, result)
+            }
+        }
+    }
+
+    /// Calls `body` with each name server's address: those that are known first, because looking one up may wait.
+    private func forEachAddress(_ body: (String, SocketAddress) -> Void) {
+        let known = progress.withLock { $0.addresses }
+        for server in servers {
+            if let address = known[server] { body(server, address) }
+        }
+        for server in servers where known[server] == nil {
+            do throws(SystemError) {
+                let address = try SocketAddress.resolve(server)
+                progress.withLock { $0.addresses[server] = address }
+                body(server, address)
+            } catch {
+                note(server, .failed(error.description))
+            }
+        }
+    }
+
+    private func makeRegistration() -> RemotingCommand? {
+        let config = config.current
+        let body: [UInt8]
+        do throws(BodyError) {
+            let registration = RegisterBrokerBody(table(of: config))
+            body = config.registration.compressedRegister ? try registration.compressed() : registration.encoded()
+        } catch {
+            log.error("cannot make a registration", ["reason": error.description])
+            return nil
+        }
+        return Self.request(config.identity, body: body, isCompressed: config.registration.compressedRegister)
+    }
+
+    /// The topics as clients may use them: never more than `brokerPermission` allows.
+    private func table(of config: BrokerConfig) -> TopicConfigSerializeWrapper {
+        var table = topics.wrapper()
+        let allowed = TopicPermission(rawValue: config.topics.brokerPermission)
+        if !allowed.isSuperset(of: [.read, .write]) {
+            for (name, topic) in table.topicConfigTable {
+                let kept = topic.perm.subtracting([.read, .write]).union(topic.perm.intersection(allowed))
+                table.topicConfigTable[name]?.perm = kept
+            }
+        }
+        table.mappingDataVersion = DataVersion()
+        table.topicQueueMappingDetailMap = [:]
+        table.topicQueueMappingInfoMap = [:]
+        return table
+    }
+
+    /// `REGISTER_BROKER` (103).
+    static func request(_ identity: BrokerIdentity, body: [UInt8], isCompressed: Bool) -> RemotingCommand {
+        RemotingCommand(
+            .registerBroker,
+            [
+                "brokerName": identity.brokerName, "brokerAddr": identity.address,
+                "clusterName": identity.clusterName, "haServerAddr": identity.haAddress,
+                "brokerId": String(identity.brokerID), "enableActingMaster": "false",
+                "compressed": isCompressed ? "true" : "false", "bodyCrc32": String(Self.checksum(body)),
+            ], body: body)
+    }
+
+    /// Source: `UtilAll.java` `crc32`, which drops the highest bit.
+    static func checksum(_ body: [UInt8]) -> UInt32 { CRC32.value(of: body.span) & 0x7FFF_FFFF }
+
+    // MARK: - What they say
+
+    private func answered(_ server: String, _ result: Result<RemotingCommand, RemotingError>) {
+        switch result {
+        case .failure(let error):
+            progress.withLock { $0.addresses[server] = nil }  // it may live elsewhere by now
+            note(server, .failed(error.description))
+        case .success(let answer) where answer.responseCode == .success:
+            note(server, .registered)
+            if server == servers.first { takeOrder(answer.body) }
+        case .success(let answer):
+            note(server, .failed("code \(answer.code), \(answer.remark ?? "no remark")"))
+        }
+    }
+
+    /// Topics that the first name server keeps an order for (`ORDER_TOPIC_CONFIG`).
+    private func takeOrder(_ body: [UInt8]) {
+        guard !body.isEmpty else { return }
+        do throws(BodyError) {
+            topics.updateOrder(Set(try KVTable(parsing: body).table.keys))
+        } catch {
+            log.warn("order configuration unreadable", ["reason": error.description])
+        }
+    }
+
+    /// Remembers how it is with `server`, and logs it if that is news.
+    private func note(_ server: String, _ outcome: Outcome) {
+        var before: Outcome?
+        progress.signal { progress in
+            before = progress.outcomes.updateValue(outcome, forKey: server)
+            return true
+        }
+        switch outcome {
+        case .registered:
+            if before != outcome { log.info("registered", ["nameServer": server]) }
+        case .failed(let reason):
+            if before != outcome { log.warn("registration failed", ["nameServer": server, "reason": reason]) }
+            bringForward()
+        }
+    }
+
+    // MARK: - Goodbye
+
+    private func sayGoodbye() {
+        let identity = config.current.identity
+        let request = RemotingCommand(
+            .unregisterBroker,
+            [
+                "brokerName": identity.brokerName, "brokerAddr": identity.address,
+                "clusterName": identity.clusterName, "brokerId": String(identity.brokerID),
+            ])
+        let (addresses, outcomes) = progress.withLock { ($0.addresses, $0.outcomes) }
+        let reachable = addresses.filter { outcomes[$0.key] == .registered }
+        progress.withLock { $0.goodbyes = reachable.count }
+        for (_, address) in reachable {
+            client.invoke(request, to: address, timeoutMilliseconds: Self.goodbyeMilliseconds) { [weak self] _ in
+                self?.progress.signal { progress in
+                    progress.goodbyes -= 1
+                    return true
+                }
+            }
+        }
+        _ = progress.wait(milliseconds: Self.goodbyeMilliseconds) { $0.goodbyes <= 0 ? true : nil }
+        log.info("unregistered", ["nameServers": String(reachable.count)])
+    }
+}
+
+/// Name servers ask nothing of a broker yet; a lost connection means that they have forgotten it.
+private final class Watcher: RemotingService {
+    let onLoss = Lock<@Sendable () -> Void>({})
+
+    func handle(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+    ) {
+        channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(.notSupported(header.code))
+    }
+
+    func closed(_ channel: RemotingChannel, because reason: CloseReason) { onLoss.withLock { $0 }() }
+}
