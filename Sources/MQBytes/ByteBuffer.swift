@@ -36,6 +36,13 @@ public import Glibc
         }
     }
 
+    /// Lends the bytes of `range`, for a buffer that is stored in a class, whose span cannot leave an expression.
+    @inlinable public borrowing func withBytes<R, E: Error>(
+        _ range: Range<Int>, _ body: (Span<UInt8>) throws(E) -> R
+    ) throws(E) -> R {
+        try body(span.extracting(range))
+    }
+
     @inlinable static func allocate(_ byteCount: Int) -> UnsafeMutablePointer<UInt8> {
         guard let memory = unsafe malloc(byteCount) else { preconditionFailure("out of memory: \(byteCount) bytes") }
         return unsafe memory.bindMemory(to: UInt8.self, capacity: byteCount)

@@ -163,3 +163,44 @@ public import MQBytes
         guard mq_lock_file(descriptor) == 0 else { throw .last("lock", path) }
     }
 }
+
+extension File {
+    /// Writes zeroes over the first `byteCount` bytes, a multiple of 4096, in steps of 1 MiB. For a file opened with
+    /// ``Mode/direct``, so that the page cache does not fill with them.
+    public func fillWithZeroes(byteCount: Int) throws(SystemError) {
+        let step = 1 << 20
+        var memory: UnsafeMutableRawPointer?
+        guard unsafe posix_memalign(&memory, 4096, step) == 0, let zeroes = unsafe memory else {
+            throw SystemError(code: ENOMEM, call: "posix_memalign", subject: path)
+        }
+        defer { unsafe free(zeroes) }
+        unsafe memset(zeroes, 0, step)
+        var offset = 0
+        while offset < byteCount {
+            // SAFETY: the buffer has `step` bytes.
+            let written = unsafe pwrite(descriptor, zeroes, min(step, byteCount - offset), off_t(offset))
+            if written < 0 {
+                if errno == EINTR { continue }
+                if errno == EINVAL { return }  // the file system has no direct writes; zero-filling is a luxury
+                throw .last("pwrite", path)
+            }
+            offset += written
+        }
+    }
+}
+
+extension File {
+    /// Makes `range` read as zeroes without changing the length; written out where the file system cannot do it.
+    public func zero(_ range: Range<Int>) throws(SystemError) {
+        guard !range.isEmpty else { return }
+        if mq_zero_range(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 { return }
+        guard errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL else { throw .last("fallocate", path) }
+        let zeroes = [UInt8](repeating: 0, count: min(range.count, 1 << 20))
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let byteCount = min(zeroes.count, range.upperBound - offset)
+            try write(zeroes.span.extracting(0..<byteCount), at: offset)
+            offset += byteCount
+        }
+    }
+}

@@ -10,8 +10,8 @@ import Testing
         #expect(value.text(.standard) == #"{"t":{"1":2,"3":[]},"s":["a","b"],"o":[{"k":1.5},{}],"e":{},"n":null}"#)
         #expect(
             value.text(.pretty)
-                == "{\n\t\"t\":{1:2,3:[]\n\t},\n\t\"s\":[\"a\",\"b\"],\n\t\"o\":[\n\t\t{\n\t\t\t\"k\":1.5\n\t\t},\n\t\t{}"
-                + "\n\t],\n\t\"e\":{},\n\t\"n\":null\n}")
+                == "{\n\t\"t\":{1:2,3:[]\n\t},\n\t\"s\":[\"a\",\"b\"],\n\t\"o\":[\n\t\t{\n\t\t\t\"k\":1.5"
+                + "\n\t\t},\n\t\t{}\n\t],\n\t\"e\":{},\n\t\"n\":null\n}")
     }
 
     @Test func `escapes as fastjson's writer`() {

@@ -11,6 +11,8 @@ int mq_open(const char *path, int flags, mode_t mode);
 int mq_accept(int fd, void *address, unsigned int *length);
 /// fallocate(2) over the whole range, mode 0.
 int mq_fallocate(int fd, off_t offset, off_t length);
+/// fallocate(2) with FALLOC_FL_ZERO_RANGE: the range reads as zeroes, the length stays.
+int mq_zero_range(int fd, off_t offset, off_t length);
 /// preadv2(2) with RWF_NOWAIT: fails with EAGAIN rather than wait for the disk.
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset);
 /// Names the calling thread (15 bytes at most).

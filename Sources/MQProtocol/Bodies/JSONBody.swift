@@ -5,7 +5,8 @@ public import MQJSON
 /// A body that travels as JSON, as fastjson writes the Java class of the same name.
 ///
 /// Reading ignores members it does not know, takes numbers and truth values as text too (librocketmq sends them so) and
-/// fills in Java's defaults; writing gives the members of RocketMQ 5.3 in its (alphabetical) order, tables sorted by key.
+/// fills in Java's defaults; writing gives the members of RocketMQ 5.3 in its (alphabetical) order, tables sorted by
+/// key.
 public protocol JSONBody: Equatable, Sendable {
     /// The value that `json` describes.
     /// - Throws: ``BodyError`` naming the member that is missing or of the wrong kind.

@@ -2,8 +2,9 @@ public import MQJSON
 
 /// What one consumer group wants of one topic.
 ///
-/// Source: `SubscriptionData.java`, RocketMQ 5.3. librocketmq sends only `subString`, `subVersion` (as text), `topic` and,
-/// with tags, `codeSet` and `tagsSet`.
+/// librocketmq sends only `subString`, `subVersion` (as text), `topic` and, with tags, `codeSet` and `tagsSet`.
+///
+/// Source: `SubscriptionData.java`, RocketMQ 5.3.
 public struct SubscriptionData: JSONBody {
     /// The topic.
     public var topic: String

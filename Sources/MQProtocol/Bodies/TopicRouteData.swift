@@ -2,8 +2,8 @@ public import MQJSON
 
 /// Where a topic's queues are: answer of `GET_ROUTEINFO_BY_TOPIC` (105).
 ///
-/// Written in `.compact` (broker ids as bare integer keys) to peers older than 4.9.4 and in `.standard` when the request
-/// says `acceptStandardJsonOnly=true` or comes from version 401 on; both are read.
+/// Written in `.standard` when the request says `acceptStandardJsonOnly=true` or comes from version ordinal 401 (4.9.4)
+/// on, else in `.compact` (broker ids as bare integer keys); both are read.
 ///
 /// Source: `TopicRouteData.java`, `ClientRequestProcessor.java`, RocketMQ 5.3.
 public struct TopicRouteData: JSONBody {

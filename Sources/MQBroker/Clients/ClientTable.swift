@@ -1,0 +1,136 @@
+import MQBase
+import MQMessage
+public import MQProtocol
+import MQRemoting
+import MQSystem
+import MQTransport
+import Synchronization
+
+/// The clients that are there: who produces for which group, who consumes in which group, and what each group wants.
+/// Any thread, but for the calls that take a channel, which belong on the channel's loop. Nothing is sent in here:
+/// changes come back as the members to tell (``Membership``).
+///
+/// Source: `ProducerManager.java`, `ConsumerManager.java`, `ConsumerGroupInfo.java`, RocketMQ 5.3.
+public final class ClientTable: Sendable {
+    /// A client as one group knows it.
+    public struct Member: Equatable, Sendable {
+        /// `ip@instance`.
+        public let clientID: String
+        /// The number of its connection.
+        public let connectionID: UInt64
+        /// `ip:port` as the broker sees it.
+        public let address: String
+        /// What it is written in.
+        public let language: LanguageCode
+        /// Ordinal of its RocketMQ version.
+        public let version: Int32
+        /// Its last heartbeat, monotonic clock, milliseconds.
+        public internal(set) var lastUpdate: Int64
+
+        /// As answers about connections show it.
+        public var connection: ClientConnection {
+            ClientConnection(
+                clientID: clientID, clientAddr: address, language: language.name.description, version: Int(version))
+        }
+    }
+
+    /// How a consumer group takes messages.
+    public struct GroupInfo: Equatable, Sendable {
+        /// Pull, push or pop.
+        public var consumeType: ConsumeType
+        /// One member gets a message, or every one.
+        public var messageModel: MessageModel
+        /// Where it begins.
+        public var consumeFromWhere: ConsumeFromWhere
+        /// Its members by client id.
+        public var members: [Member]
+        /// Topic → what it wants of it.
+        public var subscriptions: [String: SubscriptionData]
+    }
+
+    struct ConsumerGroup {
+        var members: [String: Member] = [:]
+        var subscriptions: [String: SubscriptionData] = [:]
+        var consumeType = ConsumeType.passively
+        var messageModel = MessageModel.clustering
+        var consumeFromWhere = ConsumeFromWhere.lastOffset
+    }
+
+    struct State {
+        var producers: [String: [String: Member]] = [:]
+        var consumers: [String: ConsumerGroup] = [:]
+        /// Connections that any member came over. Used on a channel's own loop only.
+        var channels: [UInt64: RemotingChannel] = [:]
+        var memberCount = 0
+    }
+
+    let limits: BrokerLimits
+    let state = Lock(State())
+    // Written after the table, so that who sees the new number sees the new table under the lock.
+    let stamp = Atomic<UInt64>(1)
+
+    /// No clients yet.
+    public init(limits: BrokerLimits = BrokerLimits()) { self.limits = limits }
+
+    // MARK: - Reading
+
+    /// What `group` wants of `topic`; `nil` if the group is not there or has not subscribed to it.
+    public func subscription(group: String, topic: String) -> SubscriptionData? {
+        state.withLock { $0.consumers[group]?.subscriptions[topic] }
+    }
+
+    /// How `group` takes messages; `nil` if none of its members is there.
+    public func consumerGroup(_ group: String) -> GroupInfo? {
+        let found = state.withLock { $0.consumers[group] }
+        return found.map { group in
+            GroupInfo(
+                consumeType: group.consumeType, messageModel: group.messageModel,
+                consumeFromWhere: group.consumeFromWhere,
+                members: group.members.values.sorted { $0.clientID < $1.clientID }, subscriptions: group.subscriptions)
+        }
+    }
+
+    /// Moves with every change of what a group is or wants: whoever keeps what ``subscription(group:topic:)`` or
+    /// ``consumerGroup(_:)`` said asks again when it has.
+    public var version: UInt64 { stamp.load(ordering: .acquiring) }
+
+    /// Client ids of a group's members, sorted; `nil` if there are none.
+    public func consumerIDs(of group: String) -> [String]? {
+        state.withLock { $0.consumers[group].map { Array($0.members.keys) } }?.sorted()
+    }
+
+    /// A producer group's members by client id; `nil` if there are none.
+    public func producers(of group: String) -> [Member]? {
+        state.withLock { $0.producers[group].map { Array($0.values) } }?.sorted { $0.clientID < $1.clientID }
+    }
+
+    /// Groups that are there and want `topic`, sorted.
+    public func groups(subscribedTo topic: String) -> [String] {
+        state.withLock { state in
+            state.consumers.filter { $0.value.subscriptions[topic] != nil }.map(\.key)
+        }.sorted()
+    }
+
+    /// Members of all groups, producers and consumers.
+    public var memberCount: Int { state.withLock { $0.memberCount } }
+
+    // MARK: - Sending
+
+    /// Sends a one-way request to the connection of each member, on its own loop. Any thread.
+    func send(_ command: RemotingCommand, to targets: [Target]) {
+        for target in targets {
+            target.loop.execute { [self] in
+                // Looked up again on its loop: it may have closed meanwhile.
+                let channel = state.withLock { $0.channels[target.connectionID] }
+                guard let channel, channel.connection.isOpen else { return }
+                channel.send(command)
+            }
+        }
+    }
+
+    /// A connection to send something to.
+    struct Target: Sendable {
+        let connectionID: UInt64
+        let loop: EventLoop
+    }
+}

@@ -1,0 +1,69 @@
+public import MQConfig
+public import MQProtocol
+import MQSystem
+
+/// The present configuration, swapped whole when an administrator changes a key. Any thread.
+public final class LiveConfig: Sendable {
+    private struct State {
+        var values: ConfigValues
+        var config: BrokerConfig
+        var version: DataVersion
+    }
+
+    private let physicalMemory: UInt64
+    private let clock: WallClock
+    private let state: Lock<State>
+
+    /// Begins with what `values` spell.
+    /// - Throws: ``BrokerConfigError``: print it and do not start.
+    public init(
+        _ values: ConfigValues, physicalMemory: UInt64? = nil, clock: WallClock = .system
+    ) throws(BrokerConfigError) {
+        let physicalMemory = physicalMemory ?? ThisProcess.physicalMemory
+        self.physicalMemory = physicalMemory
+        self.clock = clock
+        let config = try BrokerConfig(values, physicalMemory: physicalMemory)
+        state = Lock(State(values: values, config: config, version: DataVersion(timestamp: clock.now)))
+    }
+
+    /// The configuration as of now.
+    public var current: BrokerConfig { state.withLock { $0.config } }
+
+    /// How often it has changed; answered with code 26.
+    public var version: DataVersion { state.withLock { $0.version } }
+
+    /// All keys as `key=value` lines: answer of code 26.
+    public var listing: String { state.withLock { $0.values }.listing() }
+
+    /// Corrects what is known only when the doors are open, such as the port that was chosen. Before anybody is told.
+    public func adjust(_ body: (inout BrokerConfig) -> Void) { state.withLock { body(&$0.config) } }
+
+    /// Takes the body of code 25, all of it or nothing.
+    /// - Returns: what has changed.
+    /// - Throws: `noPermission` for keys that keep the configuration safe; `systemError` for what is not allowed.
+    func update(_ text: String) throws(Refusal) -> [ConfigValues.Change] {
+        guard let properties = try? Properties.parse(text) else { throw Refusal(.systemError, "string2Properties error") }
+        for property in properties where Self.blackList.contains(property.key) {
+            throw Refusal(.noPermission, "Can not update config in black list.")
+        }
+        do {
+            var values = state.withLock { $0.values }
+            let changes = try values.update(text)
+            guard !changes.isEmpty else { return [] }
+            var config = try BrokerConfig(values, physicalMemory: physicalMemory)
+            state.withLock { state in
+                config.identity = state.config.identity
+                config.limits = state.config.limits
+                state.values = values
+                state.config = config
+                state.version.advance(now: clock.now)
+            }
+            return changes
+        } catch {
+            throw Refusal(.systemError, "\(error)")
+        }
+    }
+
+    /// Source: `BrokerConfig.java` `configBlackList`, RocketMQ 5.3.
+    private static let blackList: Set<String> = ["configBlackList", "brokerConfigPath"]
+}

@@ -1,0 +1,179 @@
+import MQConfig
+import MQStore
+
+/// How topics come to be.
+public struct TopicSettings: Equatable, Sendable {
+    /// `autoCreateTopicEnable`: a send to an unknown topic makes it.
+    public var autoCreateTopicEnable: Bool
+    /// `defaultTopicQueueNums`: queues of `TBW102`, so the most an automatic topic gets.
+    public var defaultTopicQueueNums: Int
+    /// `clusterTopicEnable`: the topic named as the cluster may be read and written.
+    public var clusterTopicEnable: Bool
+    /// `brokerTopicEnable`: the topic named as the broker may be read and written.
+    public var brokerTopicEnable: Bool
+    /// `traceTopicEnable`: the trace topic is made at start.
+    public var traceTopicEnable: Bool
+    /// `msgTraceTopicName`.
+    public var traceTopicName: String
+    /// `brokerPermission`: what name servers are told may be done here at most. 6 is read and write. Live.
+    public var brokerPermission: Int
+    /// Queues of the schedule topic: one for each delay level.
+    public var delayLevelCount = 18
+    /// `reviveQueueNum`: queues of pop's revive topic.
+    public var reviveQueueCount = 8
+
+    init(_ values: ConfigValues) {
+        autoCreateTopicEnable = values[BrokerKeys.autoCreateTopicEnable]
+        defaultTopicQueueNums = values[BrokerKeys.defaultTopicQueueNums]
+        clusterTopicEnable = values[BrokerKeys.clusterTopicEnable]
+        brokerTopicEnable = values[BrokerKeys.brokerTopicEnable]
+        traceTopicEnable = values[BrokerKeys.traceTopicEnable]
+        traceTopicName = values[BrokerKeys.msgTraceTopicName]
+        brokerPermission = values[BrokerKeys.brokerPermission]
+    }
+}
+
+/// How groups come to be, and what clients are told.
+public struct GroupSettings: Equatable, Sendable {
+    /// `autoCreateSubscriptionGroup`. Live.
+    public var autoCreateSubscriptionGroup: Bool
+    /// `notifyConsumerIdsChangedEnable`: groups may be told when a member comes or goes. Live.
+    public var notifyConsumerIdsChangedEnable: Bool
+    /// `channelExpiredTimeout`: a client that is silent this long is forgotten, milliseconds.
+    public var channelExpiredMilliseconds: Int64
+    /// `flushConsumerOffsetInterval`, milliseconds.
+    public var flushConsumerOffsetMilliseconds: Int64
+    /// `rocketmq.broker.rebalance.lockMaxLiveTime`: how long a queue stays locked without renewal, milliseconds.
+    public var queueLockMilliseconds: Int64 = 60_000
+
+    init(_ values: ConfigValues) {
+        autoCreateSubscriptionGroup = values[BrokerKeys.autoCreateSubscriptionGroup]
+        notifyConsumerIdsChangedEnable = values[BrokerKeys.notifyConsumerIdsChangedEnable]
+        channelExpiredMilliseconds = values[BrokerKeys.channelExpiredTimeout].milliseconds
+        flushConsumerOffsetMilliseconds = values[BrokerKeys.flushConsumerOffsetInterval].milliseconds
+    }
+}
+
+/// How sends are answered.
+public struct SendSettings: Equatable, Sendable {
+    /// `regionId`, put into answers.
+    public var regionID: String
+    /// `traceOn`, put into answers.
+    public var isTraceOn: Bool
+    /// `startAcceptSendRequestTimeStamp`: sends before it are refused, milliseconds since 1970.
+    public var startAcceptTimestamp: Int64
+    /// `syncFlushTimeout`, milliseconds. Live.
+    public var syncFlushTimeoutMilliseconds: Int64
+    /// `maxMessageSize`, bytes of body.
+    public var bodyByteCountMax: Int
+    /// `flushDelayOffsetInterval`, milliseconds.
+    public var flushDelayOffsetMilliseconds: Int64
+
+    init(_ values: ConfigValues) {
+        regionID = values[BrokerKeys.regionID]
+        isTraceOn = values[BrokerKeys.traceOn]
+        startAcceptTimestamp = Int64(values[BrokerKeys.startAcceptSendRequestTimeStamp])
+        syncFlushTimeoutMilliseconds = values[StoreKeys.syncFlushTimeout].milliseconds
+        bodyByteCountMax = values[StoreKeys.maxMessageSize]
+        flushDelayOffsetMilliseconds = values[StoreKeys.flushDelayOffsetInterval].milliseconds
+    }
+}
+
+/// What pulls and queries may bring. Live, all of it.
+public struct PullSettings: Equatable, Sendable {
+    /// `longPollingEnable`.
+    public var longPollingEnable: Bool
+    /// `shortPollingTimeMills`.
+    public var shortPollingMilliseconds: Int64
+    /// `maxTransferBytesOnMessageInMemory`.
+    public var byteCountMaxInMemory: Int
+    /// `maxTransferCountOnMessageInMemory`.
+    public var countMaxInMemory: Int
+    /// `maxTransferBytesOnMessageInDisk`.
+    public var byteCountMaxOnDisk: Int
+    /// `maxTransferCountOnMessageInDisk`.
+    public var countMaxOnDisk: Int
+    /// `maxFilterMessageSize`: bytes of consume queue one pull looks through.
+    public var filterByteCountMax: Int
+    /// `defaultQueryMaxNum`.
+    public var queryCount: Int
+    /// `maxMsgsNumBatch`.
+    public var queryCountMax: Int
+
+    init(_ values: ConfigValues) {
+        longPollingEnable = values[BrokerKeys.longPollingEnable]
+        shortPollingMilliseconds = values[BrokerKeys.shortPollingTimeMills].milliseconds
+        byteCountMaxInMemory = values[StoreKeys.maxTransferBytesOnMessageInMemory]
+        countMaxInMemory = values[StoreKeys.maxTransferCountOnMessageInMemory]
+        byteCountMaxOnDisk = values[StoreKeys.maxTransferBytesOnMessageInDisk]
+        countMaxOnDisk = values[StoreKeys.maxTransferCountOnMessageInDisk]
+        filterByteCountMax = values[StoreKeys.maxFilterMessageSize]
+        queryCount = values[StoreKeys.defaultQueryMaxNum]
+        queryCountMax = values[StoreKeys.maxMsgsNumBatch]
+    }
+}
+
+/// Bounds on what peers may cost. Not RocketMQ's: it has none.
+public struct BrokerLimits: Equatable, Sendable {
+    /// Topics a broker keeps; about 500 bytes each.
+    public var topicsMax = 100_000
+    /// Groups a broker keeps; about 500 bytes each.
+    public var groupsMax = 100_000
+    /// Offsets (group × topic × queue) a broker keeps; about 100 bytes each.
+    public var offsetsMax = 2_000_000
+    /// Largest queue number a group may commit an offset for.
+    public var queueIDMax: Int32 = 65_535
+    /// Memberships of clients in groups, about 500 bytes each.
+    public var membersMax = 200_000
+    /// Subscriptions of one group.
+    public var subscriptionsMax = 5000
+    /// Queues a topic may have.
+    public var queuesPerTopicMax = 4096
+    /// Body of a heartbeat or an administrator's request, bytes.
+    public var controlBodyByteCountMax = 1 << 20
+    /// Requests that wait for the admin threads.
+    public var adminQueueMax = 10_000
+    /// Java's `adminBrokerThreadPoolNums` is 16; ours wait for a disk only.
+    public var adminThreads = 2
+
+    /// Limits that fit a small machine.
+    public init() {}
+}
+
+extension StoreConfig {
+    init(_ values: ConfigValues, physicalMemory: UInt64) throws(BrokerConfigError) {
+        self.init(root: values[StoreKeys.storePathRootDir])
+        guard !root.isEmpty else { throw BrokerConfigError("storePathRootDir is empty") }
+        let log = values[StoreKeys.storePathCommitLog]
+        if !log.isEmpty { commitLogPath = log }
+        commitLogFileByteCount = values[StoreKeys.mappedFileSizeCommitLog]
+        consumeQueueFileByteCount = (values[StoreKeys.mappedFileSizeConsumeQueue] + 19) / 20 * 20
+        indexSlotCount = values[StoreKeys.maxHashSlotNum]
+        indexEntryCount = values[StoreKeys.maxIndexNum]
+        isIndexEnabled = values[StoreKeys.messageIndexEnable]
+        messageByteCountMax = values[StoreKeys.maxMessageSize]
+        isFlushSynchronous = values[StoreKeys.flushDiskType] == .synchronous
+        flushIntervalMilliseconds = values[StoreKeys.flushIntervalCommitLog].milliseconds
+        consumeQueueFlushIntervalMilliseconds = values[StoreKeys.flushIntervalConsumeQueue].milliseconds
+        hotByteCount = Int64(physicalMemory / 100 * UInt64(values[StoreKeys.accessMessageInMemoryMaxRatio]))
+        delayLevels = try Self.delayLevels(values[StoreKeys.messageDelayLevel])
+    }
+
+    /// Reads `messageDelayLevel`: numbers with `s`, `m`, `h` or `d`, blanks between; milliseconds.
+    /// Source: `ScheduleMessageService.java` `parseDelayLevel`.
+    static func delayLevels(_ text: String) throws(BrokerConfigError) -> [Int64] {
+        var levels: [Int64] = []
+        for word in text.split(separator: " ") {
+            let scales: [Character: Int64] = ["s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
+            guard let unit = word.last, let scale = scales[unit], let number = Int64(word.dropLast()),
+                (0...366 * 86_400_000).contains(number.multipliedReportingOverflow(by: scale).partialValue),
+                number < 1 << 40
+            else { throw BrokerConfigError("messageDelayLevel=\(text) is not allowed: \(word) is not a time like 10s") }
+            levels.append(number * scale)
+        }
+        guard (1...64).contains(levels.count) else {
+            throw BrokerConfigError("messageDelayLevel=\(text) is not allowed: it must have 1...64 levels")
+        }
+        return levels
+    }
+}

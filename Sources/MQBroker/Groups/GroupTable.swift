@@ -1,0 +1,160 @@
+public import MQJSON
+import MQMessage
+public import MQObserve
+public import MQProtocol
+import MQSystem
+import Synchronization
+
+/// The consumer groups a broker knows. Any thread; `subscriptionGroup.json` is written behind the callers' backs.
+///
+/// Source: `SubscriptionGroupManager.java`, RocketMQ 5.3.
+public final class GroupTable: Sendable {
+    static let fileName = "subscriptionGroup.json"
+    /// Groups every broker has. Source: `SubscriptionGroupManager.java` `init`, `MixAll.java`.
+    static let systemGroups = [
+        "TOOLS_CONSUMER", "FILTERSRV_CONSUMER", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY", "CID_ONSAPI_PULL",
+        "CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER", "CID_RMQ_SYS_TRANS",
+    ]
+
+    private struct State {
+        var table: SubscriptionGroupWrapper
+    }
+
+    private let config: LiveConfig
+    private let log: Log
+    private let clock: WallClock
+    private let state: Lock<State>
+    private let listeners = Lock<[@Sendable () -> Void]>([])
+    // Written after the table, so that who sees the new number sees the new table under the lock.
+    private let stamp = Atomic<UInt64>(1)
+
+    /// The system groups and those of `stored`, the content of `subscriptionGroup.json`.
+    /// - Throws: ``BodyError`` if `stored` is not a group table.
+    public init(
+        _ config: LiveConfig, stored: JSON? = nil, log: Log = .silent,
+        clock: WallClock = .system
+    ) throws(BodyError) {
+        var table = SubscriptionGroupWrapper(dataVersion: DataVersion(timestamp: clock.now), subscriptionGroupTable: [:])
+        for name in Self.systemGroups {
+            var group = SubscriptionGroupConfig(groupName: name)
+            // Source: the tools of RocketMQ may consume in broadcasting mode, as `init` sets it for the CID_ONS groups.
+            group.consumeBroadcastEnable = true
+            table.subscriptionGroupTable[name] = group
+        }
+        if let stored {
+            let read = try SubscriptionGroupWrapper(json: stored)
+            for (name, group) in read.subscriptionGroupTable {
+                guard NameRules.refusal(ofGroup: name) == nil, name == group.groupName else {
+                    log.warn("stored group ignored", ["group": name])
+                    continue
+                }
+                table.subscriptionGroupTable[name] = group
+            }
+            table.forbiddenTable = read.forbiddenTable
+            table.dataVersion = read.dataVersion
+        }
+        self.config = config
+        self.log = log
+        self.clock = clock
+        state = Lock(State(table: table))
+    }
+
+    /// Writes `subscriptionGroup.json` whenever something changes from here on.
+    public func persist(to files: ConfigFiles) {
+        files.register(Self.fileName, isChanged: { false }, text: { [self] in wrapper().encoded(.pretty) })
+        onChange { files.save(Self.fileName) }
+        files.save(Self.fileName)
+    }
+
+    /// Calls `body` after every change, on the thread that made it; it must not wait.
+    public func onChange(_ body: @escaping @Sendable () -> Void) { listeners.withLock { $0.append(body) } }
+
+    // MARK: - Reading
+
+    /// The group's configuration if there is one; nothing is made.
+    public func existing(_ group: String) -> SubscriptionGroupConfig? {
+        state.withLock { $0.table.subscriptionGroupTable[group] }
+    }
+
+    /// The group's configuration, made if there is none and groups may come to be by themselves.
+    /// - Returns: `nil` if there is none and none may be made: answer `subscriptionGroupNotExist`.
+    ///
+    /// Source: `SubscriptionGroupManager.java` `findSubscriptionGroupConfig`, RocketMQ 5.3.
+    public func config(of group: String) -> SubscriptionGroupConfig? {
+        if let group = existing(group) { return group }
+        let settings = config.current
+        guard settings.groups.autoCreateSubscriptionGroup || Self.isSystem(group) else { return nil }
+        guard NameRules.refusal(ofGroup: group) == nil else { return nil }
+        let made = SubscriptionGroupConfig(groupName: group)
+        let (found, isNew): (SubscriptionGroupConfig?, Bool) = state.withLock { state in
+            if let found = state.table.subscriptionGroupTable[group] { return (found, false) }
+            guard state.table.subscriptionGroupTable.count < settings.limits.groupsMax else { return (nil, false) }
+            state.table.subscriptionGroupTable[group] = made
+            state.table.dataVersion.advance(now: clock.now)
+            return (made, true)
+        }
+        if isNew {
+            changed()
+            log.info("group created", ["group": group])
+        }
+        return found
+    }
+
+    /// Moves with every change: whoever keeps what ``config(of:)`` said asks again when it has.
+    public var version: UInt64 { stamp.load(ordering: .acquiring) }
+
+    /// All groups, by name.
+    public func snapshot() -> [SubscriptionGroupConfig] {
+        state.withLock { Array($0.table.subscriptionGroupTable.values) }.sorted { $0.groupName < $1.groupName }
+    }
+
+    /// All groups with their version, as they travel and are stored.
+    public func wrapper() -> SubscriptionGroupWrapper { state.withLock { $0.table } }
+
+    /// Whether the group is RocketMQ's own.
+    public static func isSystem(_ group: String) -> Bool {
+        systemGroups.contains(group) || group.hasPrefix("CID_RMQ_SYS_") || group == "SCHEDULE_CONSUMER"
+            || group == "__MONITOR_CONSUMER"
+    }
+
+    // MARK: - Changing
+
+    /// Adds a group or replaces it.
+    /// - Throws: `systemBusy` when the broker has as many groups as it may; `invalidParameter` for a bad name.
+    public func put(_ group: SubscriptionGroupConfig) throws(Refusal) {
+        if let refusal = NameRules.refusal(ofGroup: group.groupName) { throw Refusal(.invalidParameter, refusal) }
+        let max = config.current.limits.groupsMax
+        try state.withLock { state throws(Refusal) in
+            let isNew = state.table.subscriptionGroupTable[group.groupName] == nil
+            guard !isNew || state.table.subscriptionGroupTable.count < max else {
+                throw Refusal(.systemBusy, "this broker keeps at most \(max) groups")
+            }
+            state.table.subscriptionGroupTable[group.groupName] = group
+            state.table.dataVersion.advance(now: clock.now)
+        }
+        changed()
+        log.info("group updated", ["group": group.groupName, "config": group.json.text()])
+    }
+
+    /// Forgets a group.
+    /// - Returns: whether it was there.
+    @discardableResult
+    public func remove(_ group: String) -> Bool {
+        let wasThere = state.withLock { state in
+            state.table.forbiddenTable[group] = nil
+            guard state.table.subscriptionGroupTable.removeValue(forKey: group) != nil else { return false }
+            state.table.dataVersion.advance(now: clock.now)
+            return true
+        }
+        if wasThere {
+            changed()
+            log.info("group removed", ["group": group])
+        }
+        return wasThere
+    }
+
+    private func changed() {
+        stamp.add(1, ordering: .releasing)
+        for listener in listeners.withLock({ $0 }) { listener() }
+    }
+}

@@ -1,0 +1,157 @@
+public import MQJSON
+public import MQObserve
+public import MQProtocol
+import MQSystem
+
+/// How far each group has consumed each queue: the offset of the next message it wants. Any thread.
+/// `consumerOffset.json` is written every `flushConsumerOffsetInterval` when something has changed, and at the stop.
+///
+/// Source: `ConsumerOffsetManager.java`, RocketMQ 5.3.
+public final class OffsetTable: Sendable {
+    static let fileName = "consumerOffset.json"
+
+    /// What a commit did.
+    public enum Commit: Equatable, Sendable {
+        /// The offset is further than before, or the first.
+        case moved
+        /// It is the same as before.
+        case unchanged
+        /// It is smaller than before. Stored all the same, as Java does: that is how a group is rewound.
+        case wentBack(from: Int64)
+        /// The broker keeps as many offsets as it may; nothing is stored.
+        case full
+    }
+
+    private struct Key: Hashable {
+        let topic: String
+        let group: String
+    }
+
+    private struct State {
+        var offsets: [Key: [Int32: Int64]] = [:]
+        var count = 0
+        var version = DataVersion()
+        var isChanged = false
+    }
+
+    private let flushMilliseconds: Int64
+    private let offsetsMax: Int
+    private let log: Log
+    private let clock: WallClock
+    private let state: Lock<State>
+
+    /// The offsets of `stored`, the content of `consumerOffset.json`, of 4.9 or 5.x.
+    /// - Throws: ``BodyError`` if `stored` is not an offset table.
+    public init(
+        _ config: LiveConfig, stored: JSON? = nil, log: Log = .silent,
+        clock: WallClock = .system
+    ) throws(BodyError) {
+        var state = State(version: DataVersion(timestamp: clock.now))
+        if let stored {
+            let table = try ConsumerOffsetSerializeWrapper(json: stored)
+            for (text, queues) in table.offsetTable {
+                guard let key = Self.key(text) else {
+                    log.warn("stored offsets ignored", ["key": text])
+                    continue
+                }
+                state.offsets[key] = queues
+                state.count += queues.count
+            }
+            if let version = table.dataVersion { state.version = version }
+        }
+        flushMilliseconds = config.current.groups.flushConsumerOffsetMilliseconds
+        offsetsMax = config.current.limits.offsetsMax
+        self.log = log
+        self.clock = clock
+        self.state = Lock(state)
+    }
+
+    /// Writes `consumerOffset.json` from here on.
+    public func persist(to files: ConfigFiles) {
+        files.register(
+            Self.fileName, everyMilliseconds: flushMilliseconds,
+            isChanged: { [self] in state.withLock { $0.isChanged } },
+            text: { [self] in
+                let wrapper = state.withLock { state in
+                    if state.isChanged { state.version.advance(now: clock.now) }
+                    state.isChanged = false
+                    return Self.wrapper(state)
+                }
+                return wrapper.encoded(.pretty)
+            })
+    }
+
+    // MARK: - One offset
+
+    /// Stores how far `group` is in a queue.
+    @discardableResult
+    public func commit(group: String, topic: String, queueID: Int32, offset: Int64) -> Commit {
+        let key = Key(topic: topic, group: group)
+        let max = offsetsMax
+        return state.withLock { state in
+            let before = state.offsets[key]?[queueID]
+            if before == offset { return .unchanged }
+            if before == nil {
+                guard state.count < max else { return .full }
+                state.count += 1
+            }
+            state.offsets[key, default: [:]][queueID] = offset
+            state.isChanged = true
+            guard let before, before > offset else { return .moved }
+            return .wentBack(from: before)
+        }
+    }
+
+    /// The next message `group` wants of a queue; `nil` if it has never said.
+    public func query(group: String, topic: String, queueID: Int32) -> Int64? {
+        state.withLock { $0.offsets[Key(topic: topic, group: group)]?[queueID] }
+    }
+
+    // MARK: - Many
+
+    /// All offsets of `group` in `topic`, by queue.
+    public func offsets(group: String, topic: String) -> [Int32: Int64] {
+        state.withLock { $0.offsets[Key(topic: topic, group: group)] ?? [:] }
+    }
+
+    /// Topics `group` has consumed, by name.
+    public func topics(of group: String) -> [String] {
+        state.withLock { state in state.offsets.keys.filter { $0.group == group }.map(\.topic) }.sorted()
+    }
+
+    /// Groups that have consumed `topic`, by name.
+    public func groups(of topic: String) -> [String] {
+        state.withLock { state in state.offsets.keys.filter { $0.topic == topic }.map(\.group) }.sorted()
+    }
+
+    /// Forgets a group's offsets.
+    public func remove(group: String) { remove { $0.group == group } }
+
+    /// Forgets all offsets in a topic.
+    public func remove(topic: String) { remove { $0.topic == topic } }
+
+    /// All offsets, as they travel and are stored.
+    public func wrapper() -> ConsumerOffsetSerializeWrapper { state.withLock { Self.wrapper($0) } }
+
+    private func remove(_ isGone: (Key) -> Bool) {
+        state.withLock { state in
+            for key in state.offsets.keys.filter(isGone) {
+                state.count -= state.offsets.removeValue(forKey: key)?.count ?? 0
+                state.isChanged = true
+            }
+        }
+    }
+
+    private static func wrapper(_ state: State) -> ConsumerOffsetSerializeWrapper {
+        var table: [String: [Int32: Int64]] = [:]
+        for (key, queues) in state.offsets { table["\(key.topic)@\(key.group)"] = queues }
+        return ConsumerOffsetSerializeWrapper(offsetTable: table, dataVersion: state.version)
+    }
+
+    private static func key(_ text: String) -> Key? {
+        guard let at = text.firstIndex(of: "@"), at > text.startIndex else { return nil }
+        let group = text[text.index(after: at)...]
+        guard !group.isEmpty else { return nil }
+        return Key(topic: String(text[..<at]), group: String(group))
+    }
+}

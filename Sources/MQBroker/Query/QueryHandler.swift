@@ -1,0 +1,55 @@
+import MQBytes
+import MQMessage
+import MQProtocol
+import MQRemoting
+import MQStore
+
+/// QUERY_MESSAGE (12) by key or unique key, VIEW_MESSAGE_BY_ID (33). May wait for the disk: called on the cold-read
+/// threads. Source: `QueryMessageProcessor.java`, RocketMQ 5.3.
+struct QueryHandler: Sendable {
+    let store: MessageStore
+    /// `maxMsgsNumBatch`.
+    let messageCountMax: Int
+    /// Bytes of one answer.
+    private static let answerByteCountMax = 8 << 20
+
+    /// Records that carry `topic#key` in a time range, newest first.
+    func byKey(_ request: RemotingCommand) -> RemotingCommand {
+        guard let topic = request["topic"], let key = request["key"], !key.isEmpty else {
+            return RemotingCommand(.systemError, remark: "topic and key are needed")
+        }
+        let begin = request.int64("beginTimestamp") ?? 0
+        let end = request.int64("endTimestamp") ?? .max
+        guard begin <= end else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
+        let wanted = min(max(Int(request.int32("maxNum") ?? 32), 1), messageCountMax)
+        let found = store.indexedOffsets(topic: topic, key: key, time: begin...min(end, .max - 999), limit: wanted)
+        var body = ByteBuffer()
+        for offset in found.offsets where body.count < Self.answerByteCountMax {
+            _ = store.withRecord(at: offset) { record, bytes in
+                // Java leaves hash collisions to the client; another topic's message is never wanted.
+                if bytes.extracting(record.topic).toString() == topic { body.append(bytes) }
+            }
+        }
+        guard body.count > 0 else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
+        return RemotingCommand(
+            .success,
+            [
+                "indexLastUpdateTimestamp": String(found.lastTimestamp),
+                "indexLastUpdatePhyoffset": String(found.lastOffset),
+            ], body: body.toArray())
+    }
+
+    private static let notFound = "can not find message, maybe time range not correct"
+
+    /// The record at a physical offset.
+    func byOffset(_ request: RemotingCommand) -> RemotingCommand {
+        guard let offset = request.int64("offset") else {
+            return RemotingCommand(.systemError, remark: "offset is missing or not a number")
+        }
+        let body = store.withRecord(at: offset) { _, bytes in bytes.toArray() }
+        guard let body else {
+            return RemotingCommand(.systemError, remark: "can not find message by the offset, \(offset)")
+        }
+        return RemotingCommand(.success, body: body)
+    }
+}

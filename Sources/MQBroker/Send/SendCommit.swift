@@ -1,0 +1,148 @@
+import MQBase
+import MQBytes
+import MQMessage
+import MQProtocol
+import MQRemoting
+import MQStore
+import MQTransport
+
+/// The second half of a send: appends what a wake-up staged, with one lock and one write, and answers at once or when
+/// the flush has come. One per loop, loop only.
+final class SendCommit {
+    /// Staged bytes over this are appended before the wake-up ends, so that the stage stays small.
+    static let stagedByteCountMax = 4 << 20
+
+    private let store: MessageStore
+    private let storeHost: MessageHost
+    private let regionID: [UInt8]
+    private let isTraceOn: Bool
+    private let flushTimeoutMilliseconds: Int64
+    private let stats: BrokerStats
+    private let loop: EventLoop
+    private var gate = AckGate<SendBatch>()
+    private var spare: [SendBatch] = []
+    private var gateTimer: TimerToken?
+
+    /// What the handlers stage into.
+    private(set) var batch = SendBatch()
+
+    init(
+        store: MessageStore, settings: SendHandler.Settings, flushTimeoutMilliseconds: Int64, stats: BrokerStats,
+        loop: EventLoop
+    ) {
+        self.store = store
+        storeHost = settings.storeHost
+        regionID = settings.regionID
+        isTraceOn = settings.isTraceOn
+        self.flushTimeoutMilliseconds = flushTimeoutMilliseconds
+        self.stats = stats
+        self.loop = loop
+    }
+
+    /// Appends early if much is staged.
+    func commitIfLarge() {
+        if batch.records.byteCount > Self.stagedByteCountMax { commit() }
+    }
+
+    /// Appends what is staged. End of every wake-up.
+    func commit() {
+        if !batch.waiting.isEmpty || !batch.records.entries.isEmpty { append() }
+        if !gate.isEmpty { releaseGate() }
+    }
+
+    private func append() {
+        let sent = batch
+        do throws(AppendError) {
+            try store.append(sent.records, at: loop.wall)
+        } catch {
+            for waiting in sent.waiting where !waiting.isOneWay { answer(waiting, refused: error.answer) }
+            return sent.removeAll()
+        }
+        stats.messagesIn(sent.records.entries.count, bytes: sent.records.byteCount)
+        guard sent.needsFlush, store.config.isFlushSynchronous, store.flushedOffset < sent.records.end else {
+            for waiting in sent.waiting { answer(waiting, in: sent, .success) }
+            return sent.removeAll()
+        }
+        for waiting in sent.waiting where !waiting.waitsForFlush { answer(waiting, in: sent, .success) }
+        let deadline = loop.now.advanced(byMilliseconds: flushTimeoutMilliseconds)
+        gate.hold(sent, until: sent.records.end, deadline: deadline)
+        batch = spare.popLast() ?? SendBatch()
+    }
+
+    private func releaseGate() {
+        if let reason = store.fenceReason, store.flushedOffset < store.writtenOffset {
+            gate.releaseAll { sent in
+                for waiting in sent.waiting where waiting.waitsForFlush && !waiting.isOneWay {
+                    answer(waiting, refused: AppendError.fenced(reason).answer)
+                }
+                recycle(sent)
+            }
+        }
+        gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
+            for waiting in sent.waiting where waiting.waitsForFlush {
+                answer(waiting, in: sent, outcome == .durable ? .success : .flushDiskTimeout)
+            }
+            recycle(sent)
+        }
+        if let deadline = gate.nextDeadline, gateTimer == nil {
+            // The hook that runs after every wake-up releases; the timer only makes sure that there is one.
+            gateTimer = loop.schedule(at: deadline) { [unowned self] in gateTimer = nil }
+        }
+    }
+
+    private func recycle(_ sent: SendBatch) {
+        sent.removeAll()
+        if spare.count < 8 { spare.append(sent) }
+    }
+
+    // MARK: - Answers
+
+    private func answer(_ waiting: SendBatch.Waiting, refused answer: RemotingCommand) {
+        var answer = answer
+        answer.opaque = waiting.opaque
+        waiting.channel.send(answer)
+    }
+
+    /// `{msgId, queueId, queueOffset, transactionId, MSG_REGION, TRACE_ON}`; a batch's ids are joined by commas.
+    private func answer(_ waiting: SendBatch.Waiting, in sent: SendBatch, _ code: ResponseCode) {
+        guard !waiting.isOneWay, !waiting.entries.isEmpty else { return }
+        let entries = sent.records.entries
+        let first = entries[waiting.entries.lowerBound]
+        let type = waiting.channel.serializeType
+        waiting.channel.connection.send { output in
+            var writer = ResponseWriter(&output, type: type, code: code.rawValue)
+            if !waiting.isSendBack {
+                writer.field("queueId", Int64(first.queue.queueID), to: &output)
+                writer.field("transactionId", to: &output) { output in
+                    sent.keys.withBytes(waiting.uniqueKey) { output.append($0) }
+                }
+                writer.field("msgId", to: &output) { output in
+                    for index in waiting.entries {
+                        if index > waiting.entries.lowerBound { output.append(UInt8(ascii: ",")) }
+                        MessageID.appendOffsetID(
+                            host: storeHost, offset: PhysicalOffset(rawValue: entries[index].physicalOffset), to: &output)
+                    }
+                }
+                writer.field("TRACE_ON", isTraceOn ? "true" : "false", to: &output)
+                writer.field("MSG_REGION", to: &output) { $0.append(regionID) }
+                writer.field("queueOffset", first.queueOffset, to: &output)
+            }
+            writer.finish(opaque: waiting.opaque, in: &output)
+        }
+    }
+}
+
+extension AppendError {
+    /// The producer's view.
+    var answer: RemotingCommand {
+        switch self {
+        case .fenced:
+            RemotingCommand(.serviceNotAvailable, remark: "service not available now. It may be caused by one of the "
+                + "following reasons: the broker's disk is full or failed [\(self)], messages are put to the slave, message store has been shut down, etc.")
+        case .diskFull:
+            RemotingCommand(.serviceNotAvailable, remark: "service not available now. It may be caused by one of the "
+                + "following reasons: the broker's disk is full [\(self)], messages are put to the slave, message store has been shut down, etc.")
+        case .tooLarge: RemotingCommand(.messageIllegal, remark: description)
+        }
+    }
+}

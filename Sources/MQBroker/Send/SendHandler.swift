@@ -1,0 +1,284 @@
+import MQBase
+import MQBytes
+import MQMessage
+import MQProtocol
+import MQRemoting
+import MQStore
+import MQTransport
+
+/// SEND_MESSAGE (10), SEND_MESSAGE_V2 (310), SEND_BATCH_MESSAGE (320): header → topic and queue → record staged. The
+/// loop commits the staged batch at the end of its wake-up and answers then (`SendCommit`). One per loop, loop only.
+///
+/// Source of the rules and texts: `SendMessageProcessor.java`, `AbstractSendMessageProcessor.java`, RocketMQ 5.3.
+final class SendHandler {
+    /// What a send needs to know of the broker.
+    struct Settings: Sendable {
+        var storeHost: MessageHost
+        var clusterName: [UInt8]
+        var regionID: [UInt8]
+        var isTraceOn: Bool
+        var bodyByteCountMax: Int
+        var isBrokerWritable: Bool
+        var brokerIP: String
+        var delayLevelCount: Int
+    }
+
+    /// Topics only the broker itself writes to.
+    private static let forbidden: Set<String> = [
+        "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC", "TRANS_CHECK_MAX_TIME_TOPIC",
+        "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT",
+    ]
+
+    private let settings: Settings
+    private let topics: TopicTable
+    private let groups: GroupTable
+    private let loop: EventLoop
+    private let recordByteCountMax: Int
+    private var lookup: TopicLookup
+    private var ids: UniqueIDMaker
+    private var random: SeededRandom
+    private var properties = ByteBuffer(capacity: 1024)
+
+    init(
+        settings: Settings, topics: TopicTable, groups: GroupTable, store: MessageStore, loop: EventLoop,
+        ids: UniqueIDMaker
+    ) {
+        self.settings = settings
+        self.topics = topics
+        self.groups = groups
+        self.loop = loop
+        self.ids = ids
+        recordByteCountMax = store.recordByteCountMax
+        lookup = TopicLookup(topics, store: store)
+        random = SeededRandom(seed: .random(in: .min ... .max))
+    }
+
+    /// Stages the message or messages of a request in `batch`.
+    /// - Throws: ``Refusal``; nothing of the request is staged then.
+    func stage(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel,
+        into batch: SendBatch
+    ) throws(Refusal) {
+        let request: SendMessageRequest
+        do throws(WireError) {
+            request = header.code == RequestCode.sendMessage.rawValue
+                ? try SendMessageRequest(long: header, in: bytes) : try SendMessageRequest(short: header, in: bytes)
+        } catch {
+            throw Refusal(.systemError, "bad send header: \(error)")
+        }
+        let route = try self.route(request, in: bytes, channel)
+        let queueID = try self.queueID(request, route, channel)
+        let body = bytes.extracting(frame.body)
+        guard body.count <= settings.bodyByteCountMax else { throw tooLarge(body.count) }
+        let isBatch = header.code == RequestCode.sendBatchMessage.rawValue || request.isBatch
+        let first = batch.records.entries.count
+        let key: Range<Int>
+        let waits: Bool
+        if isBatch {
+            (key, waits) = try stageMany(request, route, queueID, body, bytes, channel, batch)
+        } else {
+            properties.removeAll()
+            request.properties.append(from: bytes, to: &properties)
+            (key, waits) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+        }
+        batch.waiting.append(
+            SendBatch.Waiting(
+                channel: channel, opaque: header.opaque, isOneWay: header.isOneWay,
+                entries: first..<batch.records.entries.count, uniqueKey: key, isSendBack: false, waitsForFlush: waits))
+        if waits { batch.needsFlush = true }
+    }
+
+    // MARK: - Where to
+
+    private func route(
+        _ request: SendMessageRequest, in bytes: Span<UInt8>, _ channel: RemotingChannel
+    ) throws(Refusal) -> TopicRoute {
+        guard settings.isBrokerWritable else {
+            throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] sending message is forbidden")
+        }
+        let name = bytes.extracting(request.topic.range)
+        guard let route = lookup.route(name) else {
+            let topic = request.topic.string(in: bytes)
+            if Self.forbidden.contains(topic) {
+                throw Refusal(.noPermission, "Sending message to topic[\(topic)] is forbidden.")
+            }
+            let config = try topics.createForSend(
+                topic: topic, defaultTopic: request.defaultTopic.string(in: bytes),
+                queueCount: Int(request.defaultTopicQueueNums), remoteAddress: channel.connection.peer.description,
+                isUnit: false)
+            return lookup.route(config)
+        }
+        if Self.forbidden.contains(route.name) {
+            throw Refusal(.noPermission, "Sending message to topic[\(route.name)] is forbidden.")
+        }
+        guard route.config.perm.contains(.write) else {
+            throw Refusal(.noPermission, "the topic[\(route.name)] sending message is forbidden")
+        }
+        return route
+    }
+
+    private func queueID(
+        _ request: SendMessageRequest, _ route: TopicRoute, _ channel: RemotingChannel
+    ) throws(Refusal) -> Int {
+        guard request.queueID >= 0 else {
+            return Int.random(in: 0..<max(1, route.config.writeQueueNums), using: &random)
+        }
+        guard route.hasQueue(Int(request.queueID)) else {
+            throw Refusal(
+                .invalidParameter,
+                "request queueId[\(request.queueID)] is illegal, \(route.config) Producer: \(channel.connection.peer)")
+        }
+        return Int(request.queueID)
+    }
+
+    private func tooLarge(_ byteCount: Int) -> Refusal {
+        Refusal(
+            .messageIllegal,
+            "the message is illegal, maybe msg body or properties length not matched. msg body length limit "
+                + "\(settings.bodyByteCountMax)B, msg properties length limit 32KB. (\(byteCount) bytes)")
+    }
+
+    // MARK: - Staging
+
+    /// Stages the message whose properties are in `properties`. Returns where its unique key lies in the batch's keys,
+    /// and whether it waits for the flush.
+    private func stageOne(
+        _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
+        _ channel: RemotingChannel, _ batch: SendBatch
+    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+        let facts = SendProperties(properties.span)
+        try refuseUnserved(facts)
+        let keyStart = batch.keys.count
+        if let key = facts.uniqueKey {
+            batch.keys.append(properties.span.extracting(key))
+        } else {
+            ids.append(at: loop.wall, to: &batch.keys)
+        }
+        let key = keyStart..<batch.keys.count
+        var target = Target(route: route, queueID: queueID, delayLevel: 0)
+        if route.isRetry, let dead = try deadLetter(request, route, facts) {
+            target = dead
+        } else if facts.delayLevel > 0 {
+            target = try delayed(route, queueID, level: facts.delayLevel)
+        }
+        let head = RecordHead(
+            queueID: Int32(target.queueID), flag: flag, sysFlag: request.sysFlag.subtracting(.transactionRollback),
+            bornTimestamp: Timestamp(rawValue: request.bornTimestamp), bornHost: channel.peerHost,
+            storeHost: settings.storeHost, reconsumeTimes: request.reconsumeTimes)
+        let staged = batch.records.entries.count
+        do throws(WireError) {
+            try batch.records.stage(
+                head, topic: target.route.bytes.span, body: body, in: target.route.queue(target.queueID)
+            ) { buffer in
+                appendProperties(facts, key, target, from: route, queueID, batch, to: &buffer)
+            }
+        } catch {
+            throw tooLarge(body.count)
+        }
+        guard batch.records.entries[staged].byteCount <= recordByteCountMax else {
+            batch.records.truncate(to: staged)
+            throw tooLarge(body.count)  // only with files smaller than a message may be
+        }
+        return (key, facts.waitsForFlush)
+    }
+
+    /// The request's own properties, then those the broker adds.
+    private func appendProperties(
+        _ facts: SendProperties, _ key: Range<Int>, _ target: Target, from route: TopicRoute, _ queueID: Int,
+        _ batch: SendBatch, to buffer: inout ByteBuffer
+    ) {
+        let text = properties.span
+        buffer.append(text)
+        if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
+        if facts.uniqueKey == nil {
+            batch.keys.withBytes(key) { Properties.append(PropertyName.uniqueKey, $0, to: &buffer) }
+        }
+        if !facts.hasRegion { Properties.append(PropertyName.messageRegion, settings.regionID.span, to: &buffer) }
+        if !facts.hasTraceOn {
+            buffer.append(settings.isTraceOn ? "TRACE_ON\u{1}true\u{2}" : "TRACE_ON\u{1}false\u{2}")
+        }
+        if !facts.hasCluster { Properties.append(PropertyName.cluster, settings.clusterName.span, to: &buffer) }
+        if target.delayLevel > 0 {
+            Properties.append(PropertyName.realTopic, route.bytes.span, to: &buffer)
+            buffer.append("REAL_QID\u{1}")
+            buffer.append(decimal: Int64(queueID))
+            buffer.append(Properties.valueEnd)
+        }
+    }
+
+    /// A batch: the messages share topic and queue; delayed, retried and half messages cannot be in one.
+    private func stageMany(
+        _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ body: Span<UInt8>, _ bytes: Span<UInt8>,
+        _ channel: RemotingChannel, _ batch: SendBatch
+    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+        let items: [MessageBatch.Item]
+        do throws(WireError) { items = try MessageBatch.items(body) } catch {
+            throw Refusal(.messageIllegal, "the batch is malformed: \(error)")
+        }
+        guard !items.isEmpty, !route.isRetry else {
+            throw Refusal(.messageIllegal, items.isEmpty ? "the batch is empty" : "batch request does not support retry group  \(route.name)")
+        }
+        let first = batch.records.entries.count
+        let keysStart = batch.keys.count
+        do throws(Refusal) {
+            var result: (key: Range<Int>, waits: Bool) = (keysStart..<keysStart, true)
+            for (index, item) in items.enumerated() {
+                properties.removeAll()
+                properties.append(body.extracting(item.properties))
+                guard SendProperties(properties.span).delayLevel <= 0 else {
+                    throw Refusal(.messageIllegal, "a batch cannot hold delayed messages")
+                }
+                let one = try stageOne(
+                    request, route, queueID, item.flag, body.extracting(item.body), channel, batch)
+                if index == 0 { result = one }
+            }
+            properties.removeAll()
+            request.properties.append(from: bytes, to: &properties)
+            return (result.key, SendProperties(properties.span).waitsForFlush)
+        } catch {
+            batch.records.truncate(to: first)
+            throw error
+        }
+    }
+
+    // MARK: - Detours
+
+    private struct Target {
+        let route: TopicRoute
+        let queueID: Int
+        let delayLevel: Int
+    }
+
+    private func refuseUnserved(_ facts: SendProperties) throws(Refusal) {
+        if facts.isHalfMessage {
+            throw Refusal(.noPermission, "this broker does not serve transaction messages yet; nothing was stored")
+        }
+        if facts.isTimed {
+            throw Refusal(
+                .messageIllegal, "this broker does not serve timed messages (TIMER_*) yet; use a delay level")
+        }
+    }
+
+    /// Where a delayed message waits. Levels over the last count as the last.
+    private func delayed(_ route: TopicRoute, _ queueID: Int, level: Int64) throws(Refusal) -> Target {
+        let level = Int(min(level, Int64(settings.delayLevelCount)))
+        guard level > 0, let schedule = lookup.route(Array(ScheduleTopic.name.utf8).span), schedule.hasQueue(level - 1)
+        else { return Target(route: route, queueID: queueID, delayLevel: 0) }
+        return Target(route: schedule, queueID: level - 1, delayLevel: level)
+    }
+
+    /// A consumer that sends its retries itself: over the limit they go to the dead letters.
+    private func deadLetter(
+        _ request: SendMessageRequest, _ route: TopicRoute, _ facts: SendProperties
+    ) throws(Refusal) -> Target? {
+        let group = String(route.name.dropFirst("%RETRY%".count))
+        guard let config = groups.existing(group) else {
+            throw Refusal(
+                .subscriptionGroupNotExist, "subscription group not exist, \(group) \(Refusal.topicHelp)")
+        }
+        let limit = request.maxReconsumeTimes.map(Int64.init) ?? Int64(config.retryMaxTimes)
+        guard Int64(request.reconsumeTimes) > limit else { return nil }
+        let dead = lookup.route(try topics.createDeadLetterTopic(group: group))
+        return Target(route: dead, queueID: 0, delayLevel: 0)
+    }
+}

@@ -1,0 +1,66 @@
+import MQBytes
+import MQProtocol
+import MQStore
+
+/// A topic as the data plane needs it: looked up by the name's bytes, with its queues at hand.
+final class TopicRoute {
+    let config: TopicConfig
+    let name: String
+    let bytes: [UInt8]
+    let isRetry: Bool
+    private let store: MessageStore
+    private var queues: [ConsumeQueue?]
+
+    init(_ config: TopicConfig, store: MessageStore) {
+        self.config = config
+        name = config.topicName
+        bytes = Array(name.utf8)
+        isRetry = name.hasPrefix("%RETRY%")
+        self.store = store
+        queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
+    }
+
+    /// The queue, made in memory if it was never used.
+    /// - Precondition: the id is below the topic's queue count.
+    func queue(_ queueID: Int) -> ConsumeQueue {
+        if let queue = queues[queueID] { return queue }
+        let queue = store.queue(name, queueID)
+        queues[queueID] = queue
+        return queue
+    }
+
+    /// Whether the topic has such a queue.
+    func hasQueue(_ queueID: Int) -> Bool { queues.indices.contains(queueID) }
+}
+
+/// One loop's view of the topic table; dropped whole when the table changes. Loop only.
+struct TopicLookup {
+    private let topics: TopicTable
+    private let store: MessageStore
+    private var known = ByteTable<TopicRoute>()
+    private var version: UInt64 = 0
+
+    init(_ topics: TopicTable, store: MessageStore) {
+        self.topics = topics
+        self.store = store
+    }
+
+    /// The topic called `name`; `nil` if this broker has none.
+    mutating func route(_ name: Span<UInt8>) -> TopicRoute? {
+        let current = topics.version
+        if current != version {
+            known.removeAll()
+            version = current
+        }
+        if let route = known[name] { return route }
+        guard let config = topics.config(of: name.toString()) else { return nil }
+        let route = TopicRoute(config, store: store)
+        known.set(name, to: route)
+        return route
+    }
+
+    /// As ``route(_:)``, for a topic whose configuration is at hand because it was just made.
+    mutating func route(_ config: TopicConfig) -> TopicRoute {
+        route(Array(config.topicName.utf8).span) ?? TopicRoute(config, store: store)
+    }
+}

@@ -1,0 +1,221 @@
+public import MQJSON
+import MQMessage
+public import MQObserve
+public import MQProtocol
+import MQSystem
+import Synchronization
+
+/// The topics of a broker and how they come to be. Any thread; `topics.json` is written behind the callers' backs.
+///
+/// Source: `TopicConfigManager.java`, RocketMQ 5.3.
+public final class TopicTable: Sendable {
+    static let fileName = "topics.json"
+
+    private struct State {
+        var topics: [String: TopicConfig] = [:]
+        var dataVersion = DataVersion()
+    }
+
+    private let config: LiveConfig
+    private let systemNames: Set<String>
+    private let log: Log
+    private let clock: WallClock
+    private let state: Lock<State>
+    private let listeners = Lock<[@Sendable () -> Void]>([])
+    // Written after the table, so that who sees the new number sees the new table under the lock.
+    private let stamp = Atomic<UInt64>(1)
+
+    /// The system topics and those of `stored`, the content of `topics.json`, which wins.
+    /// - Throws: ``BodyError`` if `stored` is not a topic table.
+    public init(
+        _ config: LiveConfig, stored: JSON? = nil, log: Log = .silent,
+        clock: WallClock = .system
+    ) throws(BodyError) {
+        let settings = config.current
+        var state = State(dataVersion: DataVersion(timestamp: clock.now))
+        for topic in SystemTopics.atStart(settings) { state.topics[topic.topicName] = topic }
+        let own = Set(state.topics.keys)
+        if let stored {
+            let table = try TopicConfigSerializeWrapper(json: stored)
+            for (name, topic) in table.topicConfigTable {
+                guard NameRules.refusal(ofTopic: name) == nil, name == topic.topicName else {
+                    log.warn("stored topic ignored", ["topic": name])
+                    continue
+                }
+                state.topics[name] = topic
+            }
+            state.dataVersion = table.dataVersion
+        }
+        self.config = config
+        self.log = log
+        self.clock = clock
+        systemNames = own.union(SystemTopics.fixed)
+        self.state = Lock(state)
+    }
+
+    /// Writes `topics.json` whenever something changes from here on.
+    public func persist(to files: ConfigFiles) {
+        files.register(Self.fileName, isChanged: { false }, text: { [self] in wrapper().encoded(.pretty) })
+        onChange { files.save(Self.fileName) }
+        files.save(Self.fileName)
+    }
+
+    /// Calls `body` after every change, on the thread that made it; it must not wait.
+    public func onChange(_ body: @escaping @Sendable () -> Void) { listeners.withLock { $0.append(body) } }
+
+    // MARK: - Reading
+
+    /// The topic's configuration; `nil` if this broker has no such topic.
+    public func config(of topic: String) -> TopicConfig? { state.withLock { $0.topics[topic] } }
+
+    /// Moves with every change: whoever keeps what ``config(of:)`` said asks again when it has.
+    public var version: UInt64 { stamp.load(ordering: .acquiring) }
+
+    /// What name servers are told to tell two tables apart.
+    public var dataVersion: DataVersion { state.withLock { $0.dataVersion } }
+
+    /// All topics, by name.
+    public func snapshot() -> [TopicConfig] {
+        state.withLock { Array($0.topics.values) }.sorted { $0.topicName < $1.topicName }
+    }
+
+    /// All topics with their version, as they travel and are stored.
+    public func wrapper() -> TopicConfigSerializeWrapper {
+        let state = state.withLock { $0 }
+        return TopicConfigSerializeWrapper(dataVersion: state.dataVersion, topicConfigTable: state.topics)
+    }
+
+    /// Whether the topic is one the broker made for itself, which administrators may not change.
+    public func isSystem(_ topic: String) -> Bool {
+        systemNames.contains(topic) || topic.hasPrefix(SystemTopics.prefix)
+    }
+
+    /// Names of the broker's own topics.
+    public var systemTopics: [String] { systemNames.sorted() }
+
+    // MARK: - Changing
+
+    /// Adds a topic or replaces it.
+    /// - Throws: `systemBusy` when the broker has as many topics as it may.
+    /// - Precondition: the name passes `NameRules`.
+    public func put(_ topic: TopicConfig) throws(Refusal) {
+        precondition(NameRules.refusal(ofTopic: topic.topicName) == nil, "topic name \(topic.topicName)")
+        let max = config.current.limits.topicsMax
+        let isNew: Bool = try state.withLock { state throws(Refusal) in
+            let isNew = state.topics[topic.topicName] == nil
+            guard !isNew || state.topics.count < max else { throw Self.full(max) }
+            state.topics[topic.topicName] = topic
+            state.dataVersion.advance(now: clock.now)
+            return isNew
+        }
+        changed()
+        log.info(isNew ? "topic created" : "topic updated", ["topic": topic.topicName, "config": topic.json.text()])
+    }
+
+    /// Forgets a topic.
+    /// - Returns: whether it was there.
+    @discardableResult
+    public func remove(_ topic: String) -> Bool {
+        let wasThere = state.withLock { state in
+            guard state.topics.removeValue(forKey: topic) != nil else { return false }
+            state.dataVersion.advance(now: clock.now)
+            return true
+        }
+        if wasThere {
+            changed()
+            log.info("topic removed", ["topic": topic])
+        }
+        return wasThere
+    }
+
+    /// Marks the topics that the name servers keep an order for, and only those.
+    func updateOrder(_ ordered: Set<String>) {
+        let hasChanged = state.withLock { state in
+            let wrong = state.topics.values.filter { $0.order != ordered.contains($0.topicName) }
+            for topic in wrong { state.topics[topic.topicName]?.order.toggle() }
+            if !wrong.isEmpty { state.dataVersion.advance(now: clock.now) }
+            return !wrong.isEmpty
+        }
+        if hasChanged { changed() }
+    }
+
+    // MARK: - Creating on the way
+
+    /// The configuration of a topic that a message is sent to, made after `defaultTopic` if there is none yet.
+    /// - Parameters:
+    ///   - defaultTopic: usually `TBW102`; must be inheritable.
+    ///   - queueCount: how many queues the producer wishes.
+    /// - Throws: `topicNotExist` if it may not be made; `invalidParameter` for a bad name.
+    ///
+    /// Source: `TopicConfigManager.java` `createTopicInSendMessageMethod`, `AbstractSendMessageProcessor.java`
+    /// `msgCheck`, RocketMQ 5.3.
+    public func createForSend(
+        topic: String, defaultTopic: String, queueCount: Int, remoteAddress: String, isUnit: Bool
+    ) throws(Refusal) -> TopicConfig {
+        if let refusal = NameRules.refusal(ofTopic: topic) { throw Refusal(.invalidParameter, refusal) }
+        if topic.hasPrefix(NameRules.retryPrefix.description) {
+            return try create(TopicConfig(topicName: topic, readQueueNums: 1, writeQueueNums: 1), isUnitSub: isUnit)
+        }
+        let settings = config.current
+        guard var pattern = self.config(of: defaultTopic) else { throw Self.missing(topic) }
+        if defaultTopic == SystemTopics.autoCreateKey, !settings.topics.autoCreateTopicEnable {
+            pattern.perm = [.read, .write]
+        }
+        guard pattern.perm.contains(.inherit) else { throw Self.missing(topic) }
+        let queues = min(max(queueCount, 0), pattern.writeQueueNums, settings.limits.queuesPerTopicMax)
+        let made = TopicConfig(
+            topicName: topic, readQueueNums: queues, writeQueueNums: queues, perm: pattern.perm.subtracting(.inherit),
+            topicFilterType: pattern.topicFilterType, topicSysFlag: isUnit ? 1 : 0)
+        return try create(made, for: remoteAddress)
+    }
+
+    /// The group's retry topic, made if there is none yet.
+    @discardableResult
+    public func createRetryTopic(group: String, queueCount: Int = 1, isUnit: Bool = false) throws(Refusal) -> TopicConfig {
+        let name = NameRules.retryPrefix.description + group
+        return try create(
+            TopicConfig(topicName: name, readQueueNums: queueCount, writeQueueNums: queueCount), isUnitSub: isUnit)
+    }
+
+    /// The group's dead letter topic, made if there is none yet.
+    @discardableResult
+    public func createDeadLetterTopic(group: String) throws(Refusal) -> TopicConfig {
+        let name = NameRules.deadLetterPrefix.description + group
+        return try create(TopicConfig(topicName: name, readQueueNums: 1, writeQueueNums: 1))
+    }
+
+    /// `wanted`, or the topic of that name if there is one.
+    private func create(
+        _ wanted: TopicConfig, isUnitSub: Bool = false, for remoteAddress: String = ""
+    ) throws(Refusal) -> TopicConfig {
+        if let refusal = NameRules.refusal(ofTopic: wanted.topicName) { throw Refusal(.invalidParameter, refusal) }
+        var wanted = wanted
+        if isUnitSub { wanted.topicSysFlag |= 2 }
+        let max = config.current.limits.topicsMax
+        let (topic, isNew): (TopicConfig, Bool) = try state.withLock { [wanted] state throws(Refusal) in
+            if let topic = state.topics[wanted.topicName] { return (topic, false) }
+            guard state.topics.count < max else { throw Self.full(max) }
+            state.topics[wanted.topicName] = wanted
+            state.dataVersion.advance(now: clock.now)
+            return (wanted, true)
+        }
+        if isNew {
+            changed()
+            log.info(
+                "topic created", ["topic": topic.topicName, "queues": String(topic.writeQueueNums), "for": remoteAddress])
+        }
+        return topic
+    }
+
+    private func changed() {
+        stamp.add(1, ordering: .releasing)
+        for listener in listeners.withLock({ $0 }) { listener() }
+    }
+
+    /// What a request for an unknown topic is answered on the way of a send.
+    static func missing(_ topic: String) -> Refusal {
+        Refusal(.topicNotExist, "topic[\(topic)] not exist, apply first please!" + Refusal.topicHelp)
+    }
+
+    private static func full(_ max: Int) -> Refusal { Refusal(.systemBusy, "this broker keeps at most \(max) topics") }
+}

@@ -1,0 +1,64 @@
+public import MQBase
+public import MQBytes
+public import MQMessage
+
+/// Records that one wake-up of a loop brought, encoded and waiting to be appended together. One per loop, reused.
+public final class AppendBatch {
+    /// One record of the batch.
+    public struct Entry {
+        /// Where it lies in the batch's buffer.
+        let start: Int
+        /// Its size.
+        public let byteCount: Int
+        /// The queue it goes to.
+        public let queue: ConsumeQueue
+        let isInQueue: Bool
+        let storeTimestampAt: Int
+        /// Set by the append: where the record begins in the log.
+        public internal(set) var physicalOffset: Int64 = 0
+        /// Set by the append: its number in the queue; 0 for half and rolled-back messages.
+        public internal(set) var queueOffset: Int64 = 0
+    }
+
+    var buffer = ByteBuffer()
+    /// The records, in the order they will have in the log.
+    public internal(set) var entries: [Entry] = []
+    /// When the batch was appended; set by the append.
+    public internal(set) var storeTimestamp = Timestamp(rawValue: 0)
+    /// Where the log ended behind the batch; set by the append.
+    public internal(set) var end = PhysicalOffset.zero
+
+    /// An empty batch.
+    public init() {}
+
+    /// Bytes staged.
+    public var byteCount: Int { buffer.count }
+
+    /// Encodes one record at the end of the batch.
+    /// - Throws: ``WireError`` if topic or properties are too long; the batch is then as before.
+    public func stage(
+        _ head: RecordHead, topic: Span<UInt8>, body: Span<UInt8>, in queue: ConsumeQueue,
+        properties: (inout ByteBuffer) -> Void
+    ) throws(WireError) {
+        let start = buffer.count
+        let byteCount = try head.encode(topic: topic, body: body, into: &buffer, properties: properties)
+        entries.append(
+            Entry(
+                start: start, byteCount: byteCount, queue: queue, isInQueue: head.sysFlag.isInQueue,
+                storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6)))
+    }
+
+    /// Takes back the records behind the first `count`.
+    public func truncate(to count: Int) {
+        guard count < entries.count else { return }
+        buffer.truncate(to: entries[count].start)
+        entries.removeSubrange(count...)
+    }
+
+    /// Forgets the records; keeps the memory, unless it is much.
+    public func removeAll() {
+        entries.removeAll(keepingCapacity: true)
+        buffer.removeAll()
+        buffer.trim(to: 8 << 20)
+    }
+}

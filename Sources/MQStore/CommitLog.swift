@@ -1,0 +1,249 @@
+import MQBase
+import MQBytes
+import MQMessage
+import MQSystem
+import Synchronization
+
+/// One file of the log: its bytes are written with `pwrite` and read through a mapping of the same pages.
+final class Segment: Sendable {
+    /// The physical offset of the file's first byte; also its name, in 20 digits.
+    let start: PhysicalOffset
+    let byteCount: Int
+    let file: File
+    let mapping: Mapping
+
+    /// The offset behind the file's last byte.
+    var end: PhysicalOffset { start + byteCount }
+
+    init(_ file: File, start: PhysicalOffset, byteCount: Int) throws(SystemError) {
+        self.start = start
+        self.byteCount = byteCount
+        self.file = file
+        mapping = try Mapping(file, byteCount: byteCount)
+    }
+
+    static func name(_ start: Int64) -> String {
+        let digits = String(start)
+        return String(repeating: "0", count: 20 - digits.count) + digits
+    }
+}
+
+/// The append-only log. `append` is called by loops, under one lock, once per wake-up; everything else reads.
+final class CommitLog: Sendable {
+    private struct Tail {
+        var position: PhysicalOffset
+        var segment: Segment?
+    }
+
+    private let folder: String
+    private let fileByteCount: Int
+    private let fillsFilesAhead: Bool
+    private let segments: Lock<[Segment]>
+    private let tail: Lock<Tail>
+    private let prepared = Lock<Segment?>(nil)
+    private let preparation = Monitor<PreparationState>(PreparationState())
+    private let lastTimestamp = Atomic<Int64>(0)
+    /// End of the last complete record.
+    let written: Watermark
+
+    private struct PreparationState {
+        var wanted: PhysicalOffset?
+        var isStopping = false
+    }
+
+    /// - Parameter segments: the files there are, without holes, in order.
+    init(folder: String, fileByteCount: Int, fillsFilesAhead: Bool, segments: [Segment], end: PhysicalOffset) {
+        self.folder = folder
+        self.fileByteCount = fileByteCount
+        self.fillsFilesAhead = fillsFilesAhead
+        self.segments = Lock(segments)
+        written = Watermark(end)
+        tail = Lock(Tail(position: end, segment: segments.first { $0.start <= end && end < $0.end }))
+    }
+
+    /// The largest record a file can hold, with the blank that must fit behind it.
+    var recordByteCountMax: Int { fileByteCount - RecordLayout.blankByteCount }
+
+    /// The first offset there is; the end if there is none.
+    var min: PhysicalOffset { segments.withLock { $0.first?.start } ?? written.value }
+
+    /// The store time of the last record appended since the start, milliseconds.
+    var lastStoreTimestamp: Int64 { lastTimestamp.load(ordering: .acquiring) }
+
+    /// All files, oldest first.
+    var files: [Segment] { segments.withLock { $0 } }
+
+    /// The file that holds the byte at `offset`.
+    func segment(at offset: PhysicalOffset) -> Segment? {
+        segments.withLock { segments in
+            guard let first = segments.first, offset >= first.start else { return nil }
+            let index = (offset - first.start) / fileByteCount
+            return index < segments.count ? segments[index] : nil
+        }
+    }
+
+    // MARK: - Append
+
+    /// Gives every record of `batch` its place, fills offsets and the store's time in, and writes them: one system call
+    /// unless a file ends in the middle. When this returns the records are in the page cache, not on the disk.
+    /// - Throws: `SystemError` if a write or a new file failed. Nothing of the batch counts then; the caller fences the
+    ///   store, because what lies behind `written` is unknown.
+    func append(_ batch: AppendBatch, at now: Timestamp) throws(SystemError) {
+        guard !batch.entries.isEmpty else { return }
+        try tail.withLock { tail throws(SystemError) in
+            let before = tail
+            let time = Swift.max(now.rawValue, lastTimestamp.load(ordering: .relaxed))
+            var placed = 0
+            do throws(SystemError) {
+                try append(batch, &tail, time, &placed)
+            } catch {
+                // Nobody has seen the bytes behind `written`: give the offsets back, so that the log can go on where it
+                // was once there is room again.
+                for entry in batch.entries[..<placed].reversed() where entry.isInQueue {
+                    entry.queue.setNextOffset(entry.queueOffset)
+                }
+                tail = before
+                throw error
+            }
+            batch.storeTimestamp = Timestamp(rawValue: time)
+            batch.end = tail.position
+            lastTimestamp.store(time, ordering: .releasing)
+            written.raise(to: tail.position)
+        }
+    }
+
+    private func append(
+        _ batch: AppendBatch, _ tail: inout Tail, _ time: Int64, _ placed: inout Int
+    ) throws(SystemError) {
+        var runStart = 0  // of the bytes of `batch` that are placed and not written yet
+        var runOffset = tail.position
+        for index in batch.entries.indices {
+            let byteCount = batch.entries[index].byteCount
+            precondition(byteCount <= recordByteCountMax, "a record of \(byteCount) bytes fits no file")
+            let segment = try currentSegment(&tail)
+            if tail.position + (byteCount + RecordLayout.blankByteCount) > segment.end {
+                try write(batch, from: runStart, to: batch.entries[index].start, at: runOffset, segment)
+                try writeBlank(segment, at: tail.position)
+                tail = Tail(position: segment.end, segment: nil)
+                _ = try currentSegment(&tail)
+                runStart = batch.entries[index].start
+                runOffset = tail.position
+            }
+            place(&batch.entries[index], in: batch, at: tail.position, time)
+            placed = index + 1
+            tail.position = tail.position + byteCount
+        }
+        try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, try currentSegment(&tail))
+    }
+
+    private func place(_ entry: inout AppendBatch.Entry, in batch: AppendBatch, at offset: PhysicalOffset, _ time: Int64) {
+        entry.physicalOffset = offset.rawValue
+        if entry.isInQueue { entry.queueOffset = entry.queue.takeOffset() }
+        batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
+        batch.buffer.store(bigEndian: offset.rawValue, at: entry.start + RecordLayout.physicalOffset)
+        batch.buffer.store(bigEndian: time, at: entry.storeTimestampAt)
+    }
+
+    private func write(
+        _ batch: AppendBatch, from start: Int, to end: Int, at offset: PhysicalOffset, _ segment: Segment
+    ) throws(SystemError) {
+        guard end > start else { return }
+        try batch.buffer.withBytes(start..<end) { bytes throws(SystemError) in
+            try segment.file.write(bytes, at: offset - segment.start)
+        }
+    }
+
+    /// Marks the rest of a file as unused: its size and the blank magic. The bytes behind stay as they are.
+    private func writeBlank(_ segment: Segment, at offset: PhysicalOffset) throws(SystemError) {
+        var blank = ByteBuffer(capacity: RecordLayout.blankByteCount)
+        blank.append(bigEndian: Int32(segment.end - offset))
+        blank.append(bigEndian: RecordLayout.magicBlank)
+        try segment.file.write(blank.span, at: offset - segment.start)
+    }
+
+    // MARK: - Files
+
+    /// The file that takes the next byte; made now if nobody prepared it.
+    private func currentSegment(_ tail: inout Tail) throws(SystemError) -> Segment {
+        if let segment = tail.segment { return segment }
+        let start = tail.position
+        let ready = prepared.withLock { slot in
+            let ready = slot
+            slot = nil
+            return ready
+        }
+        let segment: Segment
+        if let known = self.segment(at: start) {
+            segment = known  // an append that failed got this far before
+        } else {
+            if let ready, ready.start == start { segment = ready } else { segment = try makeFile(start, fill: false) }
+            segments.withLock { $0.append(segment) }
+        }
+        tail.segment = segment
+        preparation.signal { state in
+            state.wanted = segment.end
+            return true
+        }
+        return segment
+    }
+
+    private func makeFile(_ start: PhysicalOffset, fill: Bool) throws(SystemError) -> Segment {
+        let path = folder + "/" + Segment.name(start.rawValue)
+        let file = try File(path, .create)
+        try file.allocate(byteCount: fileByteCount)
+        if fill { try File(path, .direct).fillWithZeroes(byteCount: fileByteCount) }
+        try Directory.synchronize(folder)
+        return try Segment(file, start: start, byteCount: fileByteCount)
+    }
+
+    /// Body of the `prepare` thread: makes the next file before it is needed.
+    /// - Parameter log: told about a file that could not be made; the append will try again itself.
+    func prepareFiles(failed: @Sendable (SystemError) -> Void) {
+        while true {
+            let wanted: PhysicalOffset?? = preparation.wait { state in
+                if state.isStopping { return .some(nil) }
+                guard let wanted = state.wanted else { return nil }
+                state.wanted = nil
+                return .some(wanted)
+            }
+            guard let start = wanted ?? nil else { return }
+            // A broker that takes little must not fill a second file with zeroes: wait until a tenth of this one is used.
+            while written.value + (fileByteCount - fileByteCount / 10) < start {
+                let isStopping = preparation.wait(milliseconds: 1000) { $0.isStopping ? true : nil }
+                if isStopping == true { return }
+            }
+            do throws(SystemError) {
+                let segment = try makeFile(start, fill: fillsFilesAhead)
+                prepared.withLock { $0 = segment }
+            } catch {
+                failed(error)
+            }
+        }
+    }
+
+    /// Ends ``prepareFiles(failed:)``.
+    func stopPreparing() {
+        preparation.signal { state in
+            state.isStopping = true
+            return true
+        }
+    }
+
+    /// Removes a prepared file that was never used, so that a stopped store ends with the file that is written to.
+    func dropPrepared() {
+        let segment = prepared.withLock { slot in
+            let segment = slot
+            slot = nil
+            return segment
+        }
+        // Best effort: an unused file is valid and is found again at the next start.
+        if let segment { try? Directory.removeFile(segment.file.path) }
+    }
+
+    /// Makes everything in `range` durable.
+    func synchronize(_ range: Range<PhysicalOffset>) throws(SystemError) {
+        for segment in files where segment.start < range.upperBound && range.lowerBound < segment.end {
+            try segment.file.synchronizeData()
+        }
+    }
+}

@@ -1,0 +1,249 @@
+import MQBase
+import MQBytes
+import MQMessage
+import MQSystem
+import Synchronization
+
+/// Reads the log behind `confirmed` and builds consume queues and index from it: body of the `dispatch` thread.
+///
+/// It sleeps for ever when there is nothing, and naps a millisecond between rounds while messages flow that nobody waits
+/// for, so that a producer alone does not pay for a thread switch per message. A parked pull on a queue that gets a
+/// message ends the nap at once.
+final class Dispatcher: Sendable {
+    private enum Sleep: Int {
+        case awake, napping, asleep
+    }
+
+    private struct State {
+        var isWanted = false
+        var isStopping = false
+    }
+
+    /// Bytes handled before units are published: bounds how long a reader waits for the first of a large batch.
+    private static let roundByteCountMax = 4 << 20
+    private static let napMilliseconds: Int64 = 1
+    private static let napsBeforeSleep = 20
+
+    private let log: CommitLog
+    private let queues: QueueTable
+    private let index: MessageIndex?
+    private let delayLevels: [Int64]
+    private let confirmed: @Sendable () -> PhysicalOffset
+    private let monitor = Monitor(State())
+    private let sleep = Atomic<Int>(Sleep.awake.rawValue)
+    private let lastTimestamp = Atomic<Int64>(0)
+    /// Everything before it is in queues and index.
+    let dispatched: Watermark
+
+    init(
+        log: CommitLog, queues: QueueTable, index: MessageIndex?, delayLevels: [Int64], start: PhysicalOffset,
+        confirmed: @escaping @Sendable () -> PhysicalOffset
+    ) {
+        self.log = log
+        self.queues = queues
+        self.index = index
+        self.delayLevels = delayLevels
+        self.confirmed = confirmed
+        dispatched = Watermark(start)
+    }
+
+    /// The store time of the last record handled, milliseconds.
+    var lastStoreTimestamp: Int64 { lastTimestamp.load(ordering: .acquiring) }
+
+    /// Tells that readers may see more. Any thread; a load or two when the thread is awake.
+    /// - Parameter isAwaited: somebody is parked on a queue that got a message.
+    func confirmedMoved(isAwaited: Bool) {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)  // the watermark before `sleep`, as the thread does in reverse
+        switch Sleep(rawValue: sleep.load(ordering: .relaxed)) {
+        case .asleep: break
+        case .napping where isAwaited: break
+        default: return
+        }
+        monitor.signal { state in
+            state.isWanted = true
+            return true
+        }
+    }
+
+    /// Runs until ``stop()``, and to the end of what is confirmed then.
+    /// - Parameters:
+    ///   - arrived: called for each queue that got units while pulls are parked on it.
+    ///   - failed: called once, with the error that ended it.
+    func run(arrived: (ConsumeQueue) -> Void, failed: (SystemError) -> Void) {
+        var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
+        var idleRounds = 0
+        while true {
+            do throws(SystemError) {
+                let progressed = try round(&worker, arrived)
+                idleRounds = progressed ? 0 : idleRounds + 1
+            } catch {
+                return failed(error)
+            }
+            if dispatched.value < confirmed() { continue }
+            guard rest(deep: idleRounds >= Self.napsBeforeSleep) else { break }
+        }
+        do throws(SystemError) {
+            while try round(&worker, arrived) {}
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// Handles what is confirmed now; for recovery, before the thread runs.
+    func catchUp(_ progress: (PhysicalOffset) -> Void) throws(SystemError) {
+        var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
+        while try round(&worker, { _ in }) { progress(dispatched.value) }
+    }
+
+    /// One round: some of what is confirmed, then publish. `false` if there was nothing.
+    private func round(_ worker: inout DispatchWorker, _ arrived: (ConsumeQueue) -> Void) throws(SystemError) -> Bool {
+        let start = dispatched.value
+        let end = confirmed()
+        guard start < end, let segment = log.segment(at: start) else { return false }
+        let stop = min(end, min(segment.end, start + Self.roundByteCountMax))
+        let from = start - segment.start
+        // A record may begin before `stop` and end behind it; it is whole, because it begins before `confirmed`.
+        let mapping = segment.mapping
+        let span = mapping.bytes(from..<(min(end, segment.end) - segment.start))
+        let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start)
+        if let timestamp = worker.lastTimestamp { lastTimestamp.store(timestamp, ordering: .releasing) }
+        for queue in worker.takeTouched() {
+            try queue.publish()
+            if queue.waiters != 0 { arrived(queue) }
+        }
+        dispatched.raise(to: start + handled)
+        return true
+    }
+
+    /// Naps or sleeps. `false`: stop.
+    private func rest(deep: Bool) -> Bool {
+        sleep.store((deep ? Sleep.asleep : .napping).rawValue, ordering: .sequentiallyConsistent)
+        defer { sleep.store(Sleep.awake.rawValue, ordering: .sequentiallyConsistent) }
+        let result = monitor.wait(milliseconds: deep ? nil : Self.napMilliseconds) { state -> Bool? in
+            if state.isStopping { return false }
+            if state.isWanted || (deep && self.dispatched.value < self.confirmed()) {
+                state.isWanted = false
+                return true
+            }
+            return nil
+        }
+        return result ?? true
+    }
+
+    /// Ends ``run(arrived:failed:)`` when everything confirmed is handled.
+    func stop() {
+        monitor.signal { state in
+            state.isStopping = true
+            return true
+        }
+    }
+}
+
+/// Takes records apart for queues and index. Owned by one thread.
+struct DispatchWorker {
+    private let queues: QueueTable
+    private let index: MessageIndex?
+    private let delayLevels: [Int64]
+    private var known = ByteTable<TopicQueues>()
+    private var touched: [ConsumeQueue] = []
+    private(set) var lastTimestamp: Int64?
+    private var indexedTo: Int64
+
+    /// The queues of one topic that this worker has met.
+    private final class TopicQueues {
+        let name: String
+        let isSchedule: Bool
+        var queues: [Int: (queue: ConsumeQueue, isTouched: Bool)] = [:]
+
+        init(_ name: String) {
+            self.name = name
+            isSchedule = name == ScheduleTopic.name
+        }
+    }
+
+    init(queues: QueueTable, index: MessageIndex?, delayLevels: [Int64]) {
+        self.queues = queues
+        self.index = index
+        self.delayLevels = delayLevels
+        indexedTo = index?.endOffset ?? 0
+    }
+
+    /// The queues that got units since the last call.
+    mutating func takeTouched() -> [ConsumeQueue] {
+        defer { touched.removeAll(keepingCapacity: true) }
+        return touched
+    }
+
+    /// Handles the records that begin in the first `limit` bytes of `span`.
+    /// - Parameter segmentEnds: where the file ends, in bytes from the span's start.
+    /// - Returns: bytes handled; a blank counts up to the file's end.
+    mutating func handle(_ span: Span<UInt8>, upTo limit: Int, segmentEnds: Int) throws(SystemError) -> Int {
+        var position = 0
+        known.removeAll()  // a topic may have been deleted and made again since the last round
+        while position < limit {
+            let rest = span.extracting(position..<span.count)
+            guard rest.count >= 8 else { return segmentEnds }
+            if rest.int32(at: 4) == RecordLayout.magicBlank { return segmentEnds }
+            let record: MessageRecord
+            do throws(WireError) {
+                record = try MessageRecord(rest)
+            } catch {
+                preconditionFailure("what was appended cannot be read back: \(error)")
+            }
+            try handle(record, rest)
+            position += record.byteCount
+        }
+        return position
+    }
+
+    private mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
+        lastTimestamp = record.storeTimestamp.rawValue
+        guard record.queueID >= 0 else { return }
+        let topicBytes = bytes.extracting(record.topic)
+        let topic = topicQueues(topicBytes)
+        let facts = PropertyFacts(bytes.extracting(record.properties))
+        if record.sysFlag.isInQueue {
+            let unit = QueueUnit(
+                physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
+                tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
+            add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
+        }
+        if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset > indexedTo {
+            let text = bytes.extracting(record.properties)
+            for key in facts.keys {
+                let hash = javaHashCode(text.extracting(key), from: javaHashCode([35].span, from: javaHashCode(topicBytes)))
+                try index.put(
+                    hash: hash, physicalOffset: record.physicalOffset,
+                    storeTimestamp: record.storeTimestamp.rawValue, now: record.storeTimestamp)
+            }
+        }
+    }
+
+    private mutating func topicQueues(_ name: Span<UInt8>) -> TopicQueues {
+        if let topic = known[name] { return topic }
+        let topic = TopicQueues(name.toString())
+        known.set(name, to: topic)
+        return topic
+    }
+
+    private mutating func add(_ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int) {
+        let queue: ConsumeQueue
+        if let entry = topic.queues[queueID] {
+            queue = entry.queue
+        } else {
+            queue = queues.queue(topic.name, queueID)
+            topic.queues[queueID] = (queue, false)
+        }
+        guard queue.add(unit, at: offset), topic.queues[queueID]?.isTouched == false else { return }
+        topic.queues[queueID] = (queue, true)
+        touched.append(queue)
+    }
+
+    private func tagsCode(_ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
+        guard isSchedule, let level = facts.delayLevel, level > 0, !delayLevels.isEmpty else {
+            return Int64(facts.tagsHash)
+        }
+        let clamped = min(Int(level), delayLevels.count)
+        return record.storeTimestamp.rawValue + delayLevels[clamped - 1]
+    }
+}

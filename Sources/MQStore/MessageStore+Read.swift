@@ -1,0 +1,217 @@
+public import MQBase
+public import MQBytes
+public import MQMessage
+public import MQSystem
+
+/// How a read of a queue ended. The names are RocketMQ's: a pull's answer carries them as remark.
+public enum ReadStatus: Sendable {
+    case found
+    case noMatchedMessage
+    case messageWasRemoving
+    case offsetFoundNull
+    case offsetOverflowBadly
+    case offsetOverflowOne
+    case offsetTooSmall
+    case noMatchedLogicQueue
+    case noMessageInQueue
+
+    /// As RocketMQ spells it.
+    public var name: String {
+        switch self {
+        case .found: "FOUND"
+        case .noMatchedMessage: "NO_MATCHED_MESSAGE"
+        case .messageWasRemoving: "MESSAGE_WAS_REMOVING"
+        case .offsetFoundNull: "OFFSET_FOUND_NULL"
+        case .offsetOverflowBadly: "OFFSET_OVERFLOW_BADLY"
+        case .offsetOverflowOne: "OFFSET_OVERFLOW_ONE"
+        case .offsetTooSmall: "OFFSET_TOO_SMALL"
+        case .noMatchedLogicQueue: "NO_MATCHED_LOGIC_QUEUE"
+        case .noMessageInQueue: "NO_MESSAGE_IN_QUEUE"
+        }
+    }
+}
+
+/// Records that lie one after the other in one file of the log.
+public struct LogRange: Sendable {
+    public let mapping: Mapping
+    /// Bytes from the mapping's start.
+    public let offset: Int
+    public internal(set) var byteCount: Int
+}
+
+/// What a read of a queue found.
+public struct ReadResult: Sendable {
+    public var status: ReadStatus
+    /// Where the reader goes on.
+    public var nextOffset: Int64
+    public var minOffset: Int64
+    public var maxOffset: Int64
+    public var ranges: [LogRange] = []
+    public var byteCount = 0
+    public var messageCount = 0
+    /// Some of `ranges` may not be in memory: do not touch them on a loop.
+    public var isCold = false
+}
+
+/// How much one read may bring. RocketMQ's defaults for messages in memory.
+public struct ReadLimits: Sendable {
+    public var messageCount: Int
+    public var byteCount: Int
+    /// Units looked at, matched or not.
+    public var unitCount: Int
+
+    public init(messageCount: Int = 32, byteCount: Int = 262_144, unitCount: Int = 800) {
+        self.messageCount = messageCount
+        self.byteCount = byteCount
+        self.unitCount = unitCount
+    }
+}
+
+extension MessageStore {
+    /// Where the log ends.
+    public var writtenOffset: PhysicalOffset { log.written.value }
+    /// What is on the disk.
+    public var flushedOffset: PhysicalOffset { flusher.flushed.value }
+    /// What queues and index hold.
+    public var dispatchedOffset: PhysicalOffset { dispatcher.dispatched.value }
+    /// Where the log begins.
+    public var minOffset: PhysicalOffset { log.min }
+
+    /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
+    public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
+
+    /// The queue if it was ever used.
+    public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
+
+    /// Forgets everything about a topic's queues. The records stay in the log until their files go.
+    public func deleteQueues(of topic: String) throws(SystemError) { try queues.remove(topic: topic) }
+
+    /// Topics that have queues.
+    public var topicsWithQueues: [String] { queues.topics }
+
+    /// Finds up to `limits` messages from `offset` on whose tags code passes `matches`. Reads queue units, never records.
+    /// - Parameter units: scratch for the raw units; its content is replaced.
+    public func read(
+        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
+        matches: (Int64) -> Bool
+    ) throws(SystemError) -> ReadResult {
+        let minimum = queue.minOffset
+        let maximum = queue.maxOffset
+        var result = ReadResult(status: .found, nextOffset: offset, minOffset: minimum, maxOffset: maximum)
+        if maximum == 0 {
+            result.status = .noMessageInQueue
+            result.nextOffset = 0
+        } else if offset < minimum {
+            result.status = .offsetTooSmall
+            result.nextOffset = minimum
+        } else if offset == maximum {
+            result.status = .offsetOverflowOne
+        } else if offset > maximum {
+            result.status = .offsetOverflowBadly
+            result.nextOffset = maximum
+        } else {
+            try collect(queue, &result, limits, &units, matches)
+        }
+        return result
+    }
+
+    private func collect(
+        _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ units: inout ByteBuffer,
+        _ matches: (Int64) -> Bool
+    ) throws(SystemError) {
+        let hotFrom = log.written.value.rawValue - config.hotByteCount
+        var scanned = 0
+        while scanned < limits.unitCount {
+            units.removeAll()
+            let wanted = min(limits.unitCount - scanned, max(limits.messageCount, 32))
+            let count = try queue.readUnits(from: result.nextOffset, count: wanted, into: &units)
+            guard count > 0 else { break }
+            let span = units.span
+            for index in 0..<count {
+                let unit = QueueUnit(span, at: index * QueueUnit.byteCount)
+                scanned += 1
+                if unit.size > 0, unit.size != QueueUnit.preBlankSize, matches(unit.tagsCode) {
+                    let size = Int(unit.size)
+                    if result.messageCount > 0,
+                        result.byteCount + size > limits.byteCount || result.messageCount >= limits.messageCount
+                    {
+                        result.status = .found
+                        return
+                    }
+                    if let segment = log.segment(at: PhysicalOffset(rawValue: max(0, unit.physicalOffset))) {
+                        add(unit, segment, to: &result)
+                        if unit.physicalOffset < hotFrom { result.isCold = true }
+                    }
+                }
+                result.nextOffset += 1
+            }
+            if result.messageCount >= limits.messageCount { break }
+        }
+        if result.messageCount == 0 { result.status = scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
+    }
+
+    private func add(_ unit: QueueUnit, _ segment: Segment, to result: inout ReadResult) {
+        let offset = Int(unit.physicalOffset - segment.start.rawValue)
+        let size = Int(unit.size)
+        guard offset + size <= segment.byteCount else { return }  // a unit that lies: never past the mapping
+        result.byteCount += size
+        result.messageCount += 1
+        if let last = result.ranges.indices.last, result.ranges[last].mapping === segment.mapping,
+            result.ranges[last].offset + result.ranges[last].byteCount == offset
+        {
+            result.ranges[last].byteCount += size
+        } else {
+            result.ranges.append(LogRange(mapping: segment.mapping, offset: offset, byteCount: size))
+        }
+    }
+
+    /// Calls `body` with the bytes of the whole record at `offset`. May wait for the disk.
+    /// - Returns: `nil` if no record begins there.
+    public func withRecord<R>(at offset: Int64, _ body: (MessageRecord, Span<UInt8>) -> R) -> R? {
+        guard offset >= 0, offset < log.written.value.rawValue else { return nil }
+        let place = PhysicalOffset(rawValue: offset)
+        guard let segment = log.segment(at: place) else { return nil }
+        let mapping = segment.mapping
+        let end = min(segment.end, log.written.value)
+        let bytes = mapping.bytes((place - segment.start)..<(end - segment.start))
+        do throws(WireError) {
+            let record = try MessageRecord(bytes)
+            guard record.physicalOffset == offset else { return nil }
+            return body(record, bytes.extracting(0..<record.byteCount))
+        } catch {
+            return nil
+        }
+    }
+
+    /// When the message at `offset` of a queue was stored. May wait for the disk.
+    public func storeTimestamp(_ queue: ConsumeQueue, at offset: Int64) throws(SystemError) -> Timestamp? {
+        guard let unit = try queue.unit(at: offset) else { return nil }
+        return withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp }
+    }
+
+    /// The queue offset for a time. May wait for the disk.
+    /// - Parameter isUpper: the last message not after `timestamp`; otherwise the first not before it.
+    public func searchOffset(
+        _ queue: ConsumeQueue, timestamp: Int64, isUpper: Bool
+    ) throws(SystemError) -> Int64 {
+        var low = queue.minOffset
+        var high = queue.maxOffset
+        let minimum = low
+        while low < high {  // the first offset stored at or behind (upper: behind) the time
+            let middle = low + (high - low) / 2
+            let stored = try storeTimestamp(queue, at: middle)?.rawValue ?? .min
+            if isUpper ? stored <= timestamp : stored < timestamp { low = middle + 1 } else { high = middle }
+        }
+        return isUpper ? max(low - 1, minimum) : low
+    }
+
+    /// Physical offsets of records that may carry `key`, newest first. Compare the keys: hashes collide.
+    public func indexedOffsets(
+        topic: String, key: String, time: ClosedRange<Int64>, limit: Int
+    ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
+        guard let index else { return ([], 0, 0) }
+        return (
+            index.offsets(topic: topic, key: key, time: time, limit: limit), index.endTimestamp, max(0, index.endOffset)
+        )
+    }
+}

@@ -1,0 +1,251 @@
+public import MQBase
+import MQBytes
+public import MQObserve
+import MQSystem
+import Synchronization
+
+/// The store of one broker: takes batches of records, makes them durable, and finds them again.
+///
+/// Threads: any loop appends and reads what is in memory; `flush`, `dispatch`, `keep` and `prepare` are the store's own.
+public final class MessageStore: Sendable {
+    /// What the store tells its owner. Called on the store's threads: hand over to a loop at once.
+    public struct Events: Sendable {
+        /// A queue with parked pulls has new messages.
+        public var arrived: @Sendable (ConsumeQueue) -> Void
+        /// More of the log is durable.
+        public var flushed: @Sendable () -> Void
+
+        public init(arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void) {
+            self.arrived = arrived
+            self.flushed = flushed
+        }
+    }
+
+    public let config: StoreConfig
+    let log: CommitLog
+    let queues: QueueTable
+    let index: MessageIndex?
+    let flusher: Flusher
+    let dispatcher: Dispatcher
+    private let checkpoint: Checkpoint
+    private let lockFile: File
+    private let logger: Log
+    private let keeper = Monitor(false)
+    private let fencing = Lock<String?>(nil)
+    private let isFenced = Atomic<Bool>(false)
+    private let threads = Lock<[Thread]>([])
+
+    /// Opens the store under `config.root`, or makes it. When this returns, everything that was stored can be read, and
+    /// no thread runs yet.
+    public init(_ config: StoreConfig, log logger: Log) throws(StoreOpenError) {
+        self.config = config
+        self.logger = logger
+        lockFile = try Self.lock(config.root)
+        let recovery = Recovery(config: config, log: logger)
+        let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
+        let wasClean = !Directory.exists(abort)
+        let checkpoint = try StoreOpenError.wrap { () throws(SystemError) in
+            try Directory.create(config.commitLogPath)
+            try Directory.create(config.root + "/config")
+            return try Checkpoint(config.root + "/checkpoint")
+        }
+        self.checkpoint = checkpoint
+        let queues = QueueTable(root: names, fileByteCount: config.consumeQueueFileByteCount)
+        self.queues = queues
+        let segments = try recovery.loadSegments()
+        try queues.load()
+        let outcome = try recovery.run(segments, queues: queues, checkpoint: checkpoint.current, wasClean: wasClean)
+        let index = try StoreOpenError.wrap { () throws(SystemError) -> MessageIndex? in
+            guard config.isIndexEnabled else { return nil }
+            return try MessageIndex(
+                folder: config.root + "/index", slotCount: config.indexSlotCount, entryCount: config.indexEntryCount,
+                trustedUntil: wasClean ? nil : checkpoint.current.index)
+        }
+        self.index = index
+        let log = CommitLog(
+            folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
+            fillsFilesAhead: config.fillsFilesAhead, segments: outcome.segments, end: outcome.end)
+        self.log = log
+        let flusher = Flusher(
+            log: log, checkpoint: checkpoint, isSynchronous: config.isFlushSynchronous,
+            intervalMilliseconds: config.flushIntervalMilliseconds, flushed: outcome.end)
+        self.flusher = flusher
+        let isSynchronous = config.isFlushSynchronous
+        dispatcher = Dispatcher(
+            log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: outcome.dispatchFrom
+        ) { isSynchronous ? flusher.flushed.value : log.written.value }
+        try StoreOpenError.wrap { () throws(SystemError) in try finishRecovery(outcome.end, abort: abort) }
+        logger.info(
+            "store opened",
+            ["root": config.root, "clean": String(wasClean), "end": outcome.end.description,
+                "dispatchedFrom": outcome.dispatchFrom.description])
+    }
+
+    /// Cuts and completes the queues, and marks the store as running.
+    private func finishRecovery(_ end: PhysicalOffset, abort: String) throws(SystemError) {
+        for queue in queues.all {
+            try queue.truncate(to: end)
+            try queue.correctMinimum(log.min)
+        }
+        var reported = SystemClock.now()
+        try dispatcher.catchUp { offset in
+            let now = SystemClock.now()
+            guard now.milliseconds(since: reported) > 2000 else { return }
+            reported = now
+            logger.info("rebuilding queues and index", ["offset": offset.description, "end": end.description])
+        }
+        for queue in queues.all { queue.setNextOffset(queue.maxOffset) }
+        try File(abort, .replace).write(Array(String(ThisProcess.id).utf8).span, at: 0)
+    }
+
+    private static func lock(_ root: String) throws(StoreOpenError) -> File {
+        let path = root + "/lock"
+        let file = try StoreOpenError.wrap { () throws(SystemError) in
+            try Directory.create(root)
+            return try File(path, .create)
+        }
+        do throws(SystemError) {
+            try file.lock()
+            try file.write(Array("lock".utf8).span, at: 0)
+        } catch {
+            throw error.isLocked ? .locked(path: path) : .system(error)
+        }
+        return file
+    }
+
+    // MARK: - Life
+
+    /// Starts the store's threads.
+    public func start(_ events: Events) {
+        let flush = Thread("flush") { [self] in
+            flusher.run(advanced: { flushAdvanced(events) }, failed: { fence("sync failed: \($0)") })
+            events.flushed()  // whoever waits must hear of a fence
+        }
+        let dispatch = Thread("dispatch") { [self] in
+            dispatcher.run(
+                arrived: { queue in
+                    events.arrived(queue)
+                }, failed: { fence("cannot build queues: \($0)") })
+        }
+        let keep = Thread("keep") { [self] in keepRunning() }
+        let prepare = Thread("prepare") { [self] in
+            log.prepareFiles { self.logger.error("cannot prepare the next file", ["reason": $0.description]) }
+        }
+        threads.withLock { $0 = [flush, dispatch, keep, prepare] }
+    }
+
+    private func flushAdvanced(_ events: Events) {
+        if config.isFlushSynchronous { dispatcher.confirmedMoved(isAwaited: true) }
+        events.flushed()
+    }
+
+    /// Stops the threads, makes everything durable and says so: the next start finds a clean store. Nobody may append any
+    /// more.
+    public func stop() {
+        log.stopPreparing()
+        flusher.stop()
+        keeper.signal { isStopping in
+            isStopping = true
+            return true
+        }
+        let running = threads.withLock { threads in
+            let running = threads
+            threads = []
+            return running
+        }
+        for thread in running where thread !== running[safe: 1] { thread.join() }
+        do throws(SystemError) {
+            if !isFenced.load(ordering: .acquiring) { try flusher.flush() }
+            dispatcher.stop()
+            running[safe: 1]?.join()
+            try keep(thorough: true)
+            log.dropPrepared()
+            let isComplete = dispatcher.dispatched.value == log.written.value
+            if !isFenced.load(ordering: .acquiring), isComplete { try Directory.removeFile(config.root + "/abort") }
+            logger.info("store closed", ["end": log.written.value.description])
+        } catch {
+            logger.error("the store was not closed cleanly", ["reason": error.description])
+        }
+    }
+
+    // MARK: - Append
+
+    /// Appends everything staged in `batch`. Any loop; takes the append lock once.
+    ///
+    /// When it returns, the records are in the page cache: they outlive this process, not the machine. With synchronous
+    /// flush wait until ``flushedOffset`` has reached `batch.end` before acknowledging.
+    /// - Throws: ``AppendError``; nothing of the batch is stored then.
+    public func append(_ batch: AppendBatch, at now: Timestamp) throws(AppendError) {
+        if isFenced.load(ordering: .acquiring) { throw .fenced(fencing.withLock { $0 } ?? "") }
+        do throws(SystemError) {
+            try log.append(batch, at: now)
+            if config.flushesOnLoop, config.isFlushSynchronous { try flusher.flush() }
+        } catch {
+            if error.isNoSpace, !config.flushesOnLoop { throw .diskFull }
+            fence("write failed: \(error)")
+            throw .fenced(error.description)
+        }
+        if !config.flushesOnLoop { flusher.appended() }
+        if !config.isFlushSynchronous || config.flushesOnLoop {
+            var isAwaited = false
+            for entry in batch.entries where entry.queue.waiters != 0 { isAwaited = true }
+            dispatcher.confirmedMoved(isAwaited: isAwaited)
+        }
+    }
+
+    /// Refuses every append from now on: after a failed write or sync nobody knows what the disk holds.
+    private func fence(_ reason: String) {
+        let isFirst = fencing.withLock { fencing in
+            guard fencing == nil else { return false }
+            fencing = reason
+            return true
+        }
+        isFenced.store(true, ordering: .releasing)
+        if isFirst { logger.error("the store takes no more messages", ["reason": reason]) }
+    }
+
+    /// Why the store takes nothing any more; `nil` while it does.
+    public var fenceReason: String? { isFenced.load(ordering: .acquiring) ? fencing.withLock { $0 } : nil }
+
+    /// The largest record it can take.
+    public var recordByteCountMax: Int { log.recordByteCountMax }
+
+    // MARK: - Keeping
+
+    /// Body of the `keep` thread: queues and index are synced well behind the log, because they can be built again.
+    private func keepRunning() {
+        var kept = dispatcher.dispatched.value
+        var rounds = 0
+        while true {
+            let isStopping = keeper.wait(milliseconds: config.consumeQueueFlushIntervalMilliseconds) { $0 ? true : nil }
+            if isStopping == true { return }
+            rounds += 1
+            guard rounds % 10 == 0, kept < dispatcher.dispatched.value else { continue }
+            kept = dispatcher.dispatched.value
+            do throws(SystemError) {
+                try keep(thorough: false)
+            } catch {
+                logger.error("cannot sync queues", ["reason": error.description])
+            }
+        }
+    }
+
+    private func keep(thorough: Bool) throws(SystemError) {
+        let timestamp = dispatcher.lastStoreTimestamp
+        for queue in queues.all { try queue.synchronize() }
+        if thorough { try index?.synchronize() }
+        let indexed = thorough ? index?.endTimestamp ?? 0 : 0
+        let written = thorough ? log.lastStoreTimestamp : 0
+        try checkpoint.update {
+            $0.queues = max($0.queues, timestamp)
+            $0.index = max($0.index, indexed)
+            $0.log = max($0.log, written)
+        }
+        if thorough { try checkpoint.synchronize() }
+    }
+}
+
+extension Array {
+    /// The element, or `nil` where there is none.
+    subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
+}

@@ -1,0 +1,44 @@
+import MQBytes
+import MQMessage
+
+/// What queues and index need of a record's properties, found in one pass.
+struct PropertyFacts {
+    /// Java's hash of TAGS; 0 without tags.
+    private(set) var tagsHash: Int32 = 0
+    /// DELAY, if it is a number.
+    private(set) var delayLevel: Int64?
+    /// Where the keys to index lie: UNIQ_KEY, and every word of KEYS. At most ``keysMax``.
+    private(set) var keys: [Range<Int>] = []
+
+    /// More keys than a message is found by; one message must not fill an index file.
+    static let keysMax = 64
+
+    init(_ text: Span<UInt8>) {
+        Properties.forEach(in: text) { name, value in
+            let key = text.extracting(name)
+            switch key.count {
+            case 4 where key.equals(PropertyName.tags): tagsHash = javaHashCode(text.extracting(value))
+            case 4 where key.equals(PropertyName.keys): addWords(text, value)
+            case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(text.extracting(value))
+            case 8 where key.equals(PropertyName.uniqueKey):
+                if !value.isEmpty, keys.count < Self.keysMax { keys.append(value) }
+            default: break
+            }
+            return true
+        }
+    }
+
+    private mutating func addWords(_ text: Span<UInt8>, _ value: Range<Int>) {
+        var start = value.lowerBound
+        for index in value.lowerBound...value.upperBound {
+            guard index == value.upperBound || text[index] == 32 else { continue }
+            if index > start, keys.count < Self.keysMax { keys.append(start..<index) }
+            start = index + 1
+        }
+    }
+}
+
+/// Where delayed messages wait: one queue a level, level 1 in queue 0.
+public enum ScheduleTopic {
+    public static let name = "SCHEDULE_TOPIC_XXXX"
+}

@@ -1,0 +1,131 @@
+import MQBytes
+import MQSystem
+
+/// All consume queues of a store by topic and number. Any thread.
+final class QueueTable: Sendable {
+    private let root: String
+    private let fileByteCount: Int
+    private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
+
+    init(root: String, fileByteCount: Int) {
+        self.root = root
+        self.fileByteCount = fileByteCount
+    }
+
+    /// The queue if it has ever been used.
+    func existing(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.withLock { $0[topic]?[queueID] } }
+
+    /// The queue, made if it is missing. Nothing is on the disk before its first unit.
+    func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue {
+        queues.withLock { queues in
+            if let queue = queues[topic]?[queueID] { return queue }
+            let queue = ConsumeQueue(
+                topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
+                minimum: 0, count: 0)
+            queues[topic, default: [:]][queueID] = queue
+            return queue
+        }
+    }
+
+    var all: [ConsumeQueue] { queues.withLock { $0.values.flatMap(\.values) } }
+
+    var topics: [String] { queues.withLock { Array($0.keys) } }
+
+    /// Forgets the queues of `topic` and removes their files.
+    func remove(topic: String) throws(SystemError) {
+        let removed = queues.withLock { $0.removeValue(forKey: topic) } ?? [:]
+        for queue in removed.values { try queue.remove() }
+        try Directory.removeTree(root + "/" + topic)
+    }
+
+    private func folder(_ topic: String, _ queueID: Int) -> String { "\(root)/\(topic)/\(queueID)" }
+
+    // MARK: - Loading
+
+    /// Opens every queue that is on the disk.
+    func load() throws(StoreOpenError) {
+        do throws(SystemError) {
+            for topic in try Directory.names(in: root) {
+                for name in try Directory.names(in: root + "/" + topic) {
+                    guard let queueID = Int(name), queueID >= 0 else { continue }
+                    let queue = try open(topic, queueID)
+                    queues.withLock { $0[topic, default: [:]][queueID] = queue }
+                }
+            }
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private func open(_ topic: String, _ queueID: Int) throws(SystemError) -> ConsumeQueue {
+        let folder = folder(topic, queueID)
+        var files: [(start: Int64, file: File)] = []
+        for name in try Directory.names(in: folder) {
+            guard name.utf8.count == 20, let start = Int64(name), start % Int64(fileByteCount) == 0 else { continue }
+            let file = try File(folder + "/" + name, .readWrite)
+            // A file that was being made when the machine stopped has no units yet.
+            guard try file.byteCount() == fileByteCount else {
+                if try file.byteCount() == 0 {
+                    try Directory.removeFile(file.path)
+                    continue
+                }
+                throw SystemError(code: 22, call: "length not matched", subject: file.path)
+            }
+            files.append((start, file))
+        }
+        files = keepConsecutive(files)
+        let count = try countUnits(files)
+        let minimum = try firstUnit(files, count: count)
+        return ConsumeQueue(
+            topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files, minimum: minimum,
+            count: count)
+    }
+
+    /// The files up to the first hole, seen from the end: older ones behind a hole cannot be reached by offset.
+    private func keepConsecutive(_ files: [(start: Int64, file: File)]) -> [(start: Int64, file: File)] {
+        var kept: [(start: Int64, file: File)] = []
+        for entry in files.reversed() {
+            if let first = kept.first, first.start - entry.start != Int64(fileByteCount) { break }
+            kept.insert(entry, at: 0)
+        }
+        return kept
+    }
+
+    /// One more than the offset of the last valid unit: binary search over the last file that has any, because units
+    /// are written in order and the rest is zero.
+    private func countUnits(_ files: [(start: Int64, file: File)]) throws(SystemError) -> Int64 {
+        for (start, file) in files.reversed() {
+            var low = 0
+            var high = fileByteCount / QueueUnit.byteCount
+            while low < high {
+                let middle = (low + high) / 2
+                if try isUsed(file, middle) { low = middle + 1 } else { high = middle }
+            }
+            if low > 0 { return start / Int64(QueueUnit.byteCount) + Int64(low) }
+        }
+        return (files.first?.start ?? 0) / Int64(QueueUnit.byteCount)
+    }
+
+    private func isUsed(_ file: File, _ index: Int) throws(SystemError) -> Bool {
+        var bytes = ByteBuffer(capacity: QueueUnit.byteCount)
+        guard try file.read(QueueUnit.byteCount, at: index * QueueUnit.byteCount, into: &bytes) == QueueUnit.byteCount
+        else { return false }
+        let unit = QueueUnit(bytes.span, at: 0)
+        return unit.physicalOffset >= 0 && unit.size > 0
+    }
+
+    /// The offset of the first unit that is not a pre-blank.
+    private func firstUnit(_ files: [(start: Int64, file: File)], count: Int64) throws(SystemError) -> Int64 {
+        guard let (start, file) = files.first else { return count }
+        var bytes = ByteBuffer(capacity: fileByteCount)
+        try file.read(fileByteCount, at: 0, into: &bytes)
+        let span = bytes.span
+        var offset = start / Int64(QueueUnit.byteCount)
+        for index in stride(from: 0, to: span.count, by: QueueUnit.byteCount) {
+            let unit = QueueUnit(span, at: index)
+            guard unit.physicalOffset == 0, unit.size == QueueUnit.preBlankSize, unit.tagsCode == 0 else { break }
+            offset += 1
+        }
+        return min(offset, count)
+    }
+}

@@ -1,0 +1,38 @@
+/// What a store needs to know. Names and defaults: `MessageStoreConfig.java`, RocketMQ 5.3.
+public struct StoreConfig: Sendable {
+    /// `storePathRootDir`.
+    public var root: String
+    /// `storePathCommitLog`; `<root>/commitlog` if it is not set.
+    public var commitLogPath: String
+    /// `mappedFileSizeCommitLog`, bytes.
+    public var commitLogFileByteCount = 1 << 30
+    /// `mappedFileSizeConsumeQueue`, bytes; a multiple of 20.
+    public var consumeQueueFileByteCount = 300_000 * 20
+    /// `maxHashSlotNum` and `maxIndexNum` of an index file.
+    public var indexSlotCount = 5_000_000
+    public var indexEntryCount = 20_000_000
+    /// `messageIndexEnable`.
+    public var isIndexEnabled = true
+    /// `maxMessageSize`, bytes of body.
+    public var messageByteCountMax = 4 << 20
+    /// `flushDiskType` SYNC_FLUSH: a message counts when it is on the disk, for producers and for consumers.
+    public var isFlushSynchronous = false
+    /// `flushIntervalCommitLog`, milliseconds.
+    public var flushIntervalMilliseconds: Int64 = 500
+    /// `flushIntervalConsumeQueue`, milliseconds.
+    public var consumeQueueFlushIntervalMilliseconds: Int64 = 1000
+    /// When each delay level is due, milliseconds; level 1 comes first. `messageDelayLevel`.
+    public var delayLevels: [Int64] = []
+    /// How much of the log's end counts as being in memory, bytes. `accessMessageInMemoryMaxRatio` of the memory.
+    public var hotByteCount: Int64 = 1 << 30
+    /// Whether the next file is filled with zeroes before it is used: appends then never change the file's metadata.
+    public var fillsFilesAhead = true
+    /// Whether the thread that appended also syncs, instead of the flush thread. For measuring (decision 1).
+    public var flushesOnLoop = false
+
+    /// A configuration with RocketMQ's defaults under `root`.
+    public init(root: String) {
+        self.root = root
+        commitLogPath = root + "/commitlog"
+    }
+}
