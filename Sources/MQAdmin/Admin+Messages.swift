@@ -1,0 +1,111 @@
+import MQBase
+import MQBytes
+import MQMessage
+public import MQProtocol
+public import RocketMQClient
+
+extension Admin {
+    /// The message at the place an offset id names.
+    /// - Throws: `invalid` if the text is no such id.
+    public func message(offsetID: String, topic: String) async throws(ClientError) -> MessageExt {
+        guard let (host, offset) = MessageID.decodeOffsetID(offsetID) else {
+            throw .invalid("\(offsetID) is no offset message id (32 or 56 hexadecimal digits); is it a unique key?")
+        }
+        let address = "\(host)"
+        guard (1...65_535).contains(host.port) else { throw .invalid("\(offsetID) names no broker: port \(host.port)") }
+        let answer = try await link.ask(
+            RemotingCommand(.viewMessageByID, ["offset": String(offset.rawValue), "topic": topic]), at: address)
+        guard let message = try messages(in: answer, from: address, topic: topic).first else {
+            throw .badAnswer(from: address, "no message")
+        }
+        return message
+    }
+
+    /// Messages of a topic that carry a key, from all its brokers.
+    /// - Parameters:
+    ///   - isUnique: the key is a message id that a producer made.
+    ///   - begin: earliest store time, milliseconds since 1970.
+    ///   - end: latest store time.
+    public func messages(
+        topic: String, key: String, isUnique: Bool = false, begin: Int64 = 0, end: Int64 = .max, max: Int64 = 64
+    ) async throws(ClientError) -> [MessageExt] {
+        var found: [MessageExt] = []
+        for broker in try await link.route(of: topic).brokerDatas {
+            guard let address = broker.anyAddress else { continue }
+            let request = RemotingCommand(
+                .queryMessage,
+                [
+                    "topic": topic, "key": key, "maxNum": String(max), "beginTimestamp": String(begin),
+                    "endTimestamp": String(end), "_UNIQUE_KEY_QUERY": String(isUnique),
+                ])
+            let answer = try await link.answer(to: request, at: address, timeout: .seconds(15))
+            switch answer.responseCode {
+            case .success: found += try messages(in: answer, from: address, topic: topic)
+            case .queryNotFound: break
+            default:
+                throw .refused(by: address, code: answer.code, remark: answer.remark ?? "no reason given")
+            }
+        }
+        // The index knows hash codes only: others may come along.
+        let exact = found.filter { isUnique ? $0.messageID == key : $0.keys.contains(key) }
+        return exact.sorted { isUnique ? $0.storeTimestamp > $1.storeTimestamp : $0.storeTimestamp < $1.storeTimestamp }
+    }
+
+    /// The message at an offset of a queue; `nil` if there is none.
+    public func message(in queue: MessageQueue, at offset: Int64) async throws(ClientError) -> MessageExt? {
+        let broker = try await link.route(of: queue.topic).brokerDatas.first { $0.brokerName == queue.brokerName }
+        guard let address = broker?.anyAddress else { throw .brokerNotFound(queue.brokerName) }
+        var request = PullRequest(group: Self.toolsGroup, queue: queue, offset: offset)
+        request.messagesMax = 1
+        return try await link.pull(request, at: address).messages.first
+    }
+
+    private func messages(
+        in answer: RemotingCommand, from address: String, topic: String
+    ) throws(ClientError) -> [MessageExt] {
+        do throws(WireError) {
+            return try MessageExt.all(in: answer.body)
+        } catch {
+            throw .badAnswer(from: address, error.description)
+        }
+    }
+
+    /// How a group stands to a message.
+    public enum TrackType: String, Sendable {
+        case consumed = "CONSUMED"
+        case consumedButFiltered = "CONSUMED_BUT_FILTERED"
+        case pull = "PULL"
+        case notConsumedYet = "NOT_CONSUME_YET"
+        case notOnline = "NOT_ONLINE"
+        case broadcasting = "CONSUME_BROADCASTING"
+        case unknown = "UNKNOWN"
+    }
+
+    /// How each group of a message's topic stands to it.
+    public func tracks(of message: MessageExt) async throws(ClientError) -> [(group: String, type: TrackType)] {
+        var tracks: [(group: String, type: TrackType)] = []
+        for group in try await groups(consuming: message.topic).sorted() {
+            tracks.append((group, await track(of: message, group)))
+        }
+        return tracks
+    }
+
+    private func track(of message: MessageExt, _ group: String) async -> TrackType {
+        do throws(ClientError) {
+            let consumers = try await consumers(of: group)
+            guard consumers.consumeType == .passively else { return .pull }
+            guard consumers.messageModel == .clustering else { return .broadcasting }
+            let stats = try await progress(of: group)
+            let isPast = stats.offsetTable.contains { queue, progress in
+                queue.topic == message.topic && queue.queueID == Int(message.queueID)
+                    && progress.consumerOffset > message.queueOffset
+            }
+            guard isPast else { return .notConsumedYet }
+            let tags = consumers.subscriptionTable[message.topic]?.tagsSet ?? []
+            return tags.isEmpty || tags.contains(message.tags ?? "") ? .consumed : .consumedButFiltered
+        } catch {
+            if case .refused(_, ResponseCode.consumerNotOnline.rawValue, _) = error { return .notOnline }
+            return .unknown
+        }
+    }
+}

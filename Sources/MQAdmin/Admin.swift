@@ -1,0 +1,93 @@
+import MQJSON
+public import MQProtocol
+public import RocketMQClient
+
+/// Operations on a cluster. Each asks the name servers or the brokers itself; nothing is remembered between calls but
+/// routes.
+public struct Admin: Sendable {
+    /// What it asks over; started.
+    public let link: ClusterLink
+
+    /// - Parameter link: started by the caller, and shut down by it.
+    public init(link: ClusterLink) { self.link = link }
+
+    /// The group tools pull under. Source: `MixAll.TOOLS_CONSUMER_GROUP`.
+    static let toolsGroup = "TOOLS_CONSUMER"
+
+    // MARK: - Name servers
+
+    /// Asks a name server and takes nothing but success.
+    func askNameServer(_ request: RemotingCommand) async throws(ClientError) -> RemotingCommand {
+        let answer = try await link.nameServerAnswer(to: request)
+        guard answer.responseCode == .success else {
+            throw .refused(by: "name server", code: answer.code, remark: answer.remark ?? "no reason given")
+        }
+        return answer
+    }
+
+    /// Asks every name server of the list.
+    func askAllNameServers(_ request: RemotingCommand) async throws(ClientError) {
+        for address in link.options.nameServers { try await link.ask(request, at: address) }
+    }
+
+    /// All clusters and brokers.
+    public func clusterInfo() async throws(ClientError) -> ClusterInfo {
+        try link.body(ClusterInfo.self, of: try await askNameServer(RemotingCommand(.getBrokerClusterInfo)), from: "name server")
+    }
+
+    /// The brokers of a cluster, by name.
+    /// - Throws: `invalid` if there is no such cluster.
+    public func brokers(ofCluster cluster: String) async throws(ClientError) -> [BrokerData] {
+        let info = try await clusterInfo()
+        guard let names = info.clusterAddrTable[cluster] else {
+            let known = info.clusterAddrTable.keys.sorted().joined(separator: ", ")
+            throw .invalid("the cluster \(cluster) does not exist; known are: \(known.isEmpty ? "none" : known)")
+        }
+        return names.sorted().compactMap { info.brokerAddrTable[$0] }
+    }
+
+    /// Addresses of a cluster's masters.
+    /// - Throws: `invalid` if there is no such cluster, or it has no master now.
+    public func masters(ofCluster cluster: String) async throws(ClientError) -> [String] {
+        let masters = try await brokers(ofCluster: cluster).compactMap { $0.brokerAddrs[0] }
+        guard !masters.isEmpty else { throw .invalid("the cluster \(cluster) has no master now") }
+        return masters
+    }
+
+    /// The masters that `-b` (one address) or `-c` (a cluster) mean.
+    func masters(_ arguments: CommandArguments) async throws(ClientError) -> [String] {
+        if let address = arguments["b"] { return [address] }
+        return try await masters(ofCluster: try arguments.text("c"))
+    }
+
+    // MARK: - Brokers
+
+    /// Runtime figures of the broker at `address`.
+    public func runtimeInfo(at address: String) async throws(ClientError) -> [String: String] {
+        let answer = try await link.ask(RemotingCommand(.getBrokerRuntimeInfo), at: address)
+        return try link.body(KVTable.self, of: answer, from: address).table
+    }
+
+    /// The configuration of the broker at `address`, key and value, in its order.
+    public func configuration(at address: String) async throws(ClientError) -> [(key: String, value: String)] {
+        let answer = try await link.ask(RemotingCommand(.getBrokerConfig), at: address)
+        return String(decoding: answer.body, as: UTF8.self).split(separator: "\n").compactMap { line in
+            guard !line.hasPrefix("#"), let equals = line.firstIndex(of: "=") else { return nil }
+            return (String(line[..<equals]), String(line[line.index(after: equals)...]))
+        }
+    }
+
+    /// The address to ask about a topic: a master of its route, any broker of it if there is none.
+    func anyBroker(of topic: String) async throws(ClientError) -> String {
+        let brokers = try await link.route(of: topic).brokerDatas.shuffled()
+        guard let address = brokers.compactMap({ $0.brokerAddrs[0] }).first
+            ?? brokers.compactMap({ $0.anyAddress }).first
+        else { throw .topicNotFound(topic) }
+        return address
+    }
+}
+
+extension BrokerData {
+    /// The master's address, or that of the slave with the lowest id.
+    var anyAddress: String? { brokerAddrs.min { $0.key < $1.key }?.value }
+}

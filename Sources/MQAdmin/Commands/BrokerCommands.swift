@@ -1,0 +1,49 @@
+import MQProtocol
+import RocketMQClient
+
+let brokerCommands: [Command] = [
+    Command(
+        "brokerStatus", "Fetch broker runtime status data.",
+        [
+            .value("b", "brokerAddr", "Broker address", group: "target"),
+            .value("c", "clusterName", "which cluster", group: "target"),
+        ]
+    ) { arguments, admin, output in
+        for address in try await admin.masters(arguments) {
+            for (key, value) in try await admin.runtimeInfo(at: address).sorted(by: { $0.key < $1.key }) {
+                if arguments.has("c") {
+                    output.print("%-24s %-32s: %s%n", address, key, value)
+                } else {
+                    output.print("%-32s: %s%n", key, value)
+                }
+            }
+        }
+    },
+    Command(
+        "getBrokerConfig", "Get broker config by cluster or special broker.",
+        [
+            .value("b", "brokerAddr", "get which broker", group: "target"),
+            .value("c", "clusterName", "get which cluster", group: "target"),
+        ]
+    ) { arguments, admin, output in
+        if let address = arguments["b"] {
+            try await printConfiguration(address, "============\(address)============", admin, output)
+            return
+        }
+        for broker in try await admin.brokers(ofCluster: try arguments.text("c")) {
+            for (id, address) in broker.brokerAddrs.sorted(by: { $0.key < $1.key }) {
+                let role = id == 0 ? "Master" : "My Slave"
+                try await printConfiguration(address, "============\(role): \(address)============", admin, output)
+            }
+        }
+    },
+]
+
+private func printConfiguration(
+    _ address: String, _ title: String, _ admin: Admin, _ output: Output
+) async throws(ClientError) {
+    let entries = try await admin.configuration(at: address)
+    output.print("%s%n", title)
+    for (key, value) in entries { output.print("%-50s=  %s%n", key, value) }
+    output.print("%n")
+}

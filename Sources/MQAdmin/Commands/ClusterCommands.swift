@@ -1,0 +1,121 @@
+import MQBase
+import MQProtocol
+import MQSystem
+import RocketMQClient
+
+let clusterCommands: [Command] = [
+    Command(
+        "clusterList", "List cluster infos.",
+        [
+            .flag("m", "moreStats", "Print more stats"),
+            .value("i", "interval", "specify intervals numbers, it is in seconds"),
+            .value("c", "clusterName", "which cluster"),
+        ]
+    ) { arguments, admin, output in
+        let interval = try arguments.integer("i") ?? 0
+        repeat {
+            let info = try await admin.clusterInfo()
+            let clusters = try chosenClusters(arguments["c"], info)
+            if arguments.has("m") {
+                try await printMoreStats(clusters, info, admin, output)
+            } else {
+                try await printClusters(clusters, info, admin, output)
+            }
+            guard interval > 0 else { return }
+            output.print("%n")
+            try await Task.sleep(for: .seconds(interval))
+        } while true
+    },
+]
+
+private func chosenClusters(_ name: String?, _ info: ClusterInfo) throws(ClientError) -> [String] {
+    let all = info.clusterAddrTable.keys.sorted()
+    guard let name else { return all }
+    guard all.contains(name) else { throw .invalid("the cluster \(name) does not exist; known are: \(all.joined(separator: ", "))") }
+    return [name]
+}
+
+/// The brokers of the clusters in the order they are shown.
+private func rows(_ clusters: [String], _ info: ClusterInfo) -> [(cluster: String, broker: BrokerData)] {
+    clusters.flatMap { cluster in
+        (info.clusterAddrTable[cluster] ?? []).sorted().compactMap { name in
+            info.brokerAddrTable[name].map { (cluster, $0) }
+        }
+    }
+}
+
+private func printClusters(
+    _ clusters: [String], _ info: ClusterInfo, _ admin: Admin, _ output: Output
+) async throws(ClientError) {
+    output.print(
+        "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %-11s  %-12s  %-8s  %-10s%n", "#Cluster Name",
+        "#Broker Name", "#BID", "#Addr", "#Version", "#InTPS(LOAD)", "#OutTPS(LOAD)", "#Timer(Progress)", "#PCWait(ms)",
+        "#Hour", "#SPACE", "#ACTIVATED")
+    for (cluster, broker) in rows(clusters, info) {
+        for (id, address) in broker.brokerAddrs.sorted(by: { $0.key < $1.key }) {
+            let figures = (try? await admin.runtimeInfo(at: address)) ?? [:]  // a broker that is away has an empty row
+            let row = ClusterRow(figures, now: SystemClock.wall())
+            output.print(
+                "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %11s  %-12s  %-8s  %10s%n", cluster,
+                broker.brokerName, id, address, row.version, row.inTPS, row.outTPS, row.timer, row.pageCacheWait, row.hour,
+                row.space, row.isActive)
+        }
+    }
+}
+
+/// The figures of one broker as clusterList shows them; pure.
+struct ClusterRow: Equatable {
+    let version: String
+    let inTPS: String
+    let outTPS: String
+    let timer: String
+    let pageCacheWait: String
+    let hour: String
+    let space: String
+    let isActive: String
+
+    /// - Parameter figures: the broker's runtime info; empty if it did not answer.
+    init(_ figures: [String: String], now: Timestamp) {
+        func first(_ key: String) -> Double { figures[key]?.split(separator: " ").first.flatMap { Double($0) } ?? 0 }
+        func load(_ name: String, _ missing: String = "") -> String {
+            let size = figures["\(name)ThreadPoolQueueSize"] ?? missing
+            let wait = figures["\(name)ThreadPoolQueueHeadWaitTimeMills"] ?? missing
+            return "\(size),\(wait)ms"
+        }
+        version = figures["brokerVersionDesc"] ?? ""
+        inTPS = javaFormat("%9.2f(%s)", [first("putTps"), load("send")])
+        outTPS = javaFormat("%9.2f(%s|%s)", [first("getTransferredTps"), load("pull"), load("ack", "N")])
+        timer = javaFormat(
+            "%d-%d(%.1fw, %.1f, %.1f)",
+            [
+                Int64(first("timerReadBehind")), Int64(first("timerOffsetBehind")), first("timerCongestNum") / 10_000,
+                first("timerEnqueueTps"), first("timerDequeueTps"),
+            ])
+        pageCacheWait = figures["pageCacheLockTimeMills"] ?? ""
+        let earliest = figures["earliestMessageTimeStamp"].flatMap { Int64($0) }
+        // No message yet is -1 (or the largest number): shown as no time.
+        let age = earliest.map { $0 > 0 && $0 <= now.rawValue ? Double(now.rawValue - $0) / 3_600_000 : 0 } ?? 0
+        hour = javaFormat("%2.2f", [age])
+        space = javaFormat("%.4f", [first("commitLogDiskRatio")])
+        isActive = figures["brokerActive"] ?? "false"
+    }
+}
+
+private func printMoreStats(
+    _ clusters: [String], _ info: ClusterInfo, _ admin: Admin, _ output: Output
+) async throws(ClientError) {
+    output.print(
+        "%-16s  %-32s %14s %14s %14s %14s%n", "#Cluster Name", "#Broker Name", "#InTotalYest", "#OutTotalYest",
+        "#InTotalToday", "#OutTotalToday")
+    for (cluster, broker) in rows(clusters, info) {
+        guard let address = broker.brokerAddrs[0] else { continue }
+        let figures = (try? await admin.runtimeInfo(at: address)) ?? [:]  // a broker that is away counts nothing
+        func total(_ key: String) -> Int64 { figures[key].flatMap { Int64($0) } ?? 0 }
+        output.print(
+            "%-16s  %-32s %14d %14d %14d %14d%n", cluster, broker.brokerName,
+            total("msgPutTotalTodayMorning") - total("msgPutTotalYesterdayMorning"),
+            total("msgGetTotalTodayMorning") - total("msgGetTotalYesterdayMorning"),
+            total("msgPutTotalTodayNow") - total("msgPutTotalTodayMorning"),
+            total("msgGetTotalTodayNow") - total("msgGetTotalTodayMorning"))
+    }
+}

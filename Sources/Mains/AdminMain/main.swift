@@ -1,0 +1,4 @@
+import MQAdmin
+
+// Top-level code belongs to the main actor; everything happens in the call.
+runAdmin()
