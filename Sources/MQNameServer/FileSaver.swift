@@ -1,8 +1,8 @@
 import MQBytes
 import MQSystem
 
-/// Writes whole small files on a thread of its own, so that no loop waits for a disk. A file is replaced in one step: the
-/// new text is written beside it, made durable, and takes the name; a copy of the old text stays as `<name>.bak`.
+/// Writes whole small files on a thread of its own, so that no loop waits for a disk. A file is replaced in one step:
+/// the new text is written beside it, made durable, and takes the name; a copy of the old one stays as `<name>.bak`.
 final class FileSaver: Sendable {
     /// Requests that may wait for the disk at once.
     static let waitingMax = 1024
@@ -12,7 +12,7 @@ final class FileSaver: Sendable {
     typealias Done = @Sendable (SystemError?) -> Void
 
     private struct Work: Sendable {
-        /// Path → the newest text and who waits for it; an older text that was not written yet is not written any more.
+        /// Path → the newest text and who waits for it; an older text not written yet is not written any more.
         var files: [String: (text: [UInt8], done: [Done])] = [:]
         var waiting = 0
         var isStopping = false

@@ -66,7 +66,8 @@ public final class NameServer: Sendable {
                 do throws(BodyError) {
                     let kvConfig = try KVConfig(parsing: bytes)
                     if let firstReason {
-                        log.warn("KV configuration is damaged, its backup is used", ["path": path, "reason": firstReason])
+                        log.warn(
+                            "KV configuration is damaged, its backup is used", ["path": path, "reason": firstReason])
                     }
                     return kvConfig
                 } catch {
@@ -91,6 +92,7 @@ public enum NameServerError: Error, Equatable, Sendable, CustomStringConvertible
     /// The KV configuration and its backup cannot be read.
     case badKVConfig(path: String, reason: String)
 
+    /// What to print.
     public var description: String {
         switch self {
         case .portInUse(let host, let port):

@@ -50,7 +50,9 @@ extension RemotingCommand {
     /// The ext field called `name` as a number, or `fallback` if it is absent.
     func number(_ name: String, default fallback: Int64) throws(Refusal) -> Int64 {
         guard let text = self[name], !text.isEmpty else { return fallback }
-        guard let value = Int64(text) else { throw Refusal(.systemError, "\(name) is not a number: \(text.prefix(40))") }
+        guard let value = Int64(text) else {
+            throw Refusal(.systemError, "\(name) is not a number: \(text.prefix(40))")
+        }
         return value
     }
 }

@@ -1,11 +1,11 @@
-public import MQProtocol
+import MQProtocol
 
 extension RouteTable {
     /// Topics of brokers about themselves, which never get an acting master.
     private static let memberGroupPrefix = "rmq_sys_SYNC_BROKER_MEMBER_"
 
     /// Where `topic` is; `nil` if no known broker has it. Brokers come in the order of their names.
-    public func route(of topic: String) -> TopicRouteData? {
+    func route(of topic: String) -> TopicRouteData? {
         guard let queues = topics[topic] else { return nil }
         let names = queues.keys.sorted()
         var found = names.compactMap { brokers[$0] }
@@ -29,41 +29,41 @@ extension RouteTable {
     }
 
     /// All brokers of all clusters.
-    public var clusterInfo: ClusterInfo {
+    var clusterInfo: ClusterInfo {
         ClusterInfo(brokerAddrTable: brokers, clusterAddrTable: clusters.mapValues { $0.sorted() })
     }
 
     /// The addresses under one broker name, by id; none if it is not known.
-    public func addresses(of brokerName: String) -> [Int64: String] { brokers[brokerName]?.brokerAddrs ?? [:] }
+    func addresses(of brokerName: String) -> [Int64: String] { brokers[brokerName]?.brokerAddrs ?? [:] }
 
     /// All topics, sorted.
-    public var allTopics: [String] { topics.keys.sorted() }
+    var allTopics: [String] { topics.keys.sorted() }
 
     /// The topics that brokers of `cluster` have, sorted.
-    public func topics(inCluster cluster: String) -> [String] {
+    func topics(inCluster cluster: String) -> [String] {
         guard let names = clusters[cluster] else { return [] }
         return topics.filter { entry in entry.value.keys.contains { names.contains($0) } }.map(\.key).sorted()
     }
 
     /// Names of clusters and brokers, which are topics as well, and an address to ask for more.
-    public var systemTopics: TopicList {
+    var systemTopics: TopicList {
         let names = clusters.sorted { $0.key < $1.key }.flatMap { [$0.key] + $0.value.sorted() }
         let first = brokers.min { $0.key < $1.key }?.value.brokerAddrs.min { $0.key < $1.key }?.value
         return TopicList(topicList: names, brokerAddr: first)
     }
 
     /// Bits of `topicSysFlag`. Source: `TopicSysFlag.java`.
-    public struct UnitFlags: OptionSet, Sendable {
-        public let rawValue: Int
-        public init(rawValue: Int) { self.rawValue = rawValue }
+    struct UnitFlags: OptionSet, Sendable {
+        let rawValue: Int
+        init(rawValue: Int) { self.rawValue = rawValue }
         /// A unit's own topic.
-        public static let unit = UnitFlags(rawValue: 1)
+        static let unit = UnitFlags(rawValue: 1)
         /// A topic that units subscribe to.
-        public static let unitSubscription = UnitFlags(rawValue: 2)
+        static let unitSubscription = UnitFlags(rawValue: 2)
     }
 
     /// The topics whose flags at their first broker satisfy `isWanted`, sorted.
-    public func topics(where isWanted: (UnitFlags) -> Bool) -> [String] {
+    func topics(where isWanted: (UnitFlags) -> Bool) -> [String] {
         topics.filter { entry in
             guard let first = entry.value.min(by: { $0.key < $1.key })?.value else { return false }
             return isWanted(UnitFlags(rawValue: first.topicSysFlag))

@@ -1,29 +1,29 @@
-public import MQBase
+import MQBase
 import MQJSON
-public import MQProtocol
+import MQProtocol
 
 extension RouteTable {
     /// What a broker says about itself: `REGISTER_BROKER` (103).
-    public struct Registration: Sendable {
-        public var cluster: String
-        public var brokerName: String
+    struct Registration: Sendable {
+        var cluster: String
+        var brokerName: String
         /// `host:port` as clients shall use it.
-        public var address: String
+        var address: String
         /// 0 is the master.
-        public var brokerID: Int64
+        var brokerID: Int64
         /// Where slaves of this broker connect to.
-        public var haServerAddress: String
-        public var zoneName: String?
+        var haServerAddress: String
+        var zoneName: String?
         /// The broker is taken for dead when it is silent longer than this.
-        public var heartbeatTimeoutMilliseconds: Int64 = 120_000
+        var heartbeatTimeoutMilliseconds: Int64 = 120_000
         /// `nil` from brokers before 5.0.
-        public var enableActingMaster: Bool?
+        var enableActingMaster: Bool?
         /// The topics; `nil` if the request had no body.
-        public var topics: TopicConfigSerializeWrapper?
-        public var channel: ChannelID
+        var topics: TopicConfigSerializeWrapper?
+        var channel: ChannelID
 
         /// A registration with RocketMQ's defaults.
-        public init(
+        init(
             cluster: String, brokerName: String, address: String, brokerID: Int64, haServerAddress: String = "",
             topics: TopicConfigSerializeWrapper?, channel: ChannelID
         ) {
@@ -38,7 +38,7 @@ extension RouteTable {
     }
 
     /// What the broker is told.
-    public enum RegistrationAnswer: Equatable, Sendable {
+    enum RegistrationAnswer: Equatable, Sendable {
         /// Registered.
         case registered(isNew: Bool)
         /// Registered as a slave of the master at `address`.
@@ -50,7 +50,7 @@ extension RouteTable {
 
     /// Enters a broker and, if it is a master or stands in for one, its topics.
     /// - Throws: ``RouteRefusal``; nothing has changed then.
-    public mutating func register(
+    mutating func register(
         _ registration: Registration, at now: Instant
     ) throws(RouteRefusal) -> RegistrationAnswer {
         try check(registration)
@@ -61,11 +61,14 @@ extension RouteTable {
             let holder = live[BrokerKey(cluster: registration.cluster, address: held)],
             holder.dataVersion.stateVersion > dataVersion.stateVersion
         {
-            forgetLive(key)
+            unregister(cluster: key.cluster, brokerName: registration.brokerName, address: key.address)
             return .conflict(heldBy: held)
         }
         if known?.brokerAddrs[registration.brokerID] == nil, registration.topics?.topicConfigTable.count == 1 {
             throw .notRegistered
+        }
+        if let other = live[key]?.brokerName, other != registration.brokerName {  // the process was given a new name
+            unregister(cluster: key.cluster, brokerName: other, address: key.address)
         }
 
         let isNew = enterBroker(registration, key)
@@ -163,9 +166,8 @@ extension RouteTable {
         for member in mappingInfos {
             guard let topic = member.key.string, topics[topic] != nil else { continue }
             let name = member.value["bname"].string ?? brokerName
-            guard mappings[topic]?[name] != member.value else { continue }
-            guard mappings[topic, default: JSONObject()].count < Limit.brokers else { continue }
-            mappings[topic]?[name] = member.value
+            guard mappings[topic]?[name] != member.value, mappings[topic]?.count ?? 0 < Limit.brokers else { continue }
+            mappings[topic, default: JSONObject()][name] = member.value
             version &+= 1
         }
     }
@@ -191,12 +193,12 @@ extension RouteTable {
     // MARK: - Data versions
 
     /// The version of the topics that the broker at `address` registered last; `nil` if it is not alive.
-    public func dataVersion(cluster: String, address: String) -> DataVersion? {
+    func dataVersion(cluster: String, address: String) -> DataVersion? {
         live[BrokerKey(cluster: cluster, address: address)]?.dataVersion
     }
 
     /// The broker at `address` is alive: a light heartbeat, or a question that shows it. Unknown brokers do not matter.
-    public mutating func refresh(cluster: String, address: String, at now: Instant) {
+    mutating func refresh(cluster: String, address: String, at now: Instant) {
         live[BrokerKey(cluster: cluster, address: address)]?.lastUpdate = now
     }
 }

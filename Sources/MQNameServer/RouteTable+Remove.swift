@@ -1,18 +1,19 @@
-public import MQBase
+import MQBase
 import MQJSON
-public import MQProtocol
+import MQProtocol
 
 extension RouteTable {
     /// A broker process that went.
-    public struct Departure: Equatable, Sendable {
-        public let cluster: String
-        public let brokerName: String
-        public let address: String
+    struct Departure: Equatable, Sendable {
+        let cluster: String
+        let brokerName: String
+        let address: String
     }
 
     /// A broker says goodbye: `UNREGISTER_BROKER` (104).
-    public mutating func unregister(cluster: String, brokerName: String, address: String) {
-        forgetLive(BrokerKey(cluster: cluster, address: address))
+    mutating func unregister(cluster: String, brokerName: String, address: String) {
+        let key = BrokerKey(cluster: cluster, address: address)
+        if live[key]?.brokerName == brokerName { forgetLive(key) }
         guard var broker = brokers[brokerName] else { return }
         let before = broker.brokerAddrs.count
         broker.brokerAddrs = broker.brokerAddrs.filter { $0.value != address }
@@ -34,15 +35,15 @@ extension RouteTable {
     }
 
     /// A channel is gone, and with it the brokers whose last registration came over it.
-    public mutating func channelClosed(_ channel: ChannelID) -> [Departure] {
+    mutating func channelClosed(_ channel: ChannelID) -> [Departure] {
         guard let keys = channels[channel] else { return [] }
         return keys.compactMap { remove($0) }
     }
 
     /// Takes the brokers for dead that have been silent too long.
     /// - Returns: who went, and the channels that no living broker uses any more: close them.
-    public mutating func expire(at now: Instant) -> (gone: [Departure], channels: [ChannelID]) {
-        let silent = live.filter { $0.value.lastUpdate.advanced(byMilliseconds: $0.value.heartbeatTimeoutMilliseconds) < now }
+    mutating func expire(at now: Instant) -> (gone: [Departure], channels: [ChannelID]) {
+        let silent = live.filter { $0.value.deadline < now }
         var gone: [Departure] = []
         for key in silent.keys {
             if let departure = remove(key) { gone.append(departure) }
@@ -71,13 +72,13 @@ extension RouteTable {
     /// Takes the right to write from all topics of a broker: `WIPE_WRITE_PERM_OF_BROKER` (205). Lost with the next
     /// registration of changed topics, as in RocketMQ.
     /// - Returns: topics the broker has.
-    public mutating func wipeWritePermission(of brokerName: String) -> Int {
+    mutating func wipeWritePermission(of brokerName: String) -> Int {
         changePermissions(of: brokerName) { $0.subtracting(.write) }
     }
 
     /// Gives the right to read and write to all topics of a broker: `ADD_WRITE_PERM_OF_BROKER` (327).
     /// - Returns: topics the broker has.
-    public mutating func addWritePermission(of brokerName: String) -> Int {
+    mutating func addWritePermission(of brokerName: String) -> Int {
         changePermissions(of: brokerName) { _ in [.read, .write] }
     }
 
@@ -95,7 +96,7 @@ extension RouteTable {
     }
 
     /// Forgets a topic, in one cluster or (`nil`) everywhere: `DELETE_TOPIC_IN_NAMESRV` (216).
-    public mutating func deleteTopic(_ topic: String, cluster: String?) {
+    mutating func deleteTopic(_ topic: String, cluster: String?) {
         guard let queues = topics[topic] else { return }
         let names = cluster.map { clusters[$0] ?? [] } ?? Set(queues.keys)
         for name in names { removeQueues(of: topic, at: name) }
@@ -104,7 +105,7 @@ extension RouteTable {
     /// Enters queues of a topic at brokers that are known: `REGISTER_TOPIC_IN_NAMESRV` (217). Stops at the first broker
     /// that is not, as RocketMQ does.
     /// - Throws: ``RouteRefusal``.
-    public mutating func registerTopic(_ topic: String, _ queueDatas: [QueueData]) throws(RouteRefusal) {
+    mutating func registerTopic(_ topic: String, _ queueDatas: [QueueData]) throws(RouteRefusal) {
         try Self.checkName(topic, "topic")
         for queueData in queueDatas {
             guard brokers[queueData.brokerName] != nil else { return }

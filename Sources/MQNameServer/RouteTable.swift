@@ -8,33 +8,33 @@ import MQProtocol
 /// says so, when its channel closes, or when it has been silent for the time its registration named.
 ///
 /// Source: `RouteInfoManager.java`, RocketMQ 5.3.
-public struct RouteTable: Sendable {
+struct RouteTable: Sendable {
     /// The channel a broker registered on.
-    public typealias ChannelID = UInt64
+    typealias ChannelID = UInt64
 
     /// What peers may make this table hold.
-    public enum Limit {
+    enum Limit {
         /// Topics.
-        public static let topics = 200_000
+        static let topics = 200_000
         /// Topics times the brokers that have them.
-        public static let queueDatas = 500_000
+        static let queueDatas = 500_000
         /// Broker names.
-        public static let brokers = 4096
+        static let brokers = 4096
         /// Addresses (a master and its slaves) under one broker name.
-        public static let addressesPerBroker = 64
+        static let addressesPerBroker = 64
         /// Bytes of a cluster's, broker's, zone's or topic's name, and of an address.
-        public static let nameByteCount = 512
+        static let nameByteCount = 512
     }
 
     /// What a configuration file may change about the rules.
-    public struct Rules: Sendable, Equatable {
+    struct Rules: Sendable, Equatable {
         /// A master's registration removes its topics that it does not name. `deleteTopicWithBrokerRegistration`
-        public var deletesTopicsNotRegistered = false
+        var deletesTopicsNotRegistered = false
         /// Routes name a slave as master when the master is gone and the topic is read-only. `supportActingMaster`
-        public var supportsActingMaster = false
+        var supportsActingMaster = false
 
         /// RocketMQ's defaults.
-        public init() {}
+        init() {}
     }
 
     /// A broker process: two clusters may use one address.
@@ -51,6 +51,9 @@ public struct RouteTable: Sendable {
         let dataVersion: DataVersion
         let channel: ChannelID
         let haServerAddress: String
+
+        /// The last instant at which it counts as alive.
+        var deadline: Instant { lastUpdate.advanced(byMilliseconds: heartbeatTimeoutMilliseconds) }
     }
 
     var rules = Rules()
@@ -70,13 +73,13 @@ public struct RouteTable: Sendable {
 
     /// Changes with every change that a route, list or cluster answer may show. What was made from an older version must
     /// be made again.
-    public internal(set) var version: UInt64 = 0
+    var version: UInt64 = 0
 
     /// An empty table.
-    public init(rules: Rules = Rules()) { self.rules = rules }
+    init(rules: Rules = Rules()) { self.rules = rules }
 
     /// Replaces the rules.
-    public mutating func setRules(_ rules: Rules) {
+    mutating func setRules(_ rules: Rules) {
         guard rules != self.rules else { return }
         self.rules = rules
         version &+= 1
@@ -84,7 +87,7 @@ public struct RouteTable: Sendable {
 }
 
 /// Why the table does not take what a peer says. Answered with `SYSTEM_ERROR` and this sentence.
-public enum RouteRefusal: Error, Equatable, Sendable, CustomStringConvertible {
+enum RouteRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// A name is empty, too long, or has control characters.
     case badName(field: String)
     /// The table is full.
@@ -92,7 +95,7 @@ public enum RouteRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// A broker that is not registered named one topic only: it must register all of them first.
     case notRegistered
 
-    public var description: String {
+    var description: String {
         switch self {
         case .badName(let field):
             "\(field) is empty, longer than \(RouteTable.Limit.nameByteCount) bytes, or has control characters"
