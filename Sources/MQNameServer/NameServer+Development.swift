@@ -12,6 +12,6 @@ extension NameServer {
             """
         let machine = ConfigMachine(home: ThisProcess.home, hostName: ThisProcess.hostName)
         let (values, _) = try ConfigTable.nameServer.load(text: text, fileName: "apus dev", on: machine)
-        return try NameServer(config: values, log: .silent)
+        return try NameServer(config: values)
     }
 }

@@ -1,4 +1,5 @@
 import MQConfig
+import MQObserve
 import MQSystem
 
 extension Broker {
