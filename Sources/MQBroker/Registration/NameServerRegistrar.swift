@@ -7,13 +7,14 @@ import MQRemoting
 import MQSystem
 public import MQTransport
 
-/// Keeps the name servers informed: registers with all of them at once, every `registerNameServerPeriod`, soon after
-/// the topics change, and five seconds after a failure; takes the broker back at the stop. One thread decides and looks
+/// Keeps the name servers informed: registers with all of them at once, every `registerNameServerPeriod`, when the
+/// topics change, and five seconds after a failure; takes the broker back at the stop. One thread decides and looks
 /// names up; the connections live on a loop and stay open. A name server that is down delays no other.
 ///
 /// Source: `BrokerController.java` `registerBrokerAll`, `BrokerOuterAPI.java`, RocketMQ 5.3.
 public final class NameServerRegistrar: Sendable {
-    /// Changes within this time travel together.
+    /// The least time between two registrations for changes: the first change goes out at once, because whoever sent
+    /// the first message to a topic may look for its route next; changes soon after it travel together.
     private static let gatherMilliseconds: Int64 = 100
     /// When to try again after a failure or a lost connection.
     private static let retryMilliseconds: Int64 = 5000
@@ -125,6 +126,7 @@ public final class NameServerRegistrar: Sendable {
     private enum Step { case stop, change, lookAgain }
 
     private func run() {
+        var last = Self.now() - Self.gatherMilliseconds
         while true {
             let left = max(0, state.withLock { $0.due } - Self.now())
             let step: Step? = state.wait(milliseconds: left) { state in
@@ -137,10 +139,13 @@ public final class NameServerRegistrar: Sendable {
             switch step {
             case .stop: return
             case .lookAgain: continue
-            case .change: _ = state.wait(milliseconds: Self.gatherMilliseconds) { $0.isStopping ? true : nil }
+            case .change:
+                let wait = last + Self.gatherMilliseconds - Self.now()
+                if wait > 0 { _ = state.wait(milliseconds: wait) { $0.isStopping ? true : nil } }
             case nil: break
             }
-            let next = Self.now() + config.current.registration.periodMilliseconds
+            last = Self.now()
+            let next = last + config.current.registration.periodMilliseconds
             state.withLock { state in
                 state.isWanted = false
                 state.due = next
