@@ -15,8 +15,10 @@ public import MQTransport
 public final class NameServerRegistrar: Sendable {
     /// Changes within this time travel together.
     private static let gatherMilliseconds: Int64 = 100
-    /// When to try again after a failure or a lost connection.
+    /// When to try again after a failure.
     private static let retryMilliseconds: Int64 = 5000
+    /// When to try again after a lost connection: a name server that was only restarted is back by then.
+    private static let reconnectMilliseconds: Int64 = 1000
     /// The longest wait for answers at the stop.
     private static let goodbyeMilliseconds: Int64 = 3000
 
@@ -108,10 +110,10 @@ public final class NameServerRegistrar: Sendable {
         }
     }
 
-    private func connectionLost() { bringForward() }
+    private func connectionLost() { bringForward(to: Self.reconnectMilliseconds) }
 
-    private func bringForward() {
-        let due = Self.now() + Self.retryMilliseconds
+    private func bringForward(to milliseconds: Int64) {
+        let due = Self.now() + milliseconds
         state.signal { state in
             guard due < state.due else { return false }
             state.due = due
@@ -259,7 +261,7 @@ public final class NameServerRegistrar: Sendable {
             if before != outcome { log.info("registered", ["nameServer": server]) }
         case .failed(let reason):
             if before != outcome { log.warn("registration failed", ["nameServer": server, "reason": reason]) }
-            bringForward()
+            bringForward(to: Self.retryMilliseconds)
         }
     }
 
