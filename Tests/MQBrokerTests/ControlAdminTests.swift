@@ -80,7 +80,10 @@ import Testing
             (RemotingCommand(.getMaxOffset, ["topic": "t"]), "queueId"),
             (RemotingCommand(.getMinOffset, ["queueId": "0"]), "topic"),
             (RemotingCommand(.searchOffsetByTimestamp, ["topic": "t", "queueId": "0"]), "timestamp"),
-            (RemotingCommand(.updateConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0"]), "commitOffset"),
+            (
+                RemotingCommand(.updateConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0"]),
+                "commitOffset"
+            ),
         ]
         for (request, field) in bad {
             let answer = try peer.ask(request)
@@ -213,6 +216,22 @@ import Testing
             #expect(answer.responseCode != .success, "\(bad)")
             #expect(answer.remark?.isEmpty == false, "\(bad)")
         }
+    }
+
+    @Test func `a hot update is written into the broker's file, and the rest of it stays`() throws {
+        let folder = ControlFolder()
+        try folder.write("# mine\nbrokerName=broker-a\ncompressedRegister = false\n\nlistenPort=1", to: "broker.conf")
+        let control = try RunningControl(["brokerConfigPath": folder.path + "/broker.conf"])
+        let text = "compressedRegister=true\nbrokerPermission=4\n"
+        let peer = try control.connect()
+        #expect(try peer.ask(RemotingCommand(.updateBrokerConfig, body: Array(text.utf8))).responseCode == .success)
+        #expect(
+            try folder.text("broker.conf")
+                == "# mine\nbrokerName=broker-a\ncompressedRegister=true\n\nlistenPort=1\nbrokerPermission=4\n")
+        #expect(folder.names == ["broker.conf"])
+        try FileManager.default.removeItem(atPath: folder.path)
+        let lost = RemotingCommand(.updateBrokerConfig, body: Array("brokerPermission=6".utf8))
+        #expect(try peer.ask(lost).responseCode == .systemError)
     }
 
     @Test func `unused queues are cleaned, and unknown codes are not supported`() throws {

@@ -140,7 +140,9 @@ import Testing
         try tar.run()
         tar.waitUntilExit()
         let files = ConfigFiles(folder: folder.path + "/store/config", log: .silent)
-        let stored = try (files.load("topics.json"), files.load("subscriptionGroup.json"), files.load("consumerOffset.json"))
+        let stored = try (
+            files.load("topics.json"), files.load("subscriptionGroup.json"), files.load("consumerOffset.json")
+        )
         let topics = try ControlMachines.topics(stored: stored.0)
         let groups = try ControlMachines.groups(stored: stored.1)
         let offsets = try ControlMachines.offsets(stored: stored.2)

@@ -103,8 +103,11 @@ import Testing
     }
 
     @Test func `names in a stored table that could be paths are left out`() throws {
-        let stored = try JSON(
-            parsing: #"{"topicConfigTable":{"../x":{"topicName":"../x"},"ok":{"topicName":"ok"},"a":{"topicName":"b"}}}"#)
+        let stored: JSON = [
+            "topicConfigTable": [
+                "../x": ["topicName": "../x"], "ok": ["topicName": "ok"], "a": ["topicName": "b"],
+            ]
+        ]
         let names = try ControlMachines.topics(stored: stored).snapshot().map(\.topicName)
         #expect(names.contains("ok") && !names.contains("../x") && !names.contains("a") && !names.contains("b"))
     }

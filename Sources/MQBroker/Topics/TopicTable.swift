@@ -171,7 +171,9 @@ public final class TopicTable: Sendable {
 
     /// The group's retry topic, made if there is none yet.
     @discardableResult
-    public func createRetryTopic(group: String, queueCount: Int = 1, isUnit: Bool = false) throws(Refusal) -> TopicConfig {
+    public func createRetryTopic(
+        group: String, queueCount: Int = 1, isUnit: Bool = false
+    ) throws(Refusal) -> TopicConfig {
         let name = NameRules.retryPrefix.description + group
         return try create(
             TopicConfig(topicName: name, readQueueNums: queueCount, writeQueueNums: queueCount), isUnitSub: isUnit)
@@ -202,7 +204,8 @@ public final class TopicTable: Sendable {
         if isNew {
             changed()
             log.info(
-                "topic created", ["topic": topic.topicName, "queues": String(topic.writeQueueNums), "for": remoteAddress])
+                "topic created",
+                ["topic": topic.topicName, "queues": String(topic.writeQueueNums), "for": remoteAddress])
         }
         return topic
     }
