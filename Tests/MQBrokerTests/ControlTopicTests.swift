@@ -125,15 +125,17 @@ import Testing
         #expect(throws: Refusal.self) { try apply("+message.type=FIFO", ["message.type": "NORMAL"], isNew: false) }
     }
 
-    @Test func `order follows the name servers`() throws {
+    @Test func `topics that name servers keep an order for are marked, others left alone`() throws {
         let topics = try ControlMachines.topics()
         try topics.put(TopicConfig(topicName: "ordered"))
-        topics.updateOrder(["ordered", "elsewhere"])
+        try topics.put(TopicConfig(topicName: "mine", order: true))
+        topics.markOrdered(["ordered", "elsewhere"])
         #expect(topics.config(of: "ordered")?.order == true)
+        #expect(topics.config(of: "elsewhere") == nil)
         let version = topics.version
-        topics.updateOrder(["ordered"])
+        topics.markOrdered(["ordered"])
+        topics.markOrdered([])
         #expect(topics.version == version)
-        topics.updateOrder([])
-        #expect(topics.config(of: "ordered")?.order == false)
+        #expect(topics.config(of: "mine")?.order == true)
     }
 }

@@ -243,7 +243,7 @@ public final class NameServerRegistrar: Sendable {
     private func takeOrder(_ body: [UInt8]) {
         guard !body.isEmpty else { return }
         do throws(BodyError) {
-            topics.updateOrder(Set(try KVTable(parsing: body).table.keys))
+            topics.markOrdered(try KVTable(parsing: body).table.keys)
         } catch {
             log.warn("order configuration unreadable", ["reason": error.description])
         }
