@@ -55,7 +55,8 @@ extension Span where Element == UInt8 {
 
     /// A copy as an array.
     @inlinable public func toArray() -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        if isEmpty { return [] }
+        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             for index in 0..<count { unsafe buffer[index] = self[index] }  // SAFETY: capacity is `count`
             filled = count
         }

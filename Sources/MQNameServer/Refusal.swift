@@ -1,3 +1,5 @@
+import MQCompression
+import MQJSON
 import MQProtocol
 
 /// A request that is answered with an error. RocketMQ's remarks where it has one.
@@ -32,7 +34,24 @@ extension RouteRefusal {
 }
 
 extension BodyError {
-    var refusal: Refusal { Refusal(.systemError, description) }
+    var refusal: Refusal {
+        let sentence =
+            switch self {
+            case .json(.tooLong(let byteCount, let max)): "the body has \(byteCount) bytes, limit \(max)"
+            case .json(.tooDeep(let max, let at)): "the body nests deeper than \(max) levels at offset \(at)"
+            case .json(.tooManyElements(let max)): "the body has more than \(max) values"
+            case .json(.truncated(let at)): "the body ends inside a value at offset \(at)"
+            case .json(.unexpected(_, let at)), .json(.badNumber(let at)), .json(.badEscape(let at)),
+                .json(.trailing(let at)):
+                "the body is no JSON at offset \(at)"
+            case .compression(.tooLarge(let max)): "the compressed body expands to more than \(max) bytes"
+            case .compression(.truncated): "the compressed body is cut off"
+            case .compression(.corrupt): "the compressed body is no zlib stream"
+            case .compression(.outOfMemory): "there is no memory to expand the compressed body"
+            default: description
+            }
+        return Refusal(.systemError, sentence)
+    }
 }
 
 extension RequestCode {

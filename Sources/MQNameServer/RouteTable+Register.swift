@@ -43,8 +43,8 @@ extension RouteTable {
         case registered(isNew: Bool)
         /// Registered as a slave of the master at `address`.
         case slave(isNew: Bool, masterAddress: String, haServerAddress: String)
-        /// Another process holds this broker id and has a newer state version: nothing was registered, and the broker is
-        /// told nothing, as in RocketMQ.
+        /// Another process holds this broker id and has a newer state version: nothing was registered, and the broker
+        /// is told nothing, as in RocketMQ.
         case conflict(heldBy: String)
     }
 

@@ -71,8 +71,8 @@ struct RouteTable: Sendable {
     /// Channel → the brokers whose last registration came over it.
     var channels: [ChannelID: Set<BrokerKey>] = [:]
 
-    /// Changes with every change that a route, list or cluster answer may show. What was made from an older version must
-    /// be made again.
+    /// Changes with every change that a route, list or cluster answer may show. What was made from an older version
+    /// must be made again.
     var version: UInt64 = 0
 
     /// An empty table.

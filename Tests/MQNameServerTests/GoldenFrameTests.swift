@@ -6,8 +6,8 @@ import Testing
 
 @testable import MQNameServer
 
-/// What Java brokers, clients and `mqadmin` sent to a Java name server, byte for byte, against ours; the answers must be
-/// Java's. Only the topics are arranged before each question, because the recording leaves most registrations out.
+/// What Java brokers, clients and `mqadmin` sent to a Java name server, byte for byte, against ours; the answers must
+/// be Java's. Only the topics are arranged before each question, because the recording leaves most registrations out.
 @Suite struct GoldenFrameTests {
     @Test(.enabled(if: Golden.isPresent), arguments: ["4.9.8", "5.3.3"])
     func `recorded requests get Java's answers`(version: String) throws {
@@ -23,7 +23,7 @@ import Testing
             try arrange(for: request, wanted, peer)
             let answer = try peer.ask(pair.request)
             if pair.name.contains("saying compressed=false") {
-                // Java 5.3.3 fails on its own broker's registration; ours reads it. Undone, as Java knows no such slave.
+                // Java 5.3.3 fails on its own broker's registration; ours reads it. Undone: Java knows no such slave.
                 #expect(answer.responseCode == .success)
                 var goodbye = request
                 goodbye.code = RequestCode.unregisterBroker.rawValue

@@ -26,7 +26,7 @@ public final class ControlService: Sendable {
     let locks: QueueLocks
     let limits: BrokerLimits
     let startedAt: Timestamp
-    private let pool: AdminPool
+    private let pool: WorkerPool
     private let opaques = Counter()
 
     /// A service over the broker's tables. The tables of topics and groups must be persisted to `files`: answers to
@@ -47,7 +47,7 @@ public final class ControlService: Sendable {
         self.log = log
         limits = present.limits
         locks = QueueLocks(liveMilliseconds: present.groups.queueLockMilliseconds)
-        pool = AdminPool(threads: limits.adminThreads, queueMax: limits.adminQueueMax)
+        pool = WorkerPool("admin", threads: limits.adminThreads, queueMax: limits.adminQueueMax)
         startedAt = SystemClock.wall()
     }
 

@@ -49,7 +49,7 @@ public final class Broker: Sendable {
         let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
         let tables = try BrokerTables(config, files: files, log: log)
-        let stats = BrokerStats()
+        let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
         let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
         let send = SendHandler.Settings(settings)
         let delay = try BrokerStartError.wrap {
@@ -58,7 +58,9 @@ public final class Broker: Sendable {
                 stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
-        let control = ControlService(config, tables: tables, store: StoreView(store), delay: delay, stats: stats, log: log)
+        let control = ControlService(
+            config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
+            clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
         let corridors = Corridors(
             settings: settings, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             stats: stats)
@@ -71,7 +73,7 @@ public final class Broker: Sendable {
             store.stop()
             throw error
         }
-        registrar = NameServerRegistrar(config, topics: tables.topics, log: log)
+        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         self.loops = loops
         self.store = store
         self.files = files
@@ -109,6 +111,7 @@ public final class Broker: Sendable {
     /// Starts threads, opens the doors and tells the name servers.
     public func start() {
         files.start()
+        coldReads.start()
         store.start(
             MessageStore.Events(
                 arrived: { [services, delay] queue in
@@ -121,9 +124,9 @@ public final class Broker: Sendable {
                 flushed: { [loops] in for loop in loops { loop.wake() } }))
         for loop in loops { loop.start() }
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
-        control.start()
+        control.start(on: loops[0])
         for server in servers { server.start() }
-        registrar.start()
+        registrar.start(waitMilliseconds: 1000)
     }
 
     /// Takes leave of the name servers, closes the doors, and makes everything durable.

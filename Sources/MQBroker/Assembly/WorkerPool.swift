@@ -9,14 +9,25 @@ final class WorkerPool: Sendable {
     }
 
     private let monitor = Monitor(State())
+    private let name: String
+    private let threadCount: Int
     private let queueMax: Int
     private let threads = Lock<[Thread]>([])
 
+    /// Threads that do not run yet.
     /// - Parameter queueMax: jobs that may wait; more are refused.
-    init(_ name: String, threads count: Int, queueMax: Int) {
+    init(_ name: String, threads: Int, queueMax: Int) {
+        self.name = name
+        threadCount = threads
         self.queueMax = queueMax
-        let started = (0..<count).map { index in Thread("\(name)-\(index)") { self.run() } }
-        threads.withLock { $0 = started }
+    }
+
+    /// Starts the threads.
+    func start() {
+        threads.withLock { threads in
+            guard threads.isEmpty else { return }
+            threads = (0..<threadCount).map { index in Thread("\(name)-\(index)") { self.run() } }
+        }
     }
 
     /// Queues `job`.

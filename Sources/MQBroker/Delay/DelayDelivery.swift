@@ -210,7 +210,8 @@ final class DelayDelivery: Sendable {
             log.error("cannot deliver delayed messages", ["level": String(level + 1), "reason": error.description])
             return false
         }
-        stats.messagesIn(batch.entries.count, bytes: batch.byteCount)
+        stats.messagesIn.add(batch.entries.count)
+        stats.bytesIn.add(batch.byteCount)
         progress.withLock { progress in
             progress.next[level] = offset
             progress.unflushed.append((level, offset, store.writtenOffset))

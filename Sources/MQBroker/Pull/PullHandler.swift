@@ -287,7 +287,9 @@ final class PullHandler {
     // MARK: - Answers
 
     private func deliver(_ pull: Pull, _ result: ReadResult) {
-        stats.messagesOut(result.messageCount, bytes: result.byteCount)
+        stats.pullsFound.add(1)
+        stats.messagesOut.add(result.messageCount)
+        stats.bytesOut.add(result.byteCount)
         guard result.isCold else {
             writeHeader(pull, .success, result)
             for range in result.ranges {
@@ -314,6 +316,7 @@ final class PullHandler {
     }
 
     private func answerNothing(_ pull: Pull, _ result: ReadResult) {
+        stats.pullsMissed.add(1)
         writeHeader(pull, result.status.responseCode(requested: pull.offset), result)
     }
 

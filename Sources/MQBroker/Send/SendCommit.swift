@@ -55,10 +55,12 @@ final class SendCommit {
         do throws(AppendError) {
             try store.append(sent.records, at: loop.wall)
         } catch {
+            stats.sendsFailed.add(sent.waiting.count)
             for waiting in sent.waiting where !waiting.isOneWay { answer(waiting, refused: error.answer) }
             return sent.removeAll()
         }
-        stats.messagesIn(sent.records.entries.count, bytes: sent.records.byteCount)
+        stats.messagesIn.add(sent.records.entries.count)
+        stats.bytesIn.add(sent.records.byteCount)
         guard sent.needsFlush, store.config.isFlushSynchronous, store.flushedOffset < sent.records.end else {
             for waiting in sent.waiting { answer(waiting, in: sent, .success) }
             return sent.removeAll()

@@ -1,0 +1,80 @@
+import MQBase
+import MQMessage
+import MQProtocol
+import MQStore
+import MQSystem
+
+/// The store as administrators see it. A disk that cannot be read answers like a queue that is not there; the store itself
+/// logs its failures.
+struct StoreView: StoreQueries {
+    let store: MessageStore
+    let delay: DelayDelivery
+
+    func offsets(topic: String, queueID: Int) -> (min: Int64, max: Int64)? {
+        store.existingQueue(topic, queueID).map { ($0.minOffset, $0.maxOffset) }
+    }
+
+    func isOnDisk(topic: String, queueID: Int, offset: Int64) -> Bool {
+        guard let queue = store.existingQueue(topic, queueID), let unit = try? queue.unit(at: offset) else {
+            return false  // best effort: it only decides where a new group begins
+        }
+        return store.isCold(unit.physicalOffset)
+    }
+
+    func searchOffset(topic: String, queueID: Int, timestamp: Int64, upper: Bool) -> Int64? {
+        store.existingQueue(topic, queueID).flatMap { queue in
+            try? store.searchOffset(queue, timestamp: timestamp, isUpper: upper)  // as a missing queue; see above
+        }
+    }
+
+    func storeTimestamp(topic: String, queueID: Int, offset: Int64) -> Int64? {
+        store.existingQueue(topic, queueID).flatMap { queue in
+            (try? store.storeTimestamp(queue, at: offset))??.rawValue  // as a missing message; see above
+        }
+    }
+
+    func earliestStoreTimestamp(topic: String, queueID: Int) -> Int64? {
+        store.existingQueue(topic, queueID).flatMap { queue in
+            storeTimestamp(topic: topic, queueID: queueID, offset: queue.minOffset)
+        }
+    }
+
+    func deleteQueues(of topic: String) {
+        try? store.deleteQueues(of: topic)  // files that stay are found again at the next start and removed with 316
+    }
+
+    func deleteQueues(exceptOf isKept: @Sendable (_ topic: String) -> Bool) {
+        for topic in store.topicsWithQueues where !isKept(topic) { deleteQueues(of: topic) }
+    }
+
+    func delayOffsets() -> DelayOffsetSerializeWrapper { delay.table() }
+
+    var runtimeValues: [(String, String)] {
+        let written = store.writtenOffset.rawValue
+        var values = [
+            ("commitLogMinOffset", String(store.minOffset.rawValue)), ("commitLogMaxOffset", String(written)),
+            ("dispatchBehindBytes", String(written - store.dispatchedOffset.rawValue)),
+            ("remainHowManyDataToFlush", "\(written - store.flushedOffset.rawValue) B"),
+            ("remainHowManyDataToCommit", "0 B"), ("brokerActive", String(store.fenceReason == nil)),
+        ]
+        let earliest = store.withRecord(at: store.minOffset.rawValue) { record, _ in record.storeTimestamp.rawValue }
+        values.append(("earliestMessageTimeStamp", String(earliest ?? -1)))
+        if let space = Directory.space(at: store.config.commitLogPath), space.total > 0 {
+            let ratio = Double(space.total - min(space.available, space.total)) / Double(space.total)
+            values.append(("commitLogDiskRatio", String(ratio)))
+            values.append(("commitLogDiskRatio_" + store.config.commitLogPath, String(ratio)))
+            values.append(("consumeQueueDiskRatio", String(ratio)))
+            values.append(("commitLogDirCapacity", "Total : \(gib(space.total)), Free : \(gib(space.available))."))
+        }
+        for (level, offset) in delay.table().offsetTable.sorted(by: { $0.key < $1.key }) {
+            let end = store.existingQueue(ScheduleTopic.name, Int(level) - 1)?.maxOffset ?? 0
+            values.append(("scheduleMessageOffset_\(level)", "\(offset),\(end)"))
+        }
+        return values
+    }
+
+    private func gib(_ byteCount: UInt64) -> String {
+        let tenths = (byteCount * 10) >> 30
+        return "\(tenths / 10).\(tenths % 10) GiB"
+    }
+}
