@@ -27,6 +27,11 @@ extension ClusterLink {
         return route
     }
 
+    /// The topic's route as a name server gives it now, past the cache. `nil`: none has the topic.
+    public func fetchRoute(of topic: String) async throws(ClientError) -> TopicRouteData? {
+        try await fetchRoute(topic)
+    }
+
     /// Asks the name servers. `nil`: none has the topic.
     func fetchRoute(_ topic: String) async throws(ClientError) -> TopicRouteData? {
         try await routes.fetched(topic) { [weak self] in

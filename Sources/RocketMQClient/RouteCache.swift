@@ -18,6 +18,11 @@ actor RouteCache {
 
     func set(_ topic: String, _ entry: Entry) { entries[topic] = entry }
 
+    /// Forgets the default topic's route in place of the topic's own: it has one by now, or other queues.
+    func forgetDefault(_ topic: String) {
+        if entries[topic]?.isDefault == true { entries[topic] = nil }
+    }
+
     /// Broker name → broker id → address, over all routes.
     func brokers() -> [String: [Int64: String]] {
         var brokers: [String: [Int64: String]] = [:]
