@@ -59,7 +59,8 @@ extension Admin {
                 return  // the topic is made all the same, and its route comes with the next registration
             }
             let isKnown = addresses.allSatisfy { address in
-                let names = route?.brokerDatas.filter { $0.brokerAddrs.values.contains(address) }.map(\.brokerName) ?? []
+                let names =
+                    route?.brokerDatas.filter { $0.brokerAddrs.values.contains(address) }.map(\.brokerName) ?? []
                 return route?.queueDatas.contains { queue in
                     names.contains(queue.brokerName) && queue.writeQueueNums == topic.writeQueueNums
                         && queue.readQueueNums == topic.readQueueNums && queue.perm == topic.perm

@@ -13,12 +13,14 @@ import Testing
         try await RunningCluster.run { cluster in
             let made = try await cluster.admin("updateTopic", "-c", "DefaultCluster", "-t", "t", "-r", "3", "-w", "2")
             #expect(made.code == 0)
-            let config = "TopicConfig [topicName=t, readQueueNums=3, writeQueueNums=2, perm=RW-, "
+            let config =
+                "TopicConfig [topicName=t, readQueueNums=3, writeQueueNums=2, perm=RW-, "
                 + "topicFilterType=SINGLE_TAG, topicSysFlag=0, order=false, attributes={}]\n"
             #expect(made.output == "create topic to \(cluster.brokerAddress) success.\n" + config)
             #expect(try await cluster.admin("topicList").output.split(separator: "\n").contains("t"))
             let route = try await cluster.admin("topicRoute", "-t", "t", "-l")
-            #expect(rows(route.output)[0] == ["DefaultCluster", "broker-a", "{0=\(cluster.brokerAddress)}", "3", "2", "6"])
+            #expect(
+                rows(route.output)[0] == ["DefaultCluster", "broker-a", "{0=\(cluster.brokerAddress)}", "3", "2", "6"])
             let json = try await cluster.admin("topicRoute", "-t", "t").output
             #expect(json.contains("\"brokerAddrs\":{0:\"\(cluster.brokerAddress)\""))
 
@@ -48,10 +50,12 @@ import Testing
             await producer.shutdown()
             try await eventually("the queue has it") {
                 let queue = String(result.queue.queueID)
-                return try await cluster.admin("queryMsgByOffset", "-t", "t", "-b", "broker-a", "-i", queue, "-o", "0").code == 0
+                return try await cluster.admin("queryMsgByOffset", "-t", "t", "-b", "broker-a", "-i", queue, "-o", "0")
+                    .code == 0
             }
             let byOffset = try await cluster.admin(
-                "queryMsgByOffset", "-t", "t", "-b", "broker-a", "-i", "\(result.queue.queueID)", "-o", "0", "-f", "UTF-8")
+                "queryMsgByOffset", "-t", "t", "-b", "broker-a", "-i", "\(result.queue.queueID)", "-o", "0", "-f",
+                "UTF-8")
             #expect(byOffset.output.contains("OffsetID:            \(result.offsetMessageID)\n"))
             #expect(byOffset.output.contains("Message Body:        AB\n"))
             let byID = try await cluster.admin("queryMsgById", "-t", "t", "-i", result.offsetMessageID)

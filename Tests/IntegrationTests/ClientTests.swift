@@ -13,7 +13,8 @@ import Testing
     }
 
     private func consumer(
-        _ cluster: RunningCluster, _ group: String, _ tags: String = "*", _ change: (inout ConsumerOptions) -> Void = { _ in }
+        _ cluster: RunningCluster, _ group: String, _ tags: String = "*",
+        _ change: (inout ConsumerOptions) -> Void = { _ in }
     ) async throws -> PushConsumer {
         var options = ConsumerOptions()
         options.consumeFromWhere = .firstOffset
@@ -48,7 +49,10 @@ import Testing
             let lines = try String(contentsOf: seen, encoding: .utf8).split(separator: "\n")
             #expect(lines[0] == "Consumer Started.")
             let start = "ConsumeMessageThread_please_rename_unique_group_name_4_"
-            #expect(lines.dropFirst().allSatisfy { $0.hasPrefix(start) && $0.contains(" Receive New Messages: [MessageExt [") })
+            #expect(
+                lines.dropFirst().allSatisfy {
+                    $0.hasPrefix(start) && $0.contains(" Receive New Messages: [MessageExt [")
+                })
             #expect(lines.count == 1001)
             let progress = try await cluster.admin("consumerProgress", "-g", "please_rename_unique_group_name_4")
             #expect(progress.output.contains("Consume Diff Total: 0\n"))

@@ -37,7 +37,8 @@ final class FakeCluster: Sendable {
         loop = try EventLoop("fake")
         let service = Service()
         server = try RemotingServer(
-            SocketAddress(ip: [127, 0, 0, 1], port: 0), loops: [loop], log: .silent) { _ in service }
+            SocketAddress(ip: [127, 0, 0, 1], port: 0), loops: [loop], log: .silent
+        ) { _ in service }
         service.cluster = self
         state.withLock { state in
             for (topic, count) in topics { state.queues[topic] = .init(repeating: [], count: count) }
@@ -100,7 +101,8 @@ final class FakeCluster: Sendable {
             reply.send(RemotingCommand(.success))
         case .getConsumerListByGroup:
             reply.send(
-                RemotingCommand(.success, body: ConsumerIDList(consumerIDList: state.withLock { $0.members }).encoded()))
+                RemotingCommand(.success, body: ConsumerIDList(consumerIDList: state.withLock { $0.members }).encoded())
+            )
         case .queryConsumerOffset:
             let offset = state.withLock { $0.offsets[Self.key(request)] }
             reply.send(
@@ -177,7 +179,8 @@ final class FakeCluster: Sendable {
             let records = state.queues[request["topic"] ?? ""]?[Self.queueID(request)] ?? []
             func result(_ code: ResponseCode, _ next: Int64, _ body: [UInt8] = []) -> RemotingCommand {
                 RemotingCommand(
-                    code, [
+                    code,
+                    [
                         "nextBeginOffset": String(next), "minOffset": "0", "maxOffset": String(records.count),
                         "suggestWhichBrokerId": "0",
                     ], body: body)

@@ -64,7 +64,9 @@ private let goldenFolder: URL? = {
 
     @Test func `a pull of ours has the fields of Java's`() throws {
         let java = try #require(
-            try recordings("5.3.3").first { $0.command.code == 11 && $0.name.contains("JSON") && !$0.command.isResponse })
+            try recordings("5.3.3").first {
+                $0.command.code == 11 && $0.name.contains("JSON") && !$0.command.isResponse
+            })
         var pull = PullRequest(
             group: "g", queue: MessageQueue(topic: "t", brokerName: "b", queueID: 1), offset: 5)
         pull.suspend = .seconds(15)

@@ -129,7 +129,8 @@ func deleteTopic(_ topic: String, _ cluster: String, _ admin: Admin, _ output: O
             if topic.hasPrefix(Admin.retryPrefix) || topic.hasPrefix(Admin.deadLetterPrefix) { continue }
             let groups = (try? await admin.groups(consuming: topic)) ?? []  // a topic without a broker has none
             for group in groups.isEmpty ? [""] : groups.sorted() {
-                output.print("%-20s  %-64s  %-64s%n", shortened(cluster, 20), shortened(topic, 64), shortened(group, 64))
+                output.print(
+                    "%-20s  %-64s  %-64s%n", shortened(cluster, 20), shortened(topic, 64), shortened(group, 64))
             }
         }
     }
