@@ -104,6 +104,18 @@ import Testing
         cluster.stop()
     }
 
+    @Test func `a producer that is forgotten leaves nothing behind`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1])
+        weak var link: ClusterLink?
+        do {
+            let producer = try await producer(cluster)
+            try await producer.send(Message(topic: "t", body: [1]))
+            link = producer.link
+        }
+        while link != nil { await Task.yield() }  // a heartbeat may hold it for a moment
+        cluster.stop()
+    }
+
     // MARK: - Consuming
 
     private func consumer(

@@ -62,6 +62,43 @@ private let goldenFolder: URL? = {
         }
     }
 
+    /// What producers and consumers of ours really send, beside what Java's did.
+    @Test func `requests of ours have the fields of Java's`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1, "%RETRY%g": 1])
+        let client = ClientOptions(nameServers: cluster.address)
+        let producer = try Producer(group: "p", client: client)
+        try await producer.start()
+        try await producer.send(Message(topic: "t", body: [1]))
+        var options = ConsumerOptions()
+        options.consumeFromWhere = .firstOffset
+        let consumer = try PushConsumer(group: "g", options: options, client: client)
+        try await consumer.subscribe("t")
+        let seen = Collector()
+        try await consumer.start { message, _ in
+            seen.add(message)
+            return message.reconsumeTimes == 0 ? .later() : .success
+        }
+        await seen.wait(for: 2)
+        await consumer.shutdown()
+        await producer.shutdown()
+        cluster.stop()
+        let java = try recordings("5.3.3").filter { !$0.command.isResponse && $0.name.contains("JSON") }
+        let ours = cluster.state.withLock { $0.seen }
+        for code: RequestCode in [
+            .sendMessageV2, .pullMessage, .queryConsumerOffset, .updateConsumerOffset, .getConsumerListByGroup,
+            .consumerSendMessageBack, .unregisterClient, .heartBeat, .getRouteInfoByTopic,
+        ] {
+            let request = try #require(ours.first { $0.code == code.rawValue }, "nothing sent with code \(code)")
+            // Java's tools add their own: credentials and what marks a stream. A client group is one of two fields.
+            let ignored: Set = ["AccessKey", "Signature", "ReqT", "consumerGroup", "producerGroup"]
+            let names = Set(java.first { $0.command.code == code.rawValue }?.command.fields.map(\.name) ?? [])
+            let missing = names.subtracting(ignored).subtracting(request.fields.map(\.name))
+            #expect(missing.isEmpty, "code \(code) lacks \(missing)")
+        }
+        let data = try #require(cluster.state.withLock { $0.heartbeats.last { !$0.consumerDataSet.isEmpty } })
+        #expect(data.consumerDataSet[0].subscriptionDataSet.map(\.topic) == ["%RETRY%g", "t"])
+    }
+
     @Test func `a pull of ours has the fields of Java's`() throws {
         let java = try #require(
             try recordings("5.3.3").first {

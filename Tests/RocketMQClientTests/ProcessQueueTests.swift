@@ -76,7 +76,7 @@ import Testing
         var books = queue()
         var open = Set<Int64>()
         var next: Int64 = 0
-        for _ in 0..<3000 {
+        for _ in 0..<500 {
             if Bool.random(using: &random) || open.isEmpty {
                 let count = Int64.random(in: 1...32, using: &random)
                 let kept = (next..<(next + count)).filter { _ in Bool.random(using: &random) }
