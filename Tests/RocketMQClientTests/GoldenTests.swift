@@ -2,6 +2,7 @@ import Foundation
 import MQBytes
 import MQJSON
 import MQProtocol
+import MQSystem
 import Testing
 
 @testable import RocketMQClient
