@@ -64,7 +64,7 @@ public final class MessageStore: Sendable {
         self.index = index
         let log = CommitLog(
             folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
-            fillsFilesAhead: config.fillsFilesAhead, segments: outcome.segments, end: outcome.end)
+            fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments, end: outcome.end)
         self.log = log
         let flusher = Flusher(
             log: log, checkpoint: checkpoint, isSynchronous: config.isFlushSynchronous,
