@@ -7,6 +7,15 @@ public enum Decimal {
         var index = negative || bytes[0] == 43 ? 1 : 0
         guard index < bytes.count else { return nil }
         var magnitude: UInt64 = 0
+        if bytes.count <= 18 {  // cannot overflow: nearly every number of a header
+            while index < bytes.count {
+                let digit = bytes[index] &- 48
+                guard digit < 10 else { return nil }
+                magnitude = magnitude &* 10 &+ UInt64(digit)
+                index &+= 1
+            }
+            return negative ? -Int64(magnitude) : Int64(magnitude)
+        }
         while index < bytes.count {
             let digit = bytes[index] &- 48
             guard digit < 10 else { return nil }

@@ -26,13 +26,9 @@ public enum Properties {
     @inlinable public static func forEach(in text: Span<UInt8>, _ body: (Range<Int>, Range<Int>) -> Bool) {
         var start = 0
         while start < text.count {
-            var end = start
-            var middle = -1
-            while end < text.count, text[end] != valueEnd {
-                if middle < 0, text[end] == nameEnd { middle = end }
-                end += 1
-            }
-            if middle >= 0, !body(start..<middle, (middle + 1)..<end) { return }
+            let end = text.next(valueEnd, from: start)
+            let middle = start + text.extracting(start..<end).next(nameEnd, from: 0)
+            if middle < end, !body(start..<middle, (middle + 1)..<end) { return }
             start = end + 1
         }
     }

@@ -30,7 +30,7 @@ public struct HeaderText: Equatable, Sendable {
         var index = 0
         buffer.reserve(raw.count)
         while index < raw.count {
-            let stop = raw.nextQuoteOrBackslash(from: index)
+            let stop = raw.next(UInt8(ascii: "\\"), from: index)
             if stop > index { buffer.append(raw.extracting(index..<stop)) }
             guard stop < raw.count else { return }
             index = JSONEscape.append(raw, at: stop, to: &buffer)
@@ -105,7 +105,9 @@ enum JSONEscape {
     }
 
     private static func hex4(_ bytes: Span<UInt8>, at index: Int) -> UInt32? {
-        guard index + 4 <= bytes.count else { return nil }
+        guard index &+ 4 <= bytes.count else { return nil }
+        let word = UInt32(bitPattern: bytes.int32(at: index))
+        if word & 0xFFFF_FFF8 == 0x3030_3030 { return word & 7 }  // 0000…0007: what separates properties
         var value: UInt32 = 0
         for offset in 0..<4 {
             guard let digit = nibble(bytes[index + offset]) else { return nil }

@@ -37,7 +37,11 @@ extension RemotingHeader {
             let key = try scanner.string(in: bytes)
             try scanner.expect(UInt8(ascii: ":"), in: bytes)
             guard fields.count < Self.fieldsMax else { throw .tooMany("ext fields", limit: Self.fieldsMax) }
-            if let value = try scanner.scalar(in: bytes) { fields.append(Field(key: key, value: value)) }
+            if scanner.isAt(UInt8(ascii: "\""), in: bytes) {
+                fields.append(Field(key: key, value: try scanner.string(in: bytes)))
+            } else if let value = try scanner.scalar(in: bytes) {
+                fields.append(Field(key: key, value: value))
+            }
         } while scanner.take(UInt8(ascii: ","), in: bytes)
         try scanner.expect(UInt8(ascii: "}"), in: bytes)
     }
@@ -57,40 +61,65 @@ private struct HeaderScanner {
     var position: Int
     let end: Int
 
-    mutating func skipBlanks(in bytes: Span<UInt8>) {
-        while position < end, bytes[position] <= 32 { position += 1 }
+    // @inline(__always), the small ones: a header has some forty strings with punctuation between them, and as calls
+    // they took 9,000 instructions a send; inlined 3,000.
+
+    @inline(__always) mutating func skipBlanks(in bytes: Span<UInt8>) {
+        while position < end, bytes[position] <= 32 { position &+= 1 }
+    }
+
+    /// Whether `byte` is next, without a blank before it.
+    @inline(__always) func isAt(_ byte: UInt8, in bytes: Span<UInt8>) -> Bool {
+        position < end && bytes[position] == byte
     }
 
     /// Passes over `byte` if it is next.
-    mutating func take(_ byte: UInt8, in bytes: Span<UInt8>) -> Bool {
+    @inline(__always) mutating func take(_ byte: UInt8, in bytes: Span<UInt8>) -> Bool {
+        if position < end, bytes[position] == byte {
+            position &+= 1
+            return true
+        }
+        return takeBehindBlanks(byte, in: bytes)
+    }
+
+    private mutating func takeBehindBlanks(_ byte: UInt8, in bytes: Span<UInt8>) -> Bool {
+        guard position < end, bytes[position] <= 32 else { return false }
         skipBlanks(in: bytes)
         guard position < end, bytes[position] == byte else { return false }
-        position += 1
+        position &+= 1
         return true
     }
 
-    mutating func expect(_ byte: UInt8, in bytes: Span<UInt8>) throws(WireError) {
+    @inline(__always) mutating func expect(_ byte: UInt8, in bytes: Span<UInt8>) throws(WireError) {
         guard take(byte, in: bytes) else { throw .malformed("JSON header", at: position) }
     }
 
     /// A quoted text.
-    mutating func string(in bytes: Span<UInt8>) throws(WireError) -> HeaderText {
+    @inline(__always) mutating func string(in bytes: Span<UInt8>) throws(WireError) -> HeaderText {
         try expect(UInt8(ascii: "\""), in: bytes)
         let start = position
-        var isEscaped = false
         let window = bytes.extracting(0..<end)
-        while true {
-            position = window.nextQuoteOrBackslash(from: position)
-            guard position < end else { throw .malformed("JSON header", at: start) }
-            if bytes[position] == UInt8(ascii: "\"") { break }
-            isEscaped = true
+        position = window.nextQuoteOrBackslash(from: position)
+        if position < end, bytes[position] == UInt8(ascii: "\"") {
+            position &+= 1
+            return HeaderText(start..<(position &- 1), isEscaped: false)
+        }
+        return try escapedString(from: start, in: window)
+    }
+
+    /// The rest of a quoted text from its first backslash on.
+    private mutating func escapedString(from start: Int, in window: Span<UInt8>) throws(WireError) -> HeaderText {
+        while position < end {
+            if window[position] == UInt8(ascii: "\"") {
+                position &+= 1
+                return HeaderText(start..<(position &- 1), isEscaped: true)
+            }
             guard let taken = JSONEscape.byteCount(window, at: position) else {
                 throw .malformed("escape in a JSON header", at: position)
             }
-            position += taken
+            position = window.nextQuoteOrBackslash(from: position &+ taken)
         }
-        position += 1
-        return HeaderText(start..<(position - 1), isEscaped: isEscaped)
+        throw .malformed("JSON header", at: start)
     }
 
     /// A quoted text, or the characters of a number or literal; `nil` for `null`.

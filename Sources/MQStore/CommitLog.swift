@@ -33,6 +33,8 @@ final class CommitLog: Sendable {
     private struct Tail {
         var position: PhysicalOffset
         var segment: Segment?
+        /// Behind this offset the next file is asked for; `nil` when it has been.
+        var prepareBehind: PhysicalOffset?
     }
 
     private let folder: String
@@ -40,14 +42,20 @@ final class CommitLog: Sendable {
     private let fillsFilesAhead: Bool
     private let segments: Lock<[Segment]>
     private let tail: Lock<Tail>
-    private let prepared = Lock<Segment?>(nil)
     private let preparation = Monitor<PreparationState>(PreparationState())
     private let lastTimestamp = Atomic<Int64>(0)
     /// End of the last complete record.
     let written: Watermark
 
+    /// The next file, between the `prepare` thread that makes it and the append that needs it.
     private struct PreparationState {
+        /// Where the next file to make begins; nobody makes it yet.
         var wanted: PhysicalOffset?
+        /// The `prepare` thread makes this one now.
+        var making: PhysicalOffset?
+        /// The append needs the one that is being made at once, filled or not.
+        var isHurried = false
+        var ready: Segment?
         var isStopping = false
     }
 
@@ -58,7 +66,12 @@ final class CommitLog: Sendable {
         self.fillsFilesAhead = fillsFilesAhead
         self.segments = Lock(segments)
         written = Watermark(end)
-        tail = Lock(Tail(position: end, segment: segments.first { $0.start <= end && end < $0.end }))
+        let segment = segments.first { $0.start <= end && end < $0.end }
+        tail = Lock(
+            Tail(
+                position: end, segment: segment,
+                prepareBehind: segment.map { Swift.max(end, $0.start + fileByteCount / 10) }))
+        if segment == nil { preparation.withLock { $0.wanted = end } }
     }
 
     /// The largest record a file can hold, with the blank that must fit behind it.
@@ -107,6 +120,7 @@ final class CommitLog: Sendable {
             }
             batch.storeTimestamp = Timestamp(rawValue: time)
             batch.end = tail.position
+            if let prepareBehind = tail.prepareBehind, tail.position > prepareBehind { prepareNext(&tail) }
             lastTimestamp.store(time, ordering: .releasing)
             written.raise(to: tail.position)
         }
@@ -124,7 +138,7 @@ final class CommitLog: Sendable {
             if tail.position + (byteCount + RecordLayout.blankByteCount) > segment.end {
                 try write(batch, from: runStart, to: batch.entries[index].start, at: runOffset, segment)
                 try writeBlank(segment, at: tail.position)
-                tail = Tail(position: segment.end, segment: nil)
+                tail = Tail(position: segment.end, segment: nil, prepareBehind: nil)
                 _ = try currentSegment(&tail)
                 runStart = batch.entries[index].start
                 runOffset = tail.position
@@ -167,58 +181,82 @@ final class CommitLog: Sendable {
     private func currentSegment(_ tail: inout Tail) throws(SystemError) -> Segment {
         if let segment = tail.segment { return segment }
         let start = tail.position
-        let ready = prepared.withLock { slot in
-            let ready = slot
-            slot = nil
-            return ready
-        }
         let segment: Segment
         if let known = self.segment(at: start) {
             segment = known  // an append that failed got this far before
         } else {
-            if let ready, ready.start == start { segment = ready } else { segment = try makeFile(start, fill: false) }
+            if let ready = takePrepared(start) { segment = ready } else { segment = try makeFile(start, fill: false) }
             segments.withLock { $0.append(segment) }
         }
         tail.segment = segment
+        // A broker that takes little must not reserve a second file: a tenth of this one is soon enough.
+        tail.prepareBehind = segment.start + fileByteCount / 10
+        return segment
+    }
+
+    /// The prepared file that begins at `start`; waits for one that is being made, but not until it is filled.
+    /// `nil`: nobody makes it, and nobody will.
+    private func takePrepared(_ start: PhysicalOffset) -> Segment? {
+        let found: Segment?? = preparation.wait { state in
+            if state.making == start {
+                state.isHurried = true
+                return nil
+            }
+            if state.wanted == start { state.wanted = nil }
+            defer { state.ready = nil }
+            return .some(state.ready?.start == start ? state.ready : nil)
+        }
+        return found ?? nil
+    }
+
+    /// Asks the `prepare` thread for the file behind the present one.
+    private func prepareNext(_ tail: inout Tail) {
+        guard let end = tail.segment?.end else { return }
+        tail.prepareBehind = nil
         preparation.signal { state in
-            state.wanted = segment.end
+            state.wanted = end
             return true
         }
-        return segment
     }
 
     private func makeFile(_ start: PhysicalOffset, fill: Bool) throws(SystemError) -> Segment {
         let path = folder + "/" + Segment.name(start.rawValue)
         let file = try File(path, .create)
         try file.allocate(byteCount: fileByteCount)
-        if fill { try File(path, .direct).fillWithZeroes(byteCount: fileByteCount) }
+        if fill {
+            let preparation = self.preparation
+            try File(path, .direct).fillWithZeroes(byteCount: fileByteCount) {
+                preparation.withLock { !$0.isHurried && !$0.isStopping }
+            }
+        }
         try Directory.synchronize(folder)
         return try Segment(file, start: start, byteCount: fileByteCount)
     }
 
     /// Body of the `prepare` thread: makes the next file before it is needed.
-    /// - Parameter log: told about a file that could not be made; the append will try again itself.
+    /// - Parameter failed: told about a file that could not be made; the append will try again itself.
     func prepareFiles(failed: @Sendable (SystemError) -> Void) {
-        while true {
-            let wanted: PhysicalOffset?? = preparation.wait { state in
-                if state.isStopping { return .some(nil) }
-                guard let wanted = state.wanted else { return nil }
-                state.wanted = nil
-                return .some(wanted)
-            }
-            guard let start = wanted ?? nil else { return }
-            // A broker that takes little must not fill a second file with zeroes: wait until a tenth of this one is used.
-            while written.value + (fileByteCount - fileByteCount / 10) < start {
-                let isStopping = preparation.wait(milliseconds: 1000) { $0.isStopping ? true : nil }
-                if isStopping == true { return }
-            }
-            do throws(SystemError) {
-                let segment = try makeFile(start, fill: fillsFilesAhead)
-                prepared.withLock { $0 = segment }
-            } catch {
-                failed(error)
+        while let start = nextToPrepare() {
+            var made: Segment?
+            do throws(SystemError) { made = try makeFile(start, fill: fillsFilesAhead) } catch { failed(error) }
+            preparation.signal { [made] state in
+                state.making = nil
+                state.isHurried = false
+                state.ready = made
+                return true
             }
         }
+    }
+
+    private func nextToPrepare() -> PhysicalOffset? {
+        let next: PhysicalOffset?? = preparation.wait { state in
+            if state.isStopping { return .some(nil) }
+            guard let wanted = state.wanted else { return nil }
+            state.wanted = nil
+            state.making = wanted
+            return .some(wanted)
+        }
+        return next ?? nil
     }
 
     /// Ends ``prepareFiles(failed:)``.
@@ -231,9 +269,9 @@ final class CommitLog: Sendable {
 
     /// Removes a prepared file that was never used, so that a stopped store ends with the file that is written to.
     func dropPrepared() {
-        let segment = prepared.withLock { slot in
-            let segment = slot
-            slot = nil
+        let segment = preparation.withLock { state in
+            let segment = state.ready
+            state.ready = nil
             return segment
         }
         // Best effort: an unused file is valid and is found again at the next start.

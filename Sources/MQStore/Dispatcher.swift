@@ -149,15 +149,22 @@ struct DispatchWorker {
     private(set) var lastTimestamp: Int64?
     private var indexedTo: Int64
 
-    /// The queues of one topic that this worker has met.
+    /// The queues of one topic that this worker has met in this round.
     private final class TopicQueues {
         let name: String
         let isSchedule: Bool
-        var queues: [Int: (queue: ConsumeQueue, isTouched: Bool)] = [:]
+        /// Java's hash of `topic#`, with which every key of the index begins.
+        let keyPrefixHash: Int32
+        /// By queue id up to ``directMax``; others are looked up each time.
+        var queues: [ConsumeQueue?] = []
+        var touched: [Bool] = []
 
-        init(_ name: String) {
-            self.name = name
+        static let directMax = 4096
+
+        init(_ bytes: Span<UInt8>) {
+            name = bytes.toString()
             isSchedule = name == ScheduleTopic.name
+            keyPrefixHash = javaHashCode(bytes) &* 31 &+ 35
         }
     }
 
@@ -210,33 +217,38 @@ struct DispatchWorker {
         }
         if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset > indexedTo {
             let text = bytes.extracting(record.properties)
-            for key in facts.keys {
-                let hash = javaHashCode(text.extracting(key), from: javaHashCode([35].span, from: javaHashCode(topicBytes)))
+            for number in 0..<facts.keyCount {
                 try index.put(
-                    hash: hash, physicalOffset: record.physicalOffset,
-                    storeTimestamp: record.storeTimestamp.rawValue, now: record.storeTimestamp)
+                    hash: javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash),
+                    physicalOffset: record.physicalOffset, storeTimestamp: record.storeTimestamp.rawValue,
+                    now: record.storeTimestamp)
             }
         }
     }
 
     private mutating func topicQueues(_ name: Span<UInt8>) -> TopicQueues {
         if let topic = known[name] { return topic }
-        let topic = TopicQueues(name.toString())
+        let topic = TopicQueues(name)
         known.set(name, to: topic)
         return topic
     }
 
     private mutating func add(_ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int) {
-        let queue: ConsumeQueue
-        if let entry = topic.queues[queueID] {
-            queue = entry.queue
-        } else {
-            queue = queues.queue(topic.name, queueID)
-            topic.queues[queueID] = (queue, false)
+        guard queueID < TopicQueues.directMax else {
+            let queue = queues.queue(topic.name, queueID)
+            if queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
+            return
         }
-        guard queue.add(unit, at: offset), topic.queues[queueID]?.isTouched == false else { return }
-        topic.queues[queueID] = (queue, true)
-        touched.append(queue)
+        while topic.queues.count <= queueID {
+            topic.queues.append(nil)
+            topic.touched.append(false)
+        }
+        let queue = topic.queues[queueID] ?? queues.queue(topic.name, queueID)
+        if topic.queues[queueID] == nil { topic.queues[queueID] = queue }
+        if queue.add(unit, at: offset), !topic.touched[queueID] {
+            topic.touched[queueID] = true
+            touched.append(queue)
+        }
     }
 
     private func tagsCode(_ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {

@@ -7,8 +7,30 @@ struct PropertyFacts {
     private(set) var tagsHash: Int32 = 0
     /// DELAY, if it is a number.
     private(set) var delayLevel: Int64?
-    /// Where the keys to index lie: UNIQ_KEY, and every word of KEYS. At most ``keysMax``.
-    private(set) var keys: [Range<Int>] = []
+    /// Keys to index: UNIQ_KEY, and every word of KEYS. At most ``keysMax``.
+    private(set) var keyCount = 0
+    private var firstKey = 0..<0
+    private var secondKey = 0..<0
+    private var otherKeys: [Range<Int>] = []  // nearly always empty, and then it costs nothing
+
+    /// Where a key lies in the text.
+    func key(_ number: Int) -> Range<Int> {
+        switch number {
+        case 0: firstKey
+        case 1: secondKey
+        default: otherKeys[number - 2]
+        }
+    }
+
+    private mutating func addKey(_ key: Range<Int>) {
+        guard keyCount < Self.keysMax else { return }
+        switch keyCount {
+        case 0: firstKey = key
+        case 1: secondKey = key
+        default: otherKeys.append(key)
+        }
+        keyCount += 1
+    }
 
     /// More keys than a message is found by; one message must not fill an index file.
     static let keysMax = 64
@@ -21,7 +43,7 @@ struct PropertyFacts {
             case 4 where key.equals(PropertyName.keys): addWords(text, value)
             case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(text.extracting(value))
             case 8 where key.equals(PropertyName.uniqueKey):
-                if !value.isEmpty, keys.count < Self.keysMax { keys.append(value) }
+                if !value.isEmpty { addKey(value) }
             default: break
             }
             return true
@@ -32,7 +54,7 @@ struct PropertyFacts {
         var start = value.lowerBound
         for index in value.lowerBound...value.upperBound {
             guard index == value.upperBound || text[index] == 32 else { continue }
-            if index > start, keys.count < Self.keysMax { keys.append(start..<index) }
+            if index > start { addKey(start..<index) }
             start = index + 1
         }
     }

@@ -25,8 +25,9 @@ public struct StoreConfig: Sendable {
     public var delayLevels: [Int64] = []
     /// How much of the log's end counts as being in memory, bytes. `accessMessageInMemoryMaxRatio` of the memory.
     public var hotByteCount: Int64 = 1 << 30
-    /// Whether the next file is filled with zeroes before it is used: appends then never change the file's metadata.
-    public var fillsFilesAhead = true
+    /// Whether the next file is filled with zeroes before it is used: a sync then writes no metadata. With asynchronous
+    /// flush it would only double what the disk has to write. `nil`: as `isFlushSynchronous`.
+    public var fillsFilesAhead: Bool?
     /// Whether the thread that appended also syncs, instead of the flush thread. For measuring (decision 1).
     public var flushesOnLoop = false
 

@@ -167,7 +167,8 @@ public import MQBytes
 extension File {
     /// Writes zeroes over the first `byteCount` bytes, a multiple of 4096, in steps of 1 MiB. For a file opened with
     /// ``Mode/direct``, so that the page cache does not fill with them.
-    public func fillWithZeroes(byteCount: Int) throws(SystemError) {
+    /// - Parameter goesOn: asked before each step; `false` ends it early.
+    public func fillWithZeroes(byteCount: Int, while goesOn: () -> Bool = { true }) throws(SystemError) {
         let step = 1 << 20
         var memory: UnsafeMutableRawPointer?
         guard unsafe posix_memalign(&memory, 4096, step) == 0, let zeroes = unsafe memory else {
@@ -176,7 +177,7 @@ extension File {
         defer { unsafe free(zeroes) }
         unsafe memset(zeroes, 0, step)
         var offset = 0
-        while offset < byteCount {
+        while offset < byteCount, goesOn() {
             // SAFETY: the buffer has `step` bytes.
             let written = unsafe pwrite(descriptor, zeroes, min(step, byteCount - offset), off_t(offset))
             if written < 0 {

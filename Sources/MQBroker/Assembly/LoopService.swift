@@ -35,15 +35,30 @@ final class LoopService: RemotingService {
     func handle(
         _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
     ) {
-        let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
         do throws(Refusal) {
             switch RequestCode(rawValue: header.code) {
             case .sendMessageV2, .sendMessage, .sendBatchMessage:
                 try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
                 commits.commitIfLarge()
             case .pullMessage, .litePullMessage:
-                guard let pulls else { return reply.send(.notSupported(header.code)) }
+                guard let pulls else { return handleRest(header, frame, in: bytes, on: channel) }
                 try pulls.handle(header, in: bytes, on: channel)
+            default:
+                handleRest(header, frame, in: bytes, on: channel)
+            }
+        } catch {
+            channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(error.answer)
+        }
+    }
+
+    /// What is not sent or pulled: requests as values.
+    private func handleRest(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+    ) {
+        let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
+        do throws(Refusal) {
+            switch RequestCode(rawValue: header.code) {
+            case .pullMessage, .litePullMessage: reply.send(.notSupported(header.code))
             case .consumerSendMessageBack:
                 try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)
             case .queryMessage:

@@ -135,7 +135,7 @@ final class PullHandler {
                 .topicNotExist,
                 "topic[\(request.topic.string(in: bytes))] not exist, apply first please! \(Refusal.topicHelp)")
         }
-        guard route.config.perm.contains(.read) else {
+        guard route.isReadable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] pulling message is forbidden")
         }
         guard request.queueID >= 0, Int(request.queueID) < route.config.readQueueNums else {

@@ -15,7 +15,7 @@ final class SendCommit {
     private let store: MessageStore
     private let storeHost: MessageHost
     private let regionID: [UInt8]
-    private let isTraceOn: Bool
+    private let traceOn: StaticString
     private let flushTimeoutMilliseconds: Int64
     private let stats: BrokerStats
     private let loop: EventLoop
@@ -33,7 +33,7 @@ final class SendCommit {
         self.store = store
         storeHost = settings.storeHost
         regionID = settings.regionID
-        isTraceOn = settings.isTraceOn
+        traceOn = settings.isTraceOn ? "true" : "false"
         self.flushTimeoutMilliseconds = flushTimeoutMilliseconds
         self.stats = stats
         self.loop = loop
@@ -125,7 +125,7 @@ final class SendCommit {
                             host: storeHost, offset: PhysicalOffset(rawValue: entries[index].physicalOffset), to: &output)
                     }
                 }
-                writer.field("TRACE_ON", isTraceOn ? "true" : "false", to: &output)
+                writer.field("TRACE_ON", traceOn, to: &output)
                 writer.field("MSG_REGION", to: &output) { $0.append(regionID) }
                 writer.field("queueOffset", first.queueOffset, to: &output)
             }

@@ -23,12 +23,6 @@ final class SendHandler {
         var delayLevelCount: Int
     }
 
-    /// Topics only the broker itself writes to.
-    private static let forbidden: Set<String> = [
-        "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC", "TRANS_CHECK_MAX_TIME_TOPIC",
-        "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT",
-    ]
-
     private let settings: Settings
     private let topics: TopicTable
     private let groups: GroupTable
@@ -99,7 +93,7 @@ final class SendHandler {
         let name = bytes.extracting(request.topic.range)
         guard let route = lookup.route(name) else {
             let topic = request.topic.string(in: bytes)
-            if Self.forbidden.contains(topic) {
+            if TopicRoute.reserved.contains(topic) {
                 throw Refusal(.noPermission, "Sending message to topic[\(topic)] is forbidden.")
             }
             let config = try topics.createForSend(
@@ -108,10 +102,10 @@ final class SendHandler {
                 isUnit: false)
             return lookup.route(config)
         }
-        if Self.forbidden.contains(route.name) {
+        if route.isReserved {
             throw Refusal(.noPermission, "Sending message to topic[\(route.name)] is forbidden.")
         }
-        guard route.config.perm.contains(.write) else {
+        guard route.isWritable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] sending message is forbidden")
         }
         return route
