@@ -8,16 +8,17 @@ import MQSystem
 public import MQTransport
 
 /// Keeps the name servers informed: registers with all of them at once, every `registerNameServerPeriod`, when the
-/// topics change, and five seconds after a failure; takes the broker back at the stop. One thread decides and looks
+/// topics change, and soon after a failure; takes the broker back at the stop. One thread decides and looks
 /// names up; the connections live on a loop and stay open. A name server that is down delays no other.
 ///
 /// Source: `BrokerController.java` `registerBrokerAll`, `BrokerOuterAPI.java`, RocketMQ 5.3.
 public final class NameServerRegistrar: Sendable {
-    /// The least time between two registrations for changes: the first change goes out at once, because whoever sent
-    /// the first message to a topic may look for its route next; changes soon after it travel together.
+    /// The least time between two registrations: the first change travels at once, what follows it together.
     private static let gatherMilliseconds: Int64 = 100
-    /// When to try again after a failure or a lost connection.
-    private static let retryMilliseconds: Int64 = 5000
+    /// When to try again after a failure.
+    private static let retryMilliseconds: Int64 = 2000
+    /// When to try again after a lost connection: a name server that was only restarted is back by then.
+    private static let reconnectMilliseconds: Int64 = 1000
     /// The longest wait for answers at the stop.
     private static let goodbyeMilliseconds: Int64 = 3000
 
@@ -109,10 +110,10 @@ public final class NameServerRegistrar: Sendable {
         }
     }
 
-    private func connectionLost() { bringForward() }
+    private func connectionLost() { bringForward(to: Self.reconnectMilliseconds) }
 
-    private func bringForward() {
-        let due = Self.now() + Self.retryMilliseconds
+    private func bringForward(to milliseconds: Int64) {
+        let due = Self.now() + milliseconds
         state.signal { state in
             guard due < state.due else { return false }
             state.due = due
@@ -126,7 +127,7 @@ public final class NameServerRegistrar: Sendable {
     private enum Step { case stop, change, lookAgain }
 
     private func run() {
-        var last = Self.now() - Self.gatherMilliseconds
+        var last: Int64 = 0
         while true {
             let left = max(0, state.withLock { $0.due } - Self.now())
             let step: Step? = state.wait(milliseconds: left) { state in
@@ -140,8 +141,8 @@ public final class NameServerRegistrar: Sendable {
             case .stop: return
             case .lookAgain: continue
             case .change:
-                let wait = last + Self.gatherMilliseconds - Self.now()
-                if wait > 0 { _ = state.wait(milliseconds: wait) { $0.isStopping ? true : nil } }
+                let rest = last + Self.gatherMilliseconds - Self.now()
+                if rest > 0 { _ = state.wait(milliseconds: rest) { $0.isStopping ? true : nil } }
             case nil: break
             }
             last = Self.now()
@@ -246,7 +247,7 @@ public final class NameServerRegistrar: Sendable {
     private func takeOrder(_ body: [UInt8]) {
         guard !body.isEmpty else { return }
         do throws(BodyError) {
-            topics.updateOrder(Set(try KVTable(parsing: body).table.keys))
+            topics.markOrdered(try KVTable(parsing: body).table.keys)
         } catch {
             log.warn("order configuration unreadable", ["reason": error.description])
         }
@@ -264,7 +265,7 @@ public final class NameServerRegistrar: Sendable {
             if before != outcome { log.info("registered", ["nameServer": server]) }
         case .failed(let reason):
             if before != outcome { log.warn("registration failed", ["nameServer": server, "reason": reason]) }
-            bringForward()
+            bringForward(to: Self.retryMilliseconds)
         }
     }
 
