@@ -16,6 +16,7 @@ public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// The answer.
     public var answer: RemotingCommand { RemotingCommand(code, remark: remark) }
 
+    /// Both, in one line.
     public var description: String { "\(code): \(remark)" }
 
     /// Behind remarks about topics that do not exist. Source: `FAQUrl.java`, RocketMQ 5.3.

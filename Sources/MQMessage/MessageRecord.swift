@@ -116,10 +116,12 @@ public struct MessageRecord: Sendable {
 public struct RecordHead: Sendable {
     public var queueID: Int32
     public var flag: Int32
-    public var sysFlag: SysFlag
+    /// The address bits always say what the addresses are, whatever the sender put there: a record whose head is
+    /// longer than its flags say could not be read back.
+    public let sysFlag: SysFlag
     public var bornTimestamp: Timestamp
-    public var bornHost: MessageHost
-    public var storeHost: MessageHost
+    public let bornHost: MessageHost
+    public let storeHost: MessageHost
     public var reconsumeTimes: Int32
     public var preparedTransactionOffset: Int64
 

@@ -10,15 +10,28 @@ import MQTransport
 ///
 /// Source: `AdminBrokerProcessor.java` `prepareRuntimeInfo`, RocketMQ 5.3.
 extension ControlService {
-    /// `UPDATE_BROKER_CONFIG` (25).
-    func updateConfig(_ request: RemotingCommand, from channel: RemotingChannel) throws(Refusal) -> RemotingCommand {
+    /// `UPDATE_BROKER_CONFIG` (25). Counts at once; answered when the broker's file says it too.
+    func updateConfig(
+        _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
+    ) throws(Refusal) -> RemotingCommand? {
         let changes = try config.update(String(decoding: request.body, as: UTF8.self))
         for change in changes {
             log.info(
                 "configuration changed",
                 ["key": change.key, "old": change.old, "new": change.new, "by": channel.connection.peer.description])
         }
-        return RemotingCommand(.success)
+        guard !changes.isEmpty, let path = config.filePath else { return RemotingCommand(.success) }
+        let isTaken = files.execute { [log] in
+            do throws(SystemError) {
+                try ConfigFileUpdate.apply(changes, to: path)
+                reply.send(RemotingCommand(.success))
+            } catch {
+                log.error("cannot write the configuration", ["path": path, "reason": error.description])
+                reply.send(RemotingCommand(.systemError, remark: "it counts until the broker stops, but: \(error)"))
+            }
+        }
+        guard isTaken else { throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while") }
+        return nil
     }
 
     /// `GET_BROKER_RUNTIME_INFO` (28).

@@ -150,7 +150,8 @@ enum TopicAttributes {
                 continue
             }
             guard parts.count == 2, isAllowed(parts[1], for: key) else {
-                throw Refusal(.systemError, "value of \(key) is not supported: \(parts.dropFirst().joined().prefix(64))")
+                let value = parts.dropFirst().joined().prefix(64)
+                throw Refusal(.systemError, "value of \(key) is not supported: \(value)")
             }
             attributes[key] = parts[1]
         }

@@ -143,7 +143,7 @@ public final class ControlService: Sendable {
         case .getAllSubscriptionGroupConfig: return RemotingCommand(.success, body: groups.wrapper().encoded())
         case .getSubscriptionGroupConfig: return try groupConfig(request)
         case .getConsumeStats: return try consumeStats(request, reply: reply)
-        case .updateBrokerConfig: return try updateConfig(request, from: channel)
+        case .updateBrokerConfig: return try updateConfig(request, from: channel, reply: reply)
         case .getBrokerConfig:
             let version = config.version.json.text()
             return RemotingCommand(.success, ["version": version], body: Array(config.listing.utf8))
@@ -216,7 +216,8 @@ extension RemotingCommand {
             return fallback
         }
         guard let value = Int64(text), range.contains(value) else {
-            throw Refusal(.invalidParameter, "the custom field <\(name)> is not a number in \(range): \(text.prefix(64))")
+            let reason = "the custom field <\(name)> is not a number in \(range): \(text.prefix(64))"
+            throw Refusal(.invalidParameter, reason)
         }
         return value
     }

@@ -28,7 +28,9 @@ extension ClientTable {
         defer { if hasChanged { stamp.add(1, ordering: .releasing) } }
         return try state.withLock { state throws(Refusal) in
             var membership = Membership()
-            state.channels[member.connectionID] = channel
+            if state.connections[member.connectionID] == nil {
+                state.connections[member.connectionID] = Presence(channel: channel)
+            }
             for group in heartbeat.producerGroups {
                 try state.addProducer(member, to: group, limits)
             }
@@ -61,10 +63,9 @@ extension ClientTable {
     /// A connection is gone, and its members with it. Loop of `channel` only.
     func closed(_ channel: RemotingChannel) -> Membership {
         let id = channel.connection.id
-        guard state.withLock({ $0.channels[id] != nil }) else { return Membership() }
         return change { state in
-            state.channels[id] = nil
-            return state.removeMembers { $0.connectionID == id }
+            guard let presence = state.connections.removeValue(forKey: id) else { return [] }
+            return presence.memberships.filter { state.remove($0, of: id) && $0.isConsumer }.map(\.group)
         }
     }
 
@@ -80,7 +81,7 @@ extension ClientTable {
                 return true
             }
             silent = connections.compactMap { id in
-                state.channels[id].map { Target(connectionID: id, loop: $0.connection.loop) }
+                state.connections[id].map { Target(connectionID: id, loop: $0.channel.connection.loop) }
             }
             return groups
         }
@@ -91,7 +92,7 @@ extension ClientTable {
     func close(_ targets: [Target], because reason: String) {
         for target in targets {
             target.loop.execute { [self] in
-                state.withLock { $0.channels[target.connectionID] }?.connection.close(reason)
+                state.withLock { $0.connections[target.connectionID] }?.channel.connection.close(reason)
             }
         }
     }
@@ -113,11 +114,20 @@ extension ClientTable.State {
     typealias Member = ClientTable.Member
 
     mutating func addProducer(_ member: Member, to group: String, _ limits: BrokerLimits) throws(Refusal) {
-        if producers[group]?[member.clientID] == nil {
+        if let known = producers[group]?[member.clientID] {
+            forget(known, in: group, isConsumer: false)  // it may have come over another connection
+        } else {
             try admit(limits)
             memberCount += 1
         }
         producers[group, default: [:]][member.clientID] = member
+        note(member, in: group, isConsumer: false)
+    }
+
+    /// So that the connection's end finds its members.
+    private mutating func note(_ member: Member, in group: String, isConsumer: Bool) {
+        connections[member.connectionID]?.memberships.insert(
+            ClientTable.MemberKey(clientID: member.clientID, group: group, isConsumer: isConsumer))
     }
 
     /// Whether anything is other than before that pulls see, and whether the group must be told.
@@ -142,8 +152,13 @@ extension ClientTable.State {
             throw Refusal(.systemBusy, "the subscriptions of all groups take more than this broker keeps")
         }
         subscriptionByteCount += group.byteCount - before
-        if known == nil { memberCount += 1 }
+        if let known {
+            forget(known, in: data.groupName, isConsumer: true)  // it may have come over another connection
+        } else {
+            memberCount += 1
+        }
         consumers[data.groupName] = group
+        note(member, in: data.groupName, isConsumer: true)
         return (isNew || isOtherKind || subscriptions.isVisible, isNew || subscriptions.mustTell)
     }
 
@@ -160,14 +175,32 @@ extension ClientTable.State {
         return true
     }
 
+    private mutating func forget(_ member: Member, in group: String, isConsumer: Bool) {
+        connections[member.connectionID]?.memberships.remove(
+            ClientTable.MemberKey(clientID: member.clientID, group: group, isConsumer: isConsumer))
+    }
+
+    /// Removes a member if it still came over connection `id`.
+    mutating func remove(_ key: ClientTable.MemberKey, of id: UInt64) -> Bool {
+        if key.isConsumer {
+            guard consumers[key.group]?.members[key.clientID]?.connectionID == id else { return false }
+            return removeConsumer(key.clientID, from: key.group)
+        }
+        guard producers[key.group]?[key.clientID]?.connectionID == id else { return false }
+        removeProducer(key.clientID, from: key.group)
+        return true
+    }
+
     mutating func removeProducer(_ clientID: String, from group: String) {
-        guard producers[group]?.removeValue(forKey: clientID) != nil else { return }
+        guard let member = producers[group]?.removeValue(forKey: clientID) else { return }
+        forget(member, in: group, isConsumer: false)
         memberCount -= 1
         if producers[group]?.isEmpty == true { producers[group] = nil }
     }
 
     mutating func removeConsumer(_ clientID: String, from group: String) -> Bool {
-        guard consumers[group]?.members.removeValue(forKey: clientID) != nil else { return false }
+        guard let member = consumers[group]?.members.removeValue(forKey: clientID) else { return false }
+        forget(member, in: group, isConsumer: true)
         memberCount -= 1
         if consumers[group]?.members.isEmpty == true {
             subscriptionByteCount -= consumers.removeValue(forKey: group)?.byteCount ?? 0
@@ -195,8 +228,8 @@ extension ClientTable.State {
     func targets(of group: String) -> [ClientTable.Target] {
         guard let found = consumers[group], found.messageModel == .clustering else { return [] }
         return found.members.values.compactMap { member in
-            channels[member.connectionID].map {
-                ClientTable.Target(connectionID: member.connectionID, loop: $0.connection.loop)
+            connections[member.connectionID].map {
+                ClientTable.Target(connectionID: member.connectionID, loop: $0.channel.connection.loop)
             }
         }
     }

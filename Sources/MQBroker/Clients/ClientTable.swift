@@ -58,11 +58,24 @@ public final class ClientTable: Sendable {
         var byteCount = 0
     }
 
+    /// A connection that members came over.
+    struct Presence {
+        /// Used on its own loop only.
+        let channel: RemotingChannel
+        var memberships: Set<MemberKey> = []
+    }
+
+    /// One client in one group.
+    struct MemberKey: Hashable {
+        let clientID: String
+        let group: String
+        let isConsumer: Bool
+    }
+
     struct State {
         var producers: [String: [String: Member]] = [:]
         var consumers: [String: ConsumerGroup] = [:]
-        /// Connections that any member came over. Used on a channel's own loop only.
-        var channels: [UInt64: RemotingChannel] = [:]
+        var connections: [UInt64: Presence] = [:]
         var memberCount = 0
         /// About what all groups' subscriptions take in memory.
         var subscriptionByteCount = 0
@@ -125,7 +138,7 @@ public final class ClientTable: Sendable {
         for target in targets {
             target.loop.execute { [self] in
                 // Looked up again on its loop: it may have closed meanwhile.
-                let channel = state.withLock { $0.channels[target.connectionID] }
+                let channel = state.withLock { $0.connections[target.connectionID]?.channel }
                 guard let channel, channel.connection.isOpen else { return }
                 channel.send(command)
             }

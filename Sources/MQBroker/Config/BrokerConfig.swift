@@ -57,6 +57,7 @@ public struct BrokerConfig: Sendable {
 
 /// A configuration that a broker does not start with; `description` is the sentence to print.
 public struct BrokerConfigError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The sentence.
     public let description: String
 
     init(_ description: String) { self.description = description }

@@ -27,6 +27,7 @@ public final class ConfigFiles: Sendable {
 
     private struct State {
         var tables: [String: Table] = [:]
+        var jobs: [@Sendable () -> Void] = []
         var isStopping = false
     }
 
@@ -99,6 +100,19 @@ public final class ConfigFiles: Sendable {
         }
     }
 
+    /// Runs `job` on the files' thread, in the order of the calls: for other files that must not be written twice at once.
+    /// - Returns: `false` when a thousand wait already.
+    func execute(_ job: @escaping @Sendable () -> Void) -> Bool {
+        var isTaken = false
+        state.signal { state in
+            guard state.jobs.count < 1000, !state.isStopping else { return false }
+            state.jobs.append(job)
+            isTaken = true
+            return true
+        }
+        return isTaken
+    }
+
     /// Starts the thread.
     public func start() {
         thread.withLock { thread in
@@ -128,8 +142,13 @@ public final class ConfigFiles: Sendable {
             let next = state.withLock { $0.tables.values.map(\.due).min() } ?? .max
             let isStopping: Bool? = state.wait(milliseconds: next == .max ? nil : max(1, next - now)) { state in
                 if state.isStopping { return true }
-                return state.tables.values.contains { $0.isWanted } ? false : nil
+                return !state.jobs.isEmpty || state.tables.values.contains { $0.isWanted } ? false : nil
             }
+            let jobs = state.withLock { state in
+                defer { state.jobs = [] }
+                return state.jobs
+            }
+            for job in jobs { job() }
             writeDue(all: isStopping == true)
             if isStopping == true { return }
         }
@@ -195,5 +214,6 @@ public struct ConfigFileError: Error, Equatable, Sendable, CustomStringConvertib
     /// What is wrong with it.
     public let reason: String
 
+    /// Both, in one line.
     public var description: String { "\(path) \(reason)" }
 }

@@ -35,6 +35,12 @@ public final class LiveConfig: Sendable {
     /// All keys as `key=value` lines: answer of code 26.
     public var listing: String { state.withLock { $0.values }.listing() }
 
+    /// The file it was read from, if there is one.
+    var filePath: String? {
+        let path = state.withLock { $0.values.text("brokerConfigPath") } ?? ""
+        return path.isEmpty ? nil : path
+    }
+
     /// Corrects what is known only when the doors are open, such as the port that was chosen. Before anybody is told.
     public func adjust(_ body: (inout BrokerConfig) -> Void) { state.withLock { body(&$0.config) } }
 
@@ -42,7 +48,9 @@ public final class LiveConfig: Sendable {
     /// - Returns: what has changed.
     /// - Throws: `noPermission` for keys that keep the configuration safe; `systemError` for what is not allowed.
     func update(_ text: String) throws(Refusal) -> [ConfigValues.Change] {
-        guard let properties = try? PropertiesText.parse(text) else { throw Refusal(.systemError, "string2Properties error") }
+        guard let properties = try? PropertiesText.parse(text) else {
+            throw Refusal(.systemError, "string2Properties error")
+        }
         for property in properties where Self.blackList.contains(property.key) {
             throw Refusal(.noPermission, "Can not update config in black list.")
         }

@@ -34,12 +34,10 @@ public final class GroupTable: Sendable {
         _ config: LiveConfig, stored: JSON? = nil, log: Log = .silent,
         clock: WallClock = .system
     ) throws(BodyError) {
-        var table = SubscriptionGroupWrapper(dataVersion: DataVersion(timestamp: clock.now), subscriptionGroupTable: [:])
+        let version = DataVersion(timestamp: clock.now)
+        var table = SubscriptionGroupWrapper(dataVersion: version, subscriptionGroupTable: [:])
         for name in Self.systemGroups {
-            var group = SubscriptionGroupConfig(groupName: name)
-            // Source: the tools of RocketMQ may consume in broadcasting mode, as `init` sets it for the CID_ONS groups.
-            group.consumeBroadcastEnable = true
-            table.subscriptionGroupTable[name] = group
+            table.subscriptionGroupTable[name] = SubscriptionGroupConfig(groupName: name)
         }
         if let stored {
             let read = try SubscriptionGroupWrapper(json: stored)

@@ -7,16 +7,18 @@ import MQRemoting
 import MQSystem
 public import MQTransport
 
-/// Keeps the name servers informed: registers with all of them at once, every `registerNameServerPeriod`, soon after
-/// the topics change, and five seconds after a failure; takes the broker back at the stop. One thread decides and looks
+/// Keeps the name servers informed: registers with all of them at once, every `registerNameServerPeriod`, when the
+/// topics change, and soon after a failure; takes the broker back at the stop. One thread decides and looks
 /// names up; the connections live on a loop and stay open. A name server that is down delays no other.
 ///
 /// Source: `BrokerController.java` `registerBrokerAll`, `BrokerOuterAPI.java`, RocketMQ 5.3.
 public final class NameServerRegistrar: Sendable {
-    /// Changes within this time travel together.
+    /// The least time between two registrations: the first change travels at once, what follows it together.
     private static let gatherMilliseconds: Int64 = 100
-    /// When to try again after a failure or a lost connection.
-    private static let retryMilliseconds: Int64 = 5000
+    /// When to try again after a failure.
+    private static let retryMilliseconds: Int64 = 2000
+    /// When to try again after a lost connection: a name server that was only restarted is back by then.
+    private static let reconnectMilliseconds: Int64 = 1000
     /// The longest wait for answers at the stop.
     private static let goodbyeMilliseconds: Int64 = 3000
 
@@ -108,10 +110,10 @@ public final class NameServerRegistrar: Sendable {
         }
     }
 
-    private func connectionLost() { bringForward() }
+    private func connectionLost() { bringForward(to: Self.reconnectMilliseconds) }
 
-    private func bringForward() {
-        let due = Self.now() + Self.retryMilliseconds
+    private func bringForward(to milliseconds: Int64) {
+        let due = Self.now() + milliseconds
         state.signal { state in
             guard due < state.due else { return false }
             state.due = due
@@ -125,6 +127,7 @@ public final class NameServerRegistrar: Sendable {
     private enum Step { case stop, change, lookAgain }
 
     private func run() {
+        var last: Int64 = 0
         while true {
             let left = max(0, state.withLock { $0.due } - Self.now())
             let step: Step? = state.wait(milliseconds: left) { state in
@@ -137,10 +140,13 @@ public final class NameServerRegistrar: Sendable {
             switch step {
             case .stop: return
             case .lookAgain: continue
-            case .change: _ = state.wait(milliseconds: Self.gatherMilliseconds) { $0.isStopping ? true : nil }
+            case .change:
+                let rest = last + Self.gatherMilliseconds - Self.now()
+                if rest > 0 { _ = state.wait(milliseconds: rest) { $0.isStopping ? true : nil } }
             case nil: break
             }
-            let next = Self.now() + config.current.registration.periodMilliseconds
+            last = Self.now()
+            let next = last + config.current.registration.periodMilliseconds
             state.withLock { state in
                 state.isWanted = false
                 state.due = next
@@ -241,7 +247,7 @@ public final class NameServerRegistrar: Sendable {
     private func takeOrder(_ body: [UInt8]) {
         guard !body.isEmpty else { return }
         do throws(BodyError) {
-            topics.updateOrder(Set(try KVTable(parsing: body).table.keys))
+            topics.markOrdered(try KVTable(parsing: body).table.keys)
         } catch {
             log.warn("order configuration unreadable", ["reason": error.description])
         }
@@ -259,7 +265,7 @@ public final class NameServerRegistrar: Sendable {
             if before != outcome { log.info("registered", ["nameServer": server]) }
         case .failed(let reason):
             if before != outcome { log.warn("registration failed", ["nameServer": server, "reason": reason]) }
-            bringForward()
+            bringForward(to: Self.retryMilliseconds)
         }
     }
 

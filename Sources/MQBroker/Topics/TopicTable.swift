@@ -128,11 +128,12 @@ public final class TopicTable: Sendable {
         return wasThere
     }
 
-    /// Marks the topics that the name servers keep an order for, and only those.
-    func updateOrder(_ ordered: Set<String>) {
+    /// Marks the topics that the name servers keep an order for. Others are left alone: an administrator may have
+    /// marked them. Source: `TopicConfigManager.java` `updateOrderTopicConfig`.
+    func markOrdered(_ names: some Sequence<String>) {
         let hasChanged = state.withLock { state in
-            let wrong = state.topics.values.filter { $0.order != ordered.contains($0.topicName) }
-            for topic in wrong { state.topics[topic.topicName]?.order.toggle() }
+            let wrong = names.filter { state.topics[$0]?.order == false }
+            for name in wrong { state.topics[name]?.order = true }
             if !wrong.isEmpty { state.dataVersion.advance(now: clock.now) }
             return !wrong.isEmpty
         }
@@ -162,7 +163,7 @@ public final class TopicTable: Sendable {
             pattern.perm = [.read, .write]
         }
         guard pattern.perm.contains(.inherit) else { throw Self.missing(topic) }
-        let queues = min(max(queueCount, 0), pattern.writeQueueNums, settings.limits.queuesPerTopicMax)
+        let queues = min(max(queueCount, 1), pattern.writeQueueNums, settings.limits.queuesPerTopicMax)
         let made = TopicConfig(
             topicName: topic, readQueueNums: queues, writeQueueNums: queues, perm: pattern.perm.subtracting(.inherit),
             topicFilterType: pattern.topicFilterType, topicSysFlag: isUnit ? 1 : 0)
@@ -171,7 +172,9 @@ public final class TopicTable: Sendable {
 
     /// The group's retry topic, made if there is none yet.
     @discardableResult
-    public func createRetryTopic(group: String, queueCount: Int = 1, isUnit: Bool = false) throws(Refusal) -> TopicConfig {
+    public func createRetryTopic(
+        group: String, queueCount: Int = 1, isUnit: Bool = false
+    ) throws(Refusal) -> TopicConfig {
         let name = NameRules.retryPrefix.description + group
         return try create(
             TopicConfig(topicName: name, readQueueNums: queueCount, writeQueueNums: queueCount), isUnitSub: isUnit)
@@ -202,7 +205,8 @@ public final class TopicTable: Sendable {
         if isNew {
             changed()
             log.info(
-                "topic created", ["topic": topic.topicName, "queues": String(topic.writeQueueNums), "for": remoteAddress])
+                "topic created",
+                ["topic": topic.topicName, "queues": String(topic.writeQueueNums), "for": remoteAddress])
         }
         return topic
     }
