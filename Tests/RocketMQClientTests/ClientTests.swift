@@ -104,6 +104,22 @@ import Testing
         cluster.stop()
     }
 
+    @Test func `no call waits for ever when its link is shut down meanwhile`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1])
+        for _ in 0..<20 {
+            let link = try ClusterLink(options(cluster))
+            link.start()
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<20 {
+                    group.addTask { _ = try? await link.fetchRoute(of: "t") }
+                    group.addTask { try? await link.tell(RemotingCommand(.heartBeat), to: cluster.address) }
+                }
+                group.addTask { await link.shutdown() }
+            }
+        }
+        cluster.stop()
+    }
+
     @Test func `many tasks send at once`() async throws {
         let cluster = try FakeCluster(topics: ["t": 4])
         let producer = try await producer(cluster)
