@@ -99,13 +99,19 @@ public final class Broker: Sendable {
         limits.idleSeconds = identity.idleSeconds
         var ports = [(port: identity.listenPort, isFast: false)]
         if let fast = identity.fastPort { ports.append((fast, true)) }
-        return try BrokerStartError.wrap {
-            try ports.map { port, isFast in
+        return try ports.map { port, isFast throws(BrokerStartError) in
+            do throws(SystemError) {
                 let address = try SocketAddress.resolve(host: identity.bindAddress, port: port)
                 return try RemotingServer(address, loops: loops, limits: limits, log: log) { loop in
                     let index = loops.firstIndex { $0 === loop } ?? 0
                     return isFast ? parts[index].fast : parts[index].main
                 }
+            } catch {
+                guard error.isAddressInUse else { throw BrokerStartError("cannot \(error)") }
+                let what = isFast ? "two below listenPort" : "listenPort"
+                throw BrokerStartError(
+                    "port \(port) (\(what)) on \(identity.bindAddress) is in use: another broker may be running, or set "
+                        + "another listenPort")
             }
         }
     }
