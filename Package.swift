@@ -36,6 +36,9 @@ func tests(_ name: String, uses: [String], exclude: [String] = []) -> Target {
         exclude: exclude, swiftSettings: settings)
 }
 
+/// What the tests of several modules share, in Tests/<name>.
+func testSupport(_ name: String) -> Target { .target(name: name, path: "Tests/\(name)", swiftSettings: settings) }
+
 let package = Package(
     name: "apus",
     products: [
@@ -79,22 +82,23 @@ let package = Package(
         main("ExampleMain", uses: ["RocketMQClient"]),
         main("ApusMain", uses: ["MQNameServer", "MQBroker"]),
         // Tests.
+        testSupport("MQTestKit"),
         tests("MQBaseTests", uses: ["MQBase"]),
         tests("MQBytesTests", uses: ["MQBytes"]),
         tests("MQObserveTests", uses: ["MQObserve"]),
         tests("MQSystemTests", uses: ["MQSystem"]),
         tests("MQTransportTests", uses: ["MQTransport"]),
         tests("MQCompressionTests", uses: ["MQCompression"]),
-        tests("MQJSONTests", uses: ["MQJSON"]),
+        tests("MQJSONTests", uses: ["MQJSON", "MQTestKit"]),
         tests("MQMessageTests", uses: ["MQMessage"]),
-        tests("MQProtocolTests", uses: ["MQProtocol"]),
+        tests("MQProtocolTests", uses: ["MQProtocol", "MQTestKit"]),
         tests("MQFilterTests", uses: ["MQFilter"]),
         tests("MQRemotingTests", uses: ["MQRemoting"]),
-        tests("MQStoreTests", uses: ["MQStore"]),
-        tests("MQConfigTests", uses: ["MQConfig"]),
-        tests("MQNameServerTests", uses: ["MQNameServer"]),
-        tests("MQBrokerTests", uses: ["MQBroker", "MQNameServer"]),
-        tests("RocketMQClientTests", uses: ["RocketMQClient"]),
+        tests("MQStoreTests", uses: ["MQStore", "MQTestKit"]),
+        tests("MQConfigTests", uses: ["MQConfig", "MQTestKit"]),
+        tests("MQNameServerTests", uses: ["MQNameServer", "MQTestKit"]),
+        tests("MQBrokerTests", uses: ["MQBroker", "MQNameServer", "MQTestKit"]),
+        tests("RocketMQClientTests", uses: ["RocketMQClient", "MQTestKit"]),
         tests("MQAdminTests", uses: ["MQAdmin"]),
         tests("IntegrationTests", uses: ["MQAdmin"]),
         tests("InteropTests", uses: [], exclude: ["python"]),

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -29,6 +30,11 @@ ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset) {
 }
 
 void mq_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+void mq_nice_thread(int nice) {
+    // On Linux a nice value belongs to a thread.
+    if (nice) setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+}
 
 int mq_lock_file(int fd) {
     // Java's FileChannel.tryLock(0, 1, false) is a POSIX record lock on the first byte.

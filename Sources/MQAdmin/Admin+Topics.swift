@@ -48,6 +48,29 @@ extension Admin {
         try await link.ask(request, at: address, timeout: .seconds(5))
     }
 
+    /// Waits, at most a second, until a name server gives the topic's new route: brokers tell them soon, not at once, and
+    /// whoever made a topic wants to use it.
+    func waitForRoute(of topic: TopicConfig, at addresses: [String]) async {
+        for _ in 0..<20 {
+            let route: TopicRouteData?
+            do throws(ClientError) {
+                route = try await link.fetchRoute(of: topic.topicName)
+            } catch {
+                return  // the topic is made all the same, and its route comes with the next registration
+            }
+            let isKnown = addresses.allSatisfy { address in
+                let names =
+                    route?.brokerDatas.filter { $0.brokerAddrs.values.contains(address) }.map(\.brokerName) ?? []
+                return route?.queueDatas.contains { queue in
+                    names.contains(queue.brokerName) && queue.writeQueueNums == topic.writeQueueNums
+                        && queue.readQueueNums == topic.readQueueNums && queue.perm == topic.perm
+                } ?? false
+            }
+            if isKnown { return }
+            do { try await Task.sleep(for: .milliseconds(50)) } catch { return }
+        }
+    }
+
     /// Says at all name servers that a topic's queues are in a fixed order: `broker-a:8;broker-b:8`.
     public func setOrder(_ order: String, ofTopic topic: String) async throws(ClientError) {
         try await askAllNameServers(

@@ -32,7 +32,8 @@ public struct Admin: Sendable {
 
     /// All clusters and brokers.
     public func clusterInfo() async throws(ClientError) -> ClusterInfo {
-        try link.body(ClusterInfo.self, of: try await askNameServer(RemotingCommand(.getBrokerClusterInfo)), from: "name server")
+        try link.body(
+            ClusterInfo.self, of: try await askNameServer(RemotingCommand(.getBrokerClusterInfo)), from: "name server")
     }
 
     /// The brokers of a cluster, by name.
@@ -80,8 +81,9 @@ public struct Admin: Sendable {
     /// The address to ask about a topic: a master of its route, any broker of it if there is none.
     func anyBroker(of topic: String) async throws(ClientError) -> String {
         let brokers = try await link.route(of: topic).brokerDatas.shuffled()
-        guard let address = brokers.compactMap({ $0.brokerAddrs[0] }).first
-            ?? brokers.compactMap({ $0.anyAddress }).first
+        guard
+            let address = brokers.compactMap({ $0.brokerAddrs[0] }).first
+                ?? brokers.compactMap({ $0.anyAddress }).first
         else { throw .topicNotFound(topic) }
         return address
     }

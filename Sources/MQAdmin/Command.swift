@@ -1,4 +1,3 @@
-
 /// One command of mqadmin.
 public struct Command: Sendable {
     /// As it is typed, in any case.

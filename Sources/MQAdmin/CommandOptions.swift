@@ -100,7 +100,9 @@ public struct CommandArguments: Equatable, Sendable {
     /// - Throws: `invalid` if it is none.
     public func integer(_ short: String) throws(ClientError) -> Int64? {
         guard let text = values[short] else { return nil }
-        guard let number = Int64(text), number >= 0 else { throw .invalid("option -\(short) expects a number, not \(text)") }
+        guard let number = Int64(text), number >= 0 else {
+            throw .invalid("option -\(short) expects a number, not \(text)")
+        }
         return number
     }
 
@@ -108,7 +110,9 @@ public struct CommandArguments: Equatable, Sendable {
     /// - Throws: `invalid` if it is neither.
     public func bool(_ short: String) throws(ClientError) -> Bool? {
         guard let text = values[short]?.lowercased() else { return nil }
-        guard text == "true" || text == "false" else { throw .invalid("option -\(short) expects true or false, not \(text)") }
+        guard text == "true" || text == "false" else {
+            throw .invalid("option -\(short) expects true or false, not \(text)")
+        }
         return text == "true"
     }
 }

@@ -8,7 +8,8 @@ public struct CommandTable: Sendable {
 
     /// The commands of this release.
     public static let standard = CommandTable(
-        commands: topicCommands + groupCommands + connectionCommands + brokerCommands + clusterCommands + messageCommands)
+        commands: topicCommands + groupCommands + connectionCommands + brokerCommands + clusterCommands
+            + messageCommands)
 
     /// The command called `name`, in any case.
     public func command(_ name: String) -> Command? {

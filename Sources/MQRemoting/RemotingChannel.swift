@@ -29,6 +29,8 @@ public final class RemotingChannel: ConnectionHandler {
     private let scratch: HeaderScratch
     private var pending: [Int32: Pending] = [:]
     private var nextOpaque: Int32 = 0
+    /// What every ``Reply`` of this channel holds; it holds the channel in turn, until the channel closes.
+    private var replies: LoopBound<RemotingChannel>?
 
     private struct Pending {
         let timer: TimerToken
@@ -76,6 +78,7 @@ public final class RemotingChannel: ConnectionHandler {
     }
 
     public func closed(_ connection: Connection, because reason: CloseReason) {
+        replies = nil
         let waiting = pending
         pending = [:]
         for (_, entry) in waiting {
@@ -117,19 +120,22 @@ public final class RemotingChannel: ConnectionHandler {
         entry.done(.success(response))
     }
 
-    /// Where the answer to a request goes.
-    public func reply(to opaque: Int32, isOneWay: Bool) -> Reply { Reply(self, opaque: opaque, isOneWay: isOneWay) }
+    /// Where the answer to a request goes. Loop only.
+    public func reply(to opaque: Int32, isOneWay: Bool) -> Reply {
+        let channel = replies ?? LoopBound(self, on: connection.loop)
+        if connection.isOpen { replies = channel }
+        return Reply(channel, opaque: opaque, isOneWay: isOneWay)
+    }
 }
 
 /// Where the answer to one request goes; may be carried to another thread.
-public struct Reply: @unchecked Sendable {
-    // @unchecked: `channel` is touched on its own loop only.
-    private let channel: RemotingChannel
+public struct Reply: Sendable {
+    private let channel: LoopBound<RemotingChannel>
     /// The request's number, which the answer must carry.
     public let opaque: Int32
     private let isOneWay: Bool
 
-    init(_ channel: RemotingChannel, opaque: Int32, isOneWay: Bool) {
+    init(_ channel: LoopBound<RemotingChannel>, opaque: Int32, isOneWay: Bool) {
         self.channel = channel
         self.opaque = opaque
         self.isOneWay = isOneWay
@@ -141,11 +147,10 @@ public struct Reply: @unchecked Sendable {
         var response = response
         response.opaque = opaque
         response.flag |= 1
-        let loop = channel.connection.loop
-        if loop.isOnLoop {
-            channel.send(response)
+        if channel.loop.isOnLoop {
+            channel.value.send(response)
         } else {
-            loop.execute { [self, response] in channel.send(response) }
+            channel.execute { [response] in $0.send(response) }
         }
     }
 }

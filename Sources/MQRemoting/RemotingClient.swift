@@ -5,28 +5,24 @@ public import MQTransport
 
 /// Keeps one connection for each address and sends requests over them. Any thread may call; `done` and what the peers
 /// ask of us run on the loop.
-public final class RemotingClient: @unchecked Sendable {
-    // @unchecked: `channels` and `connecting` are touched on the loop only.
-
+public final class RemotingClient: Sendable {
     /// Requests that may wait for one connection to come up.
     private static let connectingMax = 65_535
 
     /// The loop all connections live on.
     public let loop: EventLoop
-    private let service: any RemotingService
+    private let connections: LoopBound<Connections>
     private let connectTimeoutMilliseconds: Int64
     private let serializeType: SerializeType
-    private let scratch = RemotingChannel.HeaderScratch()
-    private var channels: [SocketAddress: RemotingChannel] = [:]
-    private var connecting: [SocketAddress: [(Result<RemotingChannel, RemotingError>) -> Void]] = [:]
 
+    /// A client without connections. On the loop, or before it starts.
     /// - Parameter service: answers what peers ask of us over these connections; `nil` refuses everything.
     public init(
         loop: EventLoop, service: (any RemotingService)? = nil, connectTimeoutMilliseconds: Int64 = 3000,
         serializeType: SerializeType = .json
     ) {
         self.loop = loop
-        self.service = service ?? RefusingService()
+        connections = LoopBound(Connections(service ?? RefusingService()), on: loop)
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.serializeType = serializeType
     }
@@ -86,59 +82,70 @@ public final class RemotingClient: @unchecked Sendable {
 
     /// Closes the connection to `address`, if there is one.
     public func disconnect(_ address: SocketAddress) {
-        loop.execute { self.channels[address]?.connection.close("not needed any more") }
+        connections.execute { $0.channels[address]?.connection.close("not needed any more") }
     }
 
     /// Closes all connections; what waits for an answer fails.
     public func close() {
-        loop.execute {
-            for channel in Array(self.channels.values) { channel.connection.close("client closed") }
+        connections.execute { connections in
+            for channel in Array(connections.channels.values) { channel.connection.close("client closed") }
         }
     }
 
+    /// Calls `body` with the channel to `address`, which is connected first if need be. Loop only.
     private func withChannel(
         to address: SocketAddress, _ body: @escaping (Result<RemotingChannel, RemotingError>) -> Void
     ) {
-        if let channel = channels[address] { return body(.success(channel)) }
-        if let waiting = connecting[address] {
+        let connections = connections.value
+        if let channel = connections.channels[address] { return body(.success(channel)) }
+        if let waiting = connections.connecting[address] {
             guard waiting.count < Self.connectingMax else {
                 return body(.failure(.tooManyInFlight(limit: Self.connectingMax)))
             }
-            connecting[address]?.append(body)
+            connections.connecting[address]?.append(body)
             return
         }
-        connecting[address] = [body]
+        connections.connecting[address] = [body]
         loop.connect(to: address, timeoutMilliseconds: connectTimeoutMilliseconds) { [self] result in
-            let waiting = connecting.removeValue(forKey: address) ?? []
-            switch result {
-            case .failure(let error):
-                for body in waiting { body(.failure(.cannotConnect(error))) }
-            case .success(let connection):
-                let channel = RemotingChannel(
-                    connection, service: Forwarder(self), scratch: scratch, serializeType: serializeType)
-                channels[address] = channel
-                connection.attach(channel)
-                for body in waiting { body(.success(channel)) }
-            }
+            connected(address, result)
         }
     }
 
-    /// Forgets closed channels before the service hears of them.
-    private final class Forwarder: RemotingService {
-        private unowned let client: RemotingClient
+    private func connected(_ address: SocketAddress, _ result: Result<Connection, SystemError>) {
+        let connections = connections.value
+        let waiting = connections.connecting.removeValue(forKey: address) ?? []
+        switch result {
+        case .failure(let error):
+            for body in waiting { body(.failure(.cannotConnect(error))) }
+        case .success(let connection):
+            let channel = RemotingChannel(
+                connection, service: connections, scratch: connections.scratch, serializeType: serializeType)
+            connections.channels[address] = channel
+            connection.attach(channel)
+            for body in waiting { body(.success(channel)) }
+        }
+    }
 
-        init(_ client: RemotingClient) { self.client = client }
+    /// What belongs to the loop. Forgets closed channels before the service hears of them.
+    private final class Connections: RemotingService {
+        let service: any RemotingService
+        let scratch = RemotingChannel.HeaderScratch()
+        var channels: [SocketAddress: RemotingChannel] = [:]
+        /// Who waits for a connection that is coming up.
+        var connecting: [SocketAddress: [(Result<RemotingChannel, RemotingError>) -> Void]] = [:]
+
+        init(_ service: any RemotingService) { self.service = service }
 
         func handle(
             _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
         ) {
-            client.service.handle(header, frame, in: bytes, on: channel)
+            service.handle(header, frame, in: bytes, on: channel)
         }
 
         func closed(_ channel: RemotingChannel, because reason: CloseReason) {
             let address = channel.connection.peer
-            if client.channels[address] === channel { client.channels[address] = nil }
-            client.service.closed(channel, because: reason)
+            if channels[address] === channel { channels[address] = nil }
+            service.closed(channel, because: reason)
         }
     }
 }

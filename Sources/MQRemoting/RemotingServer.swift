@@ -17,30 +17,32 @@ public final class RemotingServer: Sendable {
     }
 
     private let listener: Listener
-    private let perLoop: [PerLoop]
+    private let parts: [LoopBound<PerLoop>]
 
     /// Where it listens.
     public var address: SocketAddress { listener.address }
 
-    /// Binds the port; nothing is served before ``start()``.
+    /// Binds the port; nothing is served before ``start()``. Before the loops start.
     /// - Parameter makeService: called once for each loop, on the caller's thread, before the loop sees a connection.
     /// - Throws: `isAddressInUse` if another process has the port.
     public init(
         _ address: SocketAddress, loops: [EventLoop], limits: Limits = Limits(), serializeType: SerializeType = .json,
         log: Log, makeService: (EventLoop) -> any RemotingService
     ) throws(SystemError) {
-        let perLoop = loops.map { loop in
-            PerLoop(loop: loop, service: makeService(loop), limits: limits, serializeType: serializeType, log: log)
+        let parts = loops.map { loop in
+            let part = PerLoop(
+                loop: loop, service: makeService(loop), limits: limits, serializeType: serializeType, log: log)
+            return LoopBound(part, on: loop)
         }
-        self.perLoop = perLoop
+        self.parts = parts
         listener = try Listener(address, loops: loops, connectionsMax: limits.connectionsMax) { connection in
-            perLoop.first { $0.loop === connection.loop }?.accept(connection)
+            parts.first { $0.loop === connection.loop }?.value.accept(connection)
         }
     }
 
     /// Begins to serve.
     public func start() {
-        for part in perLoop { part.start() }
+        for part in parts { part.execute { $0.watchIdle() } }
         listener.start()
     }
 
@@ -48,10 +50,9 @@ public final class RemotingServer: Sendable {
     public func stop() { listener.stop() }
 }
 
-/// A server's channels on one loop.
-private final class PerLoop: RemotingService, @unchecked Sendable {
-    // @unchecked: after `start`, touched on `loop` only.
-    let loop: EventLoop
+/// A server's channels on one loop. Loop only.
+private final class PerLoop: RemotingService {
+    private let loop: EventLoop
     private let service: any RemotingService
     private let limits: RemotingServer.Limits
     private let serializeType: SerializeType
@@ -69,8 +70,6 @@ private final class PerLoop: RemotingService, @unchecked Sendable {
         self.serializeType = serializeType
         self.log = log
     }
-
-    func start() { loop.execute { self.watchIdle() } }
 
     func accept(_ connection: Connection) -> any ConnectionHandler {
         let channel = RemotingChannel(connection, service: self, scratch: scratch, serializeType: serializeType)
@@ -95,7 +94,8 @@ private final class PerLoop: RemotingService, @unchecked Sendable {
         service.closed(channel, because: reason)
     }
 
-    private func watchIdle() {
+    /// Closes what has been silent too long, now and from now on.
+    func watchIdle() {
         let limit = limits.idleSeconds * 1000
         for channel in Array(channels.values)
         where loop.now.milliseconds(since: channel.connection.lastActivity) >= limit {

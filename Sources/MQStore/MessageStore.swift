@@ -129,14 +129,14 @@ public final class MessageStore: Sendable {
             flusher.run(advanced: { flushAdvanced(events) }, failed: { fence("sync failed: \($0)") })
             events.flushed()  // whoever waits must hear of a fence
         }
-        let dispatch = Thread("dispatch") { [self] in
+        let dispatch = Thread("dispatch", nice: 5) { [self] in
             dispatcher.run(
                 arrived: { queue in
                     events.arrived(queue)
                 }, failed: { fence("cannot build queues: \($0)") })
         }
-        let keep = Thread("keep") { [self] in keepRunning() }
-        let prepare = Thread("prepare") { [self] in
+        let keep = Thread("keep", nice: 10) { [self] in keepRunning() }
+        let prepare = Thread("prepare", nice: 10) { [self] in
             log.prepareFiles { self.logger.error("cannot prepare the next file", ["reason": $0.description]) }
         }
         threads.withLock { $0 = [flush, dispatch, keep, prepare] }

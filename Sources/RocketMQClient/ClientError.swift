@@ -27,6 +27,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The loop or another part of the machine is not to be had.
     case system(String)
 
+    /// One sentence.
     public var description: String {
         switch self {
         case .noNameServer:
@@ -35,7 +36,8 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
             "no name server answers at \(addresses) (\(last)); is it running there?"
         case .topicNotFound(let topic):
             "no route info of this topic: \(topic); create it with mqadmin updateTopic, or let the broker create topics"
-        case .noQueue(let topic, let wanted): "topic \(topic) has no queue that may be \(wanted); look at its permissions"
+        case .noQueue(let topic, let wanted):
+            "topic \(topic) has no queue that may be \(wanted); look at its permissions"
         case .brokerNotFound(let name): "the broker \(name) is not known to the name server, or has no master now"
         case .badAddress(let text): "\(text) is not an address that can be found; expected host:port"
         case .noAnswer(let address, let error): "\(address) does not answer: \(error)"

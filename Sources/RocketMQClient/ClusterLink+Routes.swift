@@ -27,9 +27,14 @@ extension ClusterLink {
         return route
     }
 
+    /// The topic's route as a name server gives it now, past the cache. `nil`: none has the topic.
+    public func fetchRoute(of topic: String) async throws(ClientError) -> TopicRouteData? {
+        try await fetchRoute(topic)
+    }
+
     /// Asks the name servers. `nil`: none has the topic.
     func fetchRoute(_ topic: String) async throws(ClientError) -> TopicRouteData? {
-        try await routes.fetched(topic) { [weak self] in
+        let route = try await routes.fetched(topic) { [weak self] in
             guard let self else { return .failure(.notRunning("the client")) }
             do throws(ClientError) {
                 return .success(try await self.askRoute(topic))
@@ -37,6 +42,9 @@ extension ClusterLink {
                 return .failure(error)
             }
         }
+        // A broker that was not known has not heard of us: tell it now, not at the next heartbeat.
+        if !members.isEmpty, await !routes.newAddresses().isEmpty { Task { await heartbeat() } }
+        return route
     }
 
     private func askRoute(_ topic: String) async throws(ClientError) -> TopicRouteData? {

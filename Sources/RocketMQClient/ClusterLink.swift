@@ -21,7 +21,10 @@ public final class ClusterLink: Sendable {
     private let addresses = AddressBook()
     private let currentNameServer = Lock(0)
     private let upkeep = Lock<[Task<Void, Never>]>([])
-    private let isOpen = Lock(false)
+    private let life = Lock(Life.idle)
+
+    /// idle → open → closed; never back.
+    private enum Life { case idle, open, closed }
 
     /// A link that does nothing yet.
     /// - Throws: `noNameServer` if the options name none; `system` if there are no descriptors left.
@@ -47,29 +50,42 @@ public final class ClusterLink: Sendable {
         return "\(ip)@\(instance)"
     }
 
-    /// Starts the loop and the upkeep of routes and heartbeats. A second call does nothing.
+    deinit {
+        // Forgotten without a shutdown: the loop must not outlive what its connections refer to.
+        guard life.withLock({ $0 }) == .open else { return }
+        _ = Thread("mq-client-stop") { [remoting, loop] in
+            remoting.close()
+            loop.stop()
+        }
+    }
+
+    /// Starts the loop and the upkeep of routes and heartbeats. A second call does nothing, nor one after a shutdown.
     public func start() {
-        let isFirst = isOpen.withLock { isOpen in
-            defer { isOpen = true }
-            return !isOpen
+        let isFirst = life.withLock { life in
+            guard life == .idle else { return false }
+            life = .open
+            return true
         }
         guard isFirst else { return }
         loop.start()
         let refresh = Task { [weak self, interval = options.routeRefreshInterval] in
-            while await pause(interval) { await self?.refreshRoutes() }
+            while await pause(interval), let self { await self.refreshRoutes() }
         }
         let heartbeat = Task { [weak self, interval = options.heartbeatInterval] in
-            guard await pause(.seconds(1)) else { return }
-            repeat { _ = await self?.heartbeat() } while await pause(interval)
+            var wait = Duration.seconds(1)
+            while await pause(wait), let self {
+                _ = await self.heartbeat()
+                wait = interval
+            }
         }
         upkeep.withLock { $0 = [refresh, heartbeat] }
     }
 
     /// Closes all connections and ends the loop. Shut producers and consumers down first.
     public func shutdown() async {
-        let wasOpen = isOpen.withLock { isOpen in
-            defer { isOpen = false }
-            return isOpen
+        let wasOpen = life.withLock { life in
+            defer { life = .closed }
+            return life == .open
         }
         guard wasOpen else { return }
         for task in upkeep.withLock({ $0 }) { task.cancel() }
@@ -90,7 +106,7 @@ public final class ClusterLink: Sendable {
     public func answer(
         to request: RemotingCommand, at address: String, timeout: Duration? = nil
     ) async throws(ClientError) -> RemotingCommand {
-        guard isOpen.withLock({ $0 }) else { throw .notRunning("the client") }
+        guard life.withLock({ $0 }) == .open else { throw .notRunning("the client") }
         let socket = try await addresses.resolve(address)
         let milliseconds = (timeout ?? options.requestTimeout).milliseconds
         switch await remoting.answer(to: request, from: socket, timeoutMilliseconds: milliseconds) {
@@ -116,7 +132,7 @@ public final class ClusterLink: Sendable {
 
     /// Tells the peer at `address` something; returns when it is on its way.
     public func tell(_ request: RemotingCommand, to address: String) async throws(ClientError) {
-        guard isOpen.withLock({ $0 }) else { throw .notRunning("the client") }
+        guard life.withLock({ $0 }) == .open else { throw .notRunning("the client") }
         let socket = try await addresses.resolve(address)
         if let error = await remoting.send(oneWay: request, to: socket) { throw .noAnswer(from: address, error) }
     }

@@ -72,7 +72,11 @@ final class HandlerPool: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 for task in tasks {
-                    await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
+                    await withTaskCancellationHandler {
+                        await task.value
+                    } onCancel: {
+                        task.cancel()
+                    }
                 }
             }
             group.addTask { _ = await pause(limit) }

@@ -54,7 +54,9 @@ public struct Message: Equatable, Sendable {
         if body.count > bodyByteCountMax {
             return "the message body has \(body.count) bytes; the producer's limit is \(bodyByteCountMax)"
         }
-        if properties.hasSeparator { return "a property of the message holds the byte 1 or 2, which separate properties" }
+        if properties.hasSeparator {
+            return "a property of the message holds the byte 1 or 2, which separate properties"
+        }
         return nil
     }
 }

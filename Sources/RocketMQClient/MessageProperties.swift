@@ -5,7 +5,9 @@ import MQMessage
 public struct MessageProperties: Equatable, Sendable, ExpressibleByDictionaryLiteral, CustomStringConvertible {
     /// One property.
     public struct Entry: Equatable, Sendable {
+        /// Its name.
         public let name: String
+        /// Its value.
         public internal(set) var value: String
     }
 

@@ -104,7 +104,7 @@ public final class Producer: Sendable {
     public func send(_ message: Message) async throws(ClientError) -> SendResult {
         let prepared = try prepare(message)
         let deadline = SystemClock.now().advanced(byMilliseconds: options.sendTimeout.milliseconds)
-        let queues = try await publishQueues(of: message.topic)
+        var queues = try await publishQueues(of: message.topic)
         var failure = ClientError.noQueue(topic: message.topic, wanted: "written")
         var failedBroker: String?
         for attempt in 0...max(0, options.retries) {
@@ -117,9 +117,11 @@ public final class Producer: Sendable {
                 if result.status == .sendOK || !mayRetry { return result }
             } catch {
                 failure = error
+                await link.routes.forgetDefault(message.topic)
                 guard Self.isWorthRetrying(error) else { throw error }
             }
             failedBroker = queue.brokerName
+            if let fresh = try? await publishQueues(of: message.topic) { queues = fresh }  // else the old ones serve
         }
         throw failure
     }

@@ -24,6 +24,9 @@ public actor PushConsumer {
     var workers: [MessageQueue: QueueWorker] = [:]
     private var isRebalancing = false
     private var rebalancesAgain = false
+    /// Rebalances in a row that could not do everything.
+    private var incompleteCount = 0
+    private var retry: Task<Void, Never>?
 
     /// A consumer with a link of its own.
     public init(
@@ -134,6 +137,7 @@ public actor PushConsumer {
         guard let core else { return }
         self.core = nil
         for task in upkeep { task.cancel() }
+        retry?.cancel()
         upkeep = []
         let all = Array(workers.values)
         for worker in all { worker.drop() }
@@ -203,15 +207,31 @@ public actor PushConsumer {
                     isComplete = false
                 }
             }
-            if !isComplete { rebalanceLater() }
+            if isComplete { incompleteCount = 0 } else { rebalanceLater() }
         } while rebalancesAgain
         isRebalancing = false
     }
 
+    /// Something was not to be had, such as a topic that does not exist yet: tries again soon, then ever more rarely.
+    /// The brokers hear of the consumer first, because one that was not known before has not.
     private func rebalanceLater() {
-        Task { [weak self] in
-            if await pause(.seconds(1)) { await self?.rebalance() }
+        guard retry == nil else { return }
+        let delay = Duration.milliseconds(250 << min(incompleteCount, 6))
+        incompleteCount += 1
+        retry = Task { [weak self] in
+            guard await pause(delay), let self else { return }
+            await self.retryRebalance()
         }
+    }
+
+    private func retryRebalance() async {
+        retry = nil
+        for topic in subscriptions.keys where core != nil {
+            _ = try? await link.route(of: topic)  // so that its brokers are among those who hear; still unknown: later
+        }
+        guard core != nil else { return }
+        _ = await link.heartbeat()
+        await rebalance()
     }
 
     private func rebalance(_ topic: String, _ core: ConsumerCore) async throws(ClientError) {

@@ -9,6 +9,7 @@ actor RouteCache {
     }
 
     private var entries: [String: Entry] = [:]
+    private var knownAddresses: Set<String> = []
     private var fetching: [String: Task<Result<TopicRouteData?, ClientError>, Never>] = [:]
 
     /// Topics asked for so far.
@@ -17,6 +18,11 @@ actor RouteCache {
     func entry(_ topic: String) -> Entry? { entries[topic] }
 
     func set(_ topic: String, _ entry: Entry) { entries[topic] = entry }
+
+    /// Forgets the default topic's route in place of the topic's own: it has one by now, or other queues.
+    func forgetDefault(_ topic: String) {
+        if entries[topic]?.isDefault == true { entries[topic] = nil }
+    }
 
     /// Broker name → broker id → address, over all routes.
     func brokers() -> [String: [Int64: String]] {
@@ -27,6 +33,13 @@ actor RouteCache {
             }
         }
         return brokers
+    }
+
+    /// Broker addresses of all routes that nobody asked for with this call before.
+    func newAddresses() -> Set<String> {
+        let all = Set(brokers().values.flatMap(\.values))
+        defer { knownAddresses.formUnion(all) }
+        return all.subtracting(knownAddresses)
     }
 
     /// Runs `fetch`, once for all who want the topic's route at the same time. `nil`: no name server has one.

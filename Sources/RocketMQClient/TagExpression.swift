@@ -5,7 +5,8 @@ import MQSystem
 /// `A || B`, `*` or nothing: which tags a consumer wants.
 enum TagExpression {
     /// The subscription that `expression` means. Source: `FilterAPI.buildSubscriptionData`, 5.3.
-    static func subscription(topic: String, expression: String, version: Int64) throws(ClientError) -> SubscriptionData {
+    static func subscription(topic: String, expression: String, version: Int64) throws(ClientError) -> SubscriptionData
+    {
         let trimmed = trim(expression[...])
         if trimmed.isEmpty || trimmed == "*" {
             return SubscriptionData(topic: topic, subString: "*", subVersion: version)

@@ -30,7 +30,8 @@ final class CppClient {
 
         func read(_ file: FileHandle) {
             var rest = Data()
-            while let chunk = try? file.read(upToCount: 1 << 16), !chunk.isEmpty {
+            // `availableData` returns what is there; `read(upToCount:)` would wait for all of it.
+            while case let chunk = file.availableData, !chunk.isEmpty {
                 rest.append(chunk)
                 while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
                     let line = rest[rest.startIndex..<end]

@@ -1,5 +1,6 @@
 import Foundation
 import MQConfig
+import MQTestKit
 import Testing
 
 /// Goal: a file is taken as Java takes it, or refused with the one sentence that says why.
@@ -170,15 +171,8 @@ import Testing
 
     /// What Java printed for its whole configuration, of brokers with a few keys set.
     private func recordedListing(_ version: String) throws -> [String] {
-        var folder = URL(fileURLWithPath: #filePath)
-        var golden = ProcessInfo.processInfo.environment["MQ_GOLDEN"].map { URL(fileURLWithPath: $0) }
-        while golden == nil, folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let candidate = folder.appendingPathComponent("shared/golden")
-            if FileManager.default.fileExists(atPath: candidate.path) { golden = candidate }
-        }
-        let file = try #require(golden).appendingPathComponent("store-\(version)-clean.json")
-        let manifest = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any]
+        let manifest =
+            try JSONSerialization.jsonObject(with: Golden.manifest(version: version, state: "clean")) as? [String: Any]
         return try #require(manifest?["brokerConfigText"] as? [String])
     }
 

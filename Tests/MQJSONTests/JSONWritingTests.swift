@@ -1,5 +1,6 @@
 import Foundation
 import MQJSON
+import MQTestKit
 import Testing
 
 /// Goal: what we write is byte for byte what fastjson writes, and reads back to the same value.
@@ -66,7 +67,7 @@ import Testing
 
     // MARK: - Golden
 
-    @Test(arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `bodies on the wire read, and are written the same`(version: String) throws {
         var count = 0
         for frame in try Golden.frames(version: version) where frame.body.first == UInt8(ascii: "{") {
@@ -81,7 +82,7 @@ import Testing
         #expect(count > 50)
     }
 
-    @Test(arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `config files read, and are written the same`(version: String) throws {
         for (name, bytes) in try Golden.configFiles(version: version) {
             #expect(

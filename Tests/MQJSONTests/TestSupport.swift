@@ -1,5 +1,6 @@
 import Foundation
 import MQJSON
+import MQTestKit
 import Testing
 
 /// Seeds of a run; `MQ_SEED` repeats one.
@@ -62,59 +63,14 @@ extension JSON {
     }
 }
 
-/// Recorded data of Java brokers: `MQ_GOLDEN`, or `shared/golden` beside the checkout.
-enum Golden {
-    struct Frame {
-        let name: String
-        let from: String
-        let body: [UInt8]
-    }
-
-    static let folder: URL = {
-        if let path = ProcessInfo.processInfo.environment["MQ_GOLDEN"] { return URL(fileURLWithPath: path) }
-        var folder = URL(fileURLWithPath: #filePath)
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let golden = folder.appendingPathComponent("shared/golden")
-            if FileManager.default.fileExists(atPath: golden.path) { return golden }
-        }
-        return folder
-    }()
-
-    static func frames(version: String) throws -> [Frame] {
-        let text = try String(contentsOf: folder.appendingPathComponent("frames-\(version).jsonl"), encoding: .utf8)
-        return try text.split(separator: "\n").compactMap { line in
-            let json = try JSON(parsing: String(line))
-            let bytes = bytes(ofHex: json["hex"].string ?? "")
-            guard json["code"].int != nil, bytes.count >= 8 else { return nil }
-            let headerByteCount = Int(bytes[5]) << 16 | Int(bytes[6]) << 8 | Int(bytes[7])
-            return Frame(
-                name: json["name"].string ?? "", from: json["from"].string ?? "",
-                body: Array(bytes[(8 + headerByteCount)...]))
-        }
-    }
-
-    /// `config/*.json` of the clean store, unpacked to a temporary folder.
+extension Golden {
+    /// `config/*.json` of the clean store.
     static func configFiles(version: String) throws -> [(String, [UInt8])] {
-        let target = FileManager.default.temporaryDirectory.appendingPathComponent("apus-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: target) }
-        let tar = Process()
-        tar.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        tar.arguments = [
-            "tar", "-C", target.path, "-xzf", folder.appendingPathComponent("store-\(version)-clean.tar.gz").path,
-            "store/config",
-        ]
-        try tar.run()
-        tar.waitUntilExit()
-        let config = target.appendingPathComponent("store/config")
+        let folder = try TemporaryFolder()
+        let config = try unpackStore(version: version, state: "clean", part: "config", into: folder)
+            .appending(path: "config")
         return try FileManager.default.contentsOfDirectory(atPath: config.path).sorted()
             .filter { $0.hasSuffix(".json") }
-            .map { ($0, Array(try Data(contentsOf: config.appendingPathComponent($0)))) }
-    }
-
-    static func bytes(ofHex hex: String) -> [UInt8] {
-        let digits = hex.utf8.map { $0 <= 0x39 ? $0 - 0x30 : ($0 | 0x20) - 0x61 + 10 }
-        return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+            .map { ($0, Array(try Data(contentsOf: config.appending(path: $0)))) }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import MQConfig
 import MQJSON
 import MQProtocol
+import MQTestKit
 import Testing
 
 @testable import MQNameServer
@@ -9,7 +10,7 @@ import Testing
 /// What Java brokers, clients and `mqadmin` sent to a Java name server, byte for byte, against ours; the answers must
 /// be Java's. Only the topics are arranged before each question, because the recording leaves most registrations out.
 @Suite struct GoldenFrameTests {
-    @Test(.enabled(if: Golden.isPresent), arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `recorded requests get Java's answers`(version: String) throws {
         let running = try RunningNameServer()
         let peer = try running.connect()

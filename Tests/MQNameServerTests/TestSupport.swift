@@ -2,6 +2,7 @@ import Foundation
 import MQConfig
 import MQJSON
 import MQProtocol
+import MQTestKit
 import MQTransport
 import Testing
 
@@ -133,8 +134,8 @@ extension RemotingCommand {
     var json: JSON { (try? JSON(parsing: body)) ?? .null }
 }
 
-/// Frames recorded between Java processes: `MQ_GOLDEN`, or `shared/golden` beside the checkout.
-enum Golden {
+/// Frames recorded between Java processes.
+extension Golden {
     struct Pair {
         let name: String
         let request: [UInt8]
@@ -142,39 +143,16 @@ enum Golden {
         let response: RemotingCommand?
     }
 
-    static let folder: URL = {
-        if let path = ProcessInfo.processInfo.environment["MQ_GOLDEN"] { return URL(fileURLWithPath: path) }
-        var folder = URL(fileURLWithPath: #filePath)
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let golden = folder.appendingPathComponent("shared/golden")
-            if FileManager.default.fileExists(atPath: golden.path) { return golden }
-        }
-        return folder
-    }()
-
-    static var isPresent: Bool {
-        FileManager.default.fileExists(atPath: folder.appendingPathComponent("frames-5.3.3.jsonl").path)
-    }
-
     /// What name servers were asked, in order, and what Java's answered.
     static func nameServerPairs(version: String) throws -> [Pair] {
-        let text = try String(contentsOf: folder.appendingPathComponent("frames-\(version).jsonl"), encoding: .utf8)
-        let lines = try text.split(separator: "\n").map { try JSON(parsing: String($0)) }
+        let frames = try frames(version: version)
         var responses: [Int: RemotingCommand] = [:]
-        for line in lines where line["from"].string == "name server" {
-            guard let pair = line["pair"].int else { continue }
-            responses[pair] = try RemotingCommand(frame: bytes(ofHex: line["hex"].string ?? "").span)
+        for frame in frames where frame.from == "name server" {
+            guard let pair = frame.pair else { continue }
+            responses[pair] = try RemotingCommand(frame: frame.bytes.span)
         }
-        return lines.filter { $0["to"].string == "name server" }.map { line in
-            Pair(
-                name: line["name"].string ?? "", request: bytes(ofHex: line["hex"].string ?? ""),
-                response: line["pair"].int.flatMap { responses[$0] })
+        return frames.filter { $0.to == "name server" }.map { frame in
+            Pair(name: frame.name, request: frame.bytes, response: frame.pair.flatMap { responses[$0] })
         }
-    }
-
-    private static func bytes(ofHex hex: String) -> [UInt8] {
-        let digits = hex.utf8.map { $0 <= 0x39 ? $0 - 0x30 : ($0 | 0x20) - 0x61 + 10 }
-        return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
 }

@@ -1,6 +1,7 @@
 import MQCompression
 import MQJSON
 import MQProtocol
+import MQTestKit
 import Testing
 
 /// Goal: compressed registrations are read as Java wrote them, written as Java reads them, and bounded.
@@ -27,10 +28,10 @@ import Testing
 
     private func inflate(_ bytes: [UInt8]) throws -> [UInt8] { try Zlib.inflate(bytes.span, outputMax: 10_000) }
 
-    @Test(arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `Java's are read`(version: String) throws {
-        let bodies = try BodyRecording.frames(version: version)
-            .filter { $0.code == 103 && $0.body.first == 0x78 }
+        let bodies = try Golden.frames(version: version)
+            .filter { $0.askedCode == 103 && $0.body.first == 0x78 }
             .map { try read($0.body) }
         #expect(!bodies.isEmpty)
         for body in bodies {

@@ -1,6 +1,6 @@
-import Foundation
 import MQJSON
 import MQProtocol
+import MQTestKit
 import Testing
 
 /// Goal: bodies of Java and C++ peers become values, and what we write says the same to them.
@@ -43,17 +43,19 @@ import Testing
         }
     }
 
-    @Test(arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `recorded bodies are read and rewritten`(version: String) throws {
         var codes: Set<Int> = []
-        for frame in try BodyRecording.frames(version: version) where frame.body.first == UInt8(ascii: "{") {
-            guard let rewrite = Self.rewriter(kind: frame.kind, code: frame.code) else { continue }
-            codes.insert(frame.code)
+        for frame in try Golden.frames(version: version) where frame.body.first == UInt8(ascii: "{") {
+            guard let code = frame.askedCode, let rewrite = Self.rewriter(kind: frame.kind, code: code) else {
+                continue
+            }
+            codes.insert(code)
             // In the standard form: version 4.9.4 and later quote the integer keys of routes.
             let recorded = try JSON(parsing: JSON(parsing: frame.body).encoded(.standard))
             let rewritten = try JSON(parsing: rewrite(JSON(parsing: frame.body)).encoded(.standard))
             // Version 5 bodies come back whole; older and C++ ones gain the members they lack.
-            let isWhole = version == "5.3.3" && !frame.from.hasPrefix("c++") && frame.code != 43
+            let isWhole = version == "5.3.3" && !frame.from.hasPrefix("c++") && code != 43
             if isWhole { #expect(rewritten == recorded, "\(frame.name)") }
             if !frame.from.hasPrefix("c++") {
                 #expect(recorded.isIncluded(in: rewritten), "\(frame.name)")
@@ -64,8 +66,8 @@ import Testing
     }
 
     @Test func `librocketmq's heartbeat has ordinals and versions as text`() throws {
-        let heartbeats = try BodyRecording.frames(version: "5.3.3")
-            .filter { $0.code == 34 && $0.from.hasPrefix("c++") && $0.kind == "request" }
+        let heartbeats = try Golden.frames(version: "5.3.3")
+            .filter { $0.askedCode == 34 && $0.from.hasPrefix("c++") && $0.kind == "request" }
             .map { try HeartbeatData(parsing: $0.body) }
         let consumer = try #require(heartbeats.flatMap(\.consumerDataSet).first { $0.groupName == "cpp_g" })
         #expect(consumer.consumeType == .passively)
@@ -115,42 +117,6 @@ import Testing
         ] as [(String, BodyError)])
     func `a refusal names the member`(text: String, error: BodyError) {
         #expect(throws: error) { try TopicConfig(parsing: Array(text.utf8)) }
-    }
-}
-
-/// Bodies of the recorded frames.
-struct BodyRecording {
-    let name: String
-    let from: String
-    let kind: String
-    let code: Int
-    let body: [UInt8]
-
-    static let folder: URL = {
-        if let path = ProcessInfo.processInfo.environment["MQ_GOLDEN"] { return URL(fileURLWithPath: path) }
-        var folder = URL(fileURLWithPath: #filePath)
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let golden = folder.appendingPathComponent("shared/golden")
-            if FileManager.default.fileExists(atPath: golden.path) { return golden }
-        }
-        return folder
-    }()
-
-    static func frames(version: String) throws -> [BodyRecording] {
-        let text = try String(contentsOf: folder.appendingPathComponent("frames-\(version).jsonl"), encoding: .utf8)
-        return try text.split(separator: "\n").compactMap { line in
-            let json = try JSON(parsing: String(line))
-            let digits = (json["hex"].string ?? "").utf8.map { $0 <= 0x39 ? $0 - 0x30 : ($0 | 0x20) - 0x61 + 10 }
-            let bytes = stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-            guard let code = json["kind"] == "response" ? json["requestCode"].int : json["code"].int,
-                bytes.count >= 8
-            else { return nil }
-            let headerByteCount = Int(bytes[5]) << 16 | Int(bytes[6]) << 8 | Int(bytes[7])
-            return BodyRecording(
-                name: json["name"].string ?? "", from: json["from"].string ?? "", kind: json["kind"].string ?? "",
-                code: code, body: Array(bytes[(8 + headerByteCount)...]))
-        }
     }
 }
 

@@ -17,6 +17,8 @@ int mq_zero_range(int fd, off_t offset, off_t length);
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset);
 /// Names the calling thread (15 bytes at most).
 void mq_name_thread(const char *name);
+/// Lowers the calling thread's share of a busy processor, as nice(2) does for a process; 0 changes nothing.
+void mq_nice_thread(int nice);
 /// Locks the whole file exclusively without waiting, as Java's FileChannel.tryLock on bytes 0..<1 sees it.
 int mq_lock_file(int fd);
 /// The O_DIRECT flag.

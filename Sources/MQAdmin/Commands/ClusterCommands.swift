@@ -25,13 +25,15 @@ let clusterCommands: [Command] = [
             output.print("%n")
             try await Task.sleep(for: .seconds(interval))
         } while true
-    },
+    }
 ]
 
 private func chosenClusters(_ name: String?, _ info: ClusterInfo) throws(ClientError) -> [String] {
     let all = info.clusterAddrTable.keys.sorted()
     guard let name else { return all }
-    guard all.contains(name) else { throw .invalid("the cluster \(name) does not exist; known are: \(all.joined(separator: ", "))") }
+    guard all.contains(name) else {
+        throw .invalid("the cluster \(name) does not exist; known are: \(all.joined(separator: ", "))")
+    }
     return [name]
 }
 
@@ -57,7 +59,8 @@ private func printClusters(
             let row = ClusterRow(figures, now: SystemClock.wall())
             output.print(
                 "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %11s  %-12s  %-8s  %10s%n", cluster,
-                broker.brokerName, id, address, row.version, row.inTPS, row.outTPS, row.timer, row.pageCacheWait, row.hour,
+                broker.brokerName, id, address, row.version, row.inTPS, row.outTPS, row.timer, row.pageCacheWait,
+                row.hour,
                 row.space, row.isActive)
         }
     }

@@ -142,7 +142,8 @@ private func oneProgress(
             progress.consumerOffset,
         ]
         if showsIP { row.append(clients[queue] ?? "N/A") }
-        row += [diff, inflight, progress.lastTimestamp > 0 ? secondsText(progress.lastTimestamp) : "N/A"]
+        row +=
+            [diff, inflight, progress.lastTimestamp > 0 ? secondsText(progress.lastTimestamp) : "N/A"]
             as [any JavaFormattable]
         output.put(javaFormat("%-64s  %-32s  %-4d  %-20d  %-20d  \(ipColumn)%-20d %-20d %s%n", row))
     }
@@ -157,7 +158,9 @@ private func clientsByQueue(_ group: String, _ admin: Admin) async -> [MessageQu
     var clients: [MessageQueue: String] = [:]
     for connection in (try? await admin.consumers(of: group))?.connectionSet ?? [] {
         let ip = String(connection.clientID.prefix { $0 != "@" })
-        for queue in (try? await admin.queues(ofClient: connection.clientID, group: group)) ?? [] { clients[queue] = ip }
+        for queue in (try? await admin.queues(ofClient: connection.clientID, group: group)) ?? [] {
+            clients[queue] = ip
+        }
     }
     return clients
 }

@@ -8,7 +8,8 @@ let messageCommands: [Command] = [
     Command(
         "sendMessage", "Send a message.",
         [
-            .value("t", "topic", "Topic name", required: true), .value("p", "body", "UTF-8 string format of the message body", required: true),
+            .value("t", "topic", "Topic name", required: true),
+            .value("p", "body", "UTF-8 string format of the message body", required: true),
             .value("k", "key", "Message keys"), .value("c", "tags", "Message tags"),
             .value("b", "broker", "Send message to target broker"),
             .value("i", "qid", "Send message to target queue"),
@@ -48,7 +49,8 @@ let messageCommands: [Command] = [
     Command(
         "queryMsgByOffset", "Query Message by offset.",
         [
-            .value("t", "topic", "Topic name", required: true), .value("b", "brokerName", "Broker Name", required: true),
+            .value("t", "topic", "Topic name", required: true),
+            .value("b", "brokerName", "Broker Name", required: true),
             .value("i", "queueId", "Queue Id", required: true), .value("o", "offset", "Queue Offset", required: true),
             .value("f", "bodyFormat", "print message body by the specified format, only UTF-8"),
         ]
@@ -58,7 +60,8 @@ let messageCommands: [Command] = [
             queueID: Int(clamping: try arguments.integer("i") ?? 0))
         let offset = try arguments.integer("o") ?? 0
         guard let message = try await admin.message(in: queue, at: offset) else {
-            throw ClientError.invalid("there is no message at offset \(offset) of queue \(queue.queueID) of \(queue.topic)")
+            throw ClientError.invalid(
+                "there is no message at offset \(offset) of queue \(queue.queueID) of \(queue.topic)")
         }
         try await show(message, arguments, admin, output)
     },
@@ -80,7 +83,8 @@ let messageCommands: [Command] = [
         let queue = MessageQueue(topic: topic, brokerName: broker, queueID: Int(clamping: queueID))
         result = try await producer.send(message, to: queue)
     } else if let broker = arguments["b"] {
-        guard let queue = try await producer.queues(of: topic).filter({ $0.brokerName == broker }).randomElement() else {
+        guard let queue = try await producer.queues(of: topic).filter({ $0.brokerName == broker }).randomElement()
+        else {
             throw ClientError.brokerNotFound(broker)
         }
         result = try await producer.send(message, to: queue)
@@ -127,14 +131,16 @@ private func show(_ message: MessageExt, _ arguments: CommandArguments, _ admin:
     } else {
         output.print("%-20s %s%n", "Message Body Path:", try saveBody(message))
     }
-    let tracks = (try? await admin.tracks(of: message)) ?? []  // the message is shown even if its groups cannot be asked
+    // The message is shown even if its groups cannot be asked.
+    let tracks = (try? await admin.tracks(of: message)) ?? []
     guard !tracks.isEmpty else {
         output.print("%n%nWARN: No Consumer%n")
         return
     }
     output.print("%n%n")
     for track in tracks {
-        output.print("MessageTrack [consumerGroup=%s, trackType=%s, exceptionDesc=null]%n", track.group, track.type.rawValue)
+        output.print(
+            "MessageTrack [consumerGroup=%s, trackType=%s, exceptionDesc=null]%n", track.group, track.type.rawValue)
     }
 }
 
@@ -156,7 +162,9 @@ func fields(of message: MessageExt) -> [(name: String, value: String)] {
 private func saveBody(_ message: MessageExt) throws(ClientError) -> String {
     let folder = "/tmp/rocketmq/msgbodys"
     // The id comes from a producer: only hexadecimal digits become part of a path.
-    let id = message.messageID.utf8.allSatisfy { Character(Unicode.Scalar($0)).isHexDigit } ? message.messageID : message.offsetMessageID
+    let id =
+        message.messageID.utf8.allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
+        ? message.messageID : message.offsetMessageID
     let path = "\(folder)/\(id)"
     do throws(SystemError) {
         try Directory.create(folder)

@@ -53,10 +53,12 @@ let topicCommands: [Command] = [
     topic.topicSysFlag = (isUnit ? 1 : 0) | (hasUnitSub ? 2 : 0)
     topic.order = try arguments.bool("o") ?? false
     let attributes = arguments["a"] ?? ""
-    for address in try await admin.masters(arguments) {
+    let addresses = try await admin.masters(arguments)
+    for address in addresses {
         try await admin.update(topic, attributes: attributes, at: address)
         output.print("create topic to %s success.%n", address)
     }
+    await admin.waitForRoute(of: topic, at: addresses)
     if topic.order {
         let names = try await orderedBrokers(arguments, admin)
         let order = names.map { "\($0):\(topic.writeQueueNums)" }.joined(separator: ";")
@@ -127,7 +129,8 @@ func deleteTopic(_ topic: String, _ cluster: String, _ admin: Admin, _ output: O
             if topic.hasPrefix(Admin.retryPrefix) || topic.hasPrefix(Admin.deadLetterPrefix) { continue }
             let groups = (try? await admin.groups(consuming: topic)) ?? []  // a topic without a broker has none
             for group in groups.isEmpty ? [""] : groups.sorted() {
-                output.print("%-20s  %-64s  %-64s%n", shortened(cluster, 20), shortened(topic, 64), shortened(group, 64))
+                output.print(
+                    "%-20s  %-64s  %-64s%n", shortened(cluster, 20), shortened(topic, 64), shortened(group, 64))
             }
         }
     }

@@ -20,12 +20,14 @@ func runExample() -> Never {
     ThisProcess.prepareSignals()
     let arguments = Array(CommandLine.arguments.dropFirst())
     guard let name = arguments.first else {
-        ThisProcess.complain("mqexample: no example named; use one of: " + Example.allCases.map(\.rawValue).joined(separator: ", "))
+        ThisProcess.complain(
+            "mqexample: no example named; use one of: " + Example.allCases.map(\.rawValue).joined(separator: ", "))
         ThisProcess.exit(1)
     }
     guard let example = Example(name: name) else {
-        ThisProcess.complain("mqexample: there is no example \(name); use one of: "
-            + Example.allCases.map(\.rawValue).joined(separator: ", "))
+        ThisProcess.complain(
+            "mqexample: there is no example \(name); use one of: "
+                + Example.allCases.map(\.rawValue).joined(separator: ", "))
         ThisProcess.exit(1)
     }
     let failure: ClientError? = wait {

@@ -29,8 +29,9 @@ func quickstartConsumer(_ limit: String?) async throws(ClientError) {
     try await consumer.subscribe(topic)
     let left = Lock(limit.flatMap { Int($0) } ?? .max)
     let stop = StopSignal()
+    let screen = Screen()
     try await consumer.start { message, context in
-        ThisProcess.say("\(context.workerName) Receive New Messages: [\(message)] ")
+        screen.say("\(context.workerName) Receive New Messages: [\(message)] ")
         let isLast = left.withLock { left in
             left -= 1
             return left == 0
@@ -38,9 +39,41 @@ func quickstartConsumer(_ limit: String?) async throws(ClientError) {
         if isLast { stop.send() }
         return .success
     }
-    ThisProcess.say("Consumer Started.")
+    screen.open("Consumer Started.")
     await stop.wait()
     await consumer.shutdown()
+}
+
+/// Standard output that keeps what is said before it opens: messages come while the consumer still starts.
+final class Screen: Sendable {
+    private let kept = Lock<[String]?>([])
+
+    /// Prints `line`, or keeps it until ``open(_:)``.
+    func say(_ line: String) {
+        let isOpen = kept.withLock { kept in
+            kept?.append(line)
+            return kept == nil
+        }
+        if isOpen { ThisProcess.say(line) }
+    }
+
+    /// Prints `first` and what was kept.
+    func open(_ first: String) {
+        ThisProcess.say(first)
+        while let line = next() { ThisProcess.say(line) }
+    }
+
+    /// The next kept line; `nil` opens the screen.
+    private func next() -> String? {
+        kept.withLock { kept in
+            guard let line = kept?.first else {
+                kept = nil
+                return nil
+            }
+            kept?.removeFirst()
+            return line
+        }
+    }
 }
 
 /// Raised once, by a signal to the process or by ``send()``.

@@ -1,0 +1,23 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Fuzz targets: a package of its own, because everything in it is built with libFuzzer's instrumentation
+// (`scripts/fuzz`). The library product brings the modules below it along.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-parse-as-library"]),
+]
+
+let apus: Target.Dependency = .product(name: "RocketMQClient", package: "apus")
+
+let package = Package(
+    name: "apus-fuzz",
+    dependencies: [.package(name: "apus", path: "..")],
+    targets: [
+        .executableTarget(name: "FuzzFrames", dependencies: [apus], swiftSettings: settings),
+        .executableTarget(name: "FuzzBodies", dependencies: [apus], swiftSettings: settings),
+    ]
+)

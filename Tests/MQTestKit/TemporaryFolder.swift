@@ -1,0 +1,22 @@
+public import Foundation
+
+/// An empty folder that goes away with this object.
+public final class TemporaryFolder: Sendable {
+    /// Where it is.
+    public let url: URL
+
+    /// Its path, without a slash at the end.
+    public var path: String { url.path }
+
+    /// Makes the folder.
+    /// - Parameter name: how its name begins.
+    public init(_ name: String = "apus-test") throws {
+        url = FileManager.default.temporaryDirectory.appending(path: "\(name)-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        // Best effort: a folder that stays costs room, not a test.
+        try? FileManager.default.removeItem(at: url)
+    }
+}
