@@ -160,3 +160,9 @@ extension [UInt8] {
     /// The UTF-8 of a text.
     static func text(_ text: String) -> [UInt8] { Array(text.utf8) }
 }
+
+/// Seeds of a property test: MQ_SEED alone if it is set, else some fixed ones and a fresh one. A failure names its seed.
+let seeds: [UInt64] = {
+    if let seed = ProcessInfo.processInfo.environment["MQ_SEED"].flatMap(UInt64.init) { return [seed] }
+    return [1, 2, 3, .random(in: .min ... .max)]
+}()
