@@ -43,6 +43,16 @@ public struct QueueUnit: Equatable, Sendable {
     }
 }
 
+/// How many queues of a store have parked pulls. Any thread.
+final class ParkedQueues: Sendable {
+    private let count = Atomic<Int>(0)
+
+    /// Whether anybody waits for messages anywhere.
+    var isAny: Bool { count.load(ordering: .sequentiallyConsistent) > 0 }
+
+    func add(_ change: Int) { count.add(change, ordering: .sequentiallyConsistent) }
+}
+
 /// The order of one queue's messages: where each lies in the log. Written by the dispatch thread, read by all.
 public final class ConsumeQueue: Sendable {
     /// The topic it belongs to.
@@ -62,6 +72,7 @@ public final class ConsumeQueue: Sendable {
     private let maximum: Atomic<Int64>
     /// One bit for each loop that has a parked pull on this queue.
     private let waiting = Atomic<UInt64>(0)
+    private let parked: ParkedQueues
     /// Units that are on the disk, counted from the queue's beginning.
     private let synced: Lock<Synced>
 
@@ -87,8 +98,9 @@ public final class ConsumeQueue: Sendable {
     ///   - count: one more than the offset of the last valid unit.
     init(
         topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [(start: Int64, file: File)],
-        minimum: Int64, count: Int64
+        minimum: Int64, count: Int64, parked: ParkedQueues
     ) {
+        self.parked = parked
         self.topic = topic
         self.queueID = queueID
         self.folder = folder
@@ -121,13 +133,19 @@ public final class ConsumeQueue: Sendable {
 
     /// Says that `loop` has a parked pull here. Compare ``maxOffset`` again afterwards: a message may have come between.
     public func addWaiter(loop: Int) {
-        waiting.bitwiseOr(1 << UInt64(loop), ordering: .sequentiallyConsistent)
+        let old = waiting.bitwiseOr(1 << UInt64(loop), ordering: .sequentiallyConsistent).oldValue
+        if old & Self.pullers == 0, 1 << UInt64(loop) & Self.pullers != 0 { parked.add(1) }
     }
 
     /// Says that `loop` has none any more.
     public func removeWaiter(loop: Int) {
-        waiting.bitwiseAnd(~(1 << UInt64(loop)), ordering: .sequentiallyConsistent)
+        let bit: UInt64 = 1 << UInt64(loop)
+        let (old, new) = waiting.bitwiseAnd(~bit, ordering: .sequentiallyConsistent)
+        if old & Self.pullers != 0, new & Self.pullers == 0 { parked.add(-1) }
     }
+
+    /// Loops with consumers behind them; the highest bit is the delivery of delayed messages, which has time.
+    private static let pullers: UInt64 = .max >> 1
 
     /// The loops with parked pulls, a bit each.
     public var waiters: UInt64 { waiting.load(ordering: .sequentiallyConsistent) }

@@ -143,7 +143,7 @@ public final class MessageStore: Sendable {
     }
 
     private func flushAdvanced(_ events: Events) {
-        if config.isFlushSynchronous { dispatcher.confirmedMoved(isAwaited: true) }
+        if config.isFlushSynchronous { dispatcher.confirmedMoved(isAwaited: queues.parked.isAny) }
         events.flushed()
     }
 

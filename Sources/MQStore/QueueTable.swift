@@ -6,6 +6,8 @@ final class QueueTable: Sendable {
     private let root: String
     private let fileByteCount: Int
     private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
+    /// Counts the queues that somebody waits on.
+    let parked = ParkedQueues()
 
     init(root: String, fileByteCount: Int) {
         self.root = root
@@ -21,7 +23,7 @@ final class QueueTable: Sendable {
             if let queue = queues[topic]?[queueID] { return queue }
             let queue = ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0)
+                minimum: 0, count: 0, parked: parked)
             queues[topic, default: [:]][queueID] = queue
             return queue
         }
@@ -81,7 +83,7 @@ final class QueueTable: Sendable {
             let count = try countUnits(files)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
-                minimum: try firstUnit(files, count: count), count: count)
+                minimum: try firstUnit(files, count: count), count: count, parked: parked)
         }
     }
 

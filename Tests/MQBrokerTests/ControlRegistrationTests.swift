@@ -5,6 +5,7 @@ import MQJSON
 import MQNameServer
 import MQProtocol
 import MQSystem
+import MQTestKit
 import MQTransport
 import Testing
 
@@ -106,7 +107,7 @@ import Testing
         broker.stop()
     }
 
-    @Test(.enabled(if: ControlGolden.isPresent), arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `registrations have Java's fields and checksum`(version: String) throws {
         let identity = try ControlMachines.config().current.identity
         for (name, java) in try ControlGolden.registrations(version: version) {

@@ -1,5 +1,6 @@
 import Foundation
 import MQStore
+import MQTestKit
 import Testing
 
 /// A store that Java RocketMQ wrote, with what Java said is in it. Its README tells how it was made.
@@ -14,32 +15,13 @@ struct GoldenStore: CustomTestStringConvertible, Sendable {
         ["clean", "crashed"].map { GoldenStore(version: version, kind: $0) }
     }
 
-    /// Where the golden data is: Tests/Golden, or what MQ_GOLDEN names.
-    static let folder: URL? = {
-        let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let places = [
-            ProcessInfo.processInfo.environment["MQ_GOLDEN"].map { URL(filePath: $0) },
-            tests.appending(path: "Golden"), tests.appending(path: "../../shared/golden"),
-            tests.appending(path: "../../../shared/golden"),
-        ]
-        return places.compactMap { $0 }.first {
-            FileManager.default.fileExists(atPath: $0.appending(path: "store-5.3.3-clean.json").path)
-        }
-    }()
-
-    private func file(_ end: String) throws -> URL {
-        guard let folder = Self.folder else { throw Failure("no golden data: set MQ_GOLDEN") }
-        return folder.appending(path: "store-\(version)-\(kind).\(end)")
-    }
-
     func manifest() throws -> Manifest {
-        try JSONDecoder().decode(Manifest.self, from: Data(contentsOf: file("json")))
+        try JSONDecoder().decode(Manifest.self, from: Golden.manifest(version: version, state: kind))
     }
 
     /// Unpacks the store into `folder`.
     func unpack(into folder: URL) throws -> URL {
-        try run("/usr/bin/tar", "-C", folder.path, "-xzf", file("tar.gz").path)
-        return folder.appending(path: "store")
+        try Golden.unpackStore(version: version, state: kind, into: folder)
     }
 
     /// The configuration the store was written with.
