@@ -3,6 +3,7 @@ import MQBase
 import MQBytes
 import MQMessage
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQStore

@@ -4,21 +4,10 @@ import MQBytes
 import MQMessage
 import MQObserve
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQStore
-
-/// A folder that goes when its owner does.
-final class TemporaryFolder {
-    let url: URL
-
-    init() throws {
-        url = FileManager.default.temporaryDirectory.appending(path: "apus-store-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
-}
 
 /// A message as a test writes it.
 struct TestMessage {
