@@ -180,9 +180,11 @@ public final class ConsumeQueue: Sendable {
     /// Appends the raw units from `offset` on, `count` at most and not past the end of one file, to `buffer`.
     /// - Returns: how many; 0 if the offset is not in the queue.
     public func readUnits(from offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int {
+        let end = maxOffset
+        // Offsets come from peers: compared before anything is calculated with them.
+        guard offset >= minOffset, offset < end, count > 0 else { return 0 }
         let position = offset * Int64(QueueUnit.byteCount)
-        let available = maxOffset - offset
-        guard offset >= minOffset, available > 0, count > 0 else { return 0 }
+        let available = end - offset
         let file = files.withLock { files -> QueueFile? in
             guard let first = files.first, position >= first.start else { return nil }
             let index = Int((position - first.start) / Int64(fileByteCount))

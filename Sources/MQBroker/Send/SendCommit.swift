@@ -114,10 +114,8 @@ final class SendCommit {
         waiting.channel.connection.send { output in
             var writer = ResponseWriter(&output, type: type, code: code.rawValue)
             if !waiting.isSendBack {
-                writer.field("queueId", Int64(first.queue.queueID), to: &output)
-                writer.field("transactionId", to: &output) { output in
-                    sent.keys.withBytes(waiting.uniqueKey) { output.append($0) }
-                }
+                writer.field("queueId", Int64(waiting.queueID), to: &output)
+                sent.keys.withBytes(waiting.uniqueKey) { writer.field("transactionId", escaping: $0, to: &output) }
                 writer.field("msgId", to: &output) { output in
                     for index in waiting.entries {
                         if index > waiting.entries.lowerBound { output.append(UInt8(ascii: ",")) }
