@@ -100,8 +100,8 @@ let package = Package(
         tests("MQBrokerTests", uses: ["MQBroker", "MQNameServer", "MQTestKit"]),
         tests("RocketMQClientTests", uses: ["RocketMQClient", "MQTestKit"]),
         tests("MQAdminTests", uses: ["MQAdmin"]),
-        tests("IntegrationTests", uses: ["MQAdmin"]),
-        tests("InteropTests", uses: [], exclude: ["python"]),
+        tests("IntegrationTests", uses: ["MQAdmin", "MQTestKit"]),
+        tests("InteropTests", uses: ["MQTestKit"], exclude: ["python"]),
         tests("TidyTests", uses: []),
     ].filter { isPresent($0) }
 )

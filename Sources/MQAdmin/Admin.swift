@@ -71,11 +71,7 @@ public struct Admin: Sendable {
 
     /// The configuration of the broker at `address`, key and value, in its order.
     public func configuration(at address: String) async throws(ClientError) -> [(key: String, value: String)] {
-        let answer = try await link.ask(RemotingCommand(.getBrokerConfig), at: address)
-        return String(decoding: answer.body, as: UTF8.self).split(separator: "\n").compactMap { line in
-            guard !line.hasPrefix("#"), let equals = line.firstIndex(of: "=") else { return nil }
-            return (String(line[..<equals]), String(line[line.index(after: equals)...]))
-        }
+        properties(in: try await link.ask(RemotingCommand(.getBrokerConfig), at: address))
     }
 
     /// The address to ask about a topic: a master of its route, any broker of it if there is none.

@@ -9,7 +9,7 @@ public struct CommandTable: Sendable {
     /// The commands of this release.
     public static let standard = CommandTable(
         commands: topicCommands + groupCommands + connectionCommands + brokerCommands + clusterCommands
-            + messageCommands)
+            + messageCommands + printCommands + nameServerCommands)
 
     /// The command called `name`, in any case.
     public func command(_ name: String) -> Command? {

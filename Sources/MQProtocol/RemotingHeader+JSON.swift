@@ -34,7 +34,8 @@ extension RemotingHeader {
         guard scanner.take(UInt8(ascii: "{"), in: bytes) else { return try scanner.skip(in: bytes) }  // null
         guard !scanner.take(UInt8(ascii: "}"), in: bytes) else { return }
         repeat {
-            let key = try scanner.string(in: bytes)
+            let key: HeaderText
+            if let letter = scanner.letter(in: bytes) { key = letter } else { key = try scanner.string(in: bytes) }
             try scanner.expect(UInt8(ascii: ":"), in: bytes)
             guard fields.count < Self.fieldsMax else { throw .tooMany("ext fields", limit: Self.fieldsMax) }
             if scanner.isAt(UInt8(ascii: "\""), in: bytes) {
@@ -94,6 +95,15 @@ private struct HeaderScanner {
         guard take(byte, in: bytes) else { throw .malformed("JSON header", at: position) }
     }
 
+    /// A quoted text of one character that is no escape, as the keys of SEND_MESSAGE_V2 are; `nil` for any other.
+    @inline(__always) mutating func letter(in bytes: Span<UInt8>) -> HeaderText? {
+        guard position &+ 3 <= end, bytes[position] == UInt8(ascii: "\""), bytes[position &+ 2] == UInt8(ascii: "\""),
+            bytes[position &+ 1] != UInt8(ascii: "\\"), bytes[position &+ 1] != UInt8(ascii: "\"")
+        else { return nil }
+        position &+= 3
+        return HeaderText((position &- 2)..<(position &- 1), isEscaped: false)
+    }
+
     /// A quoted text.
     @inline(__always) mutating func string(in bytes: Span<UInt8>) throws(WireError) -> HeaderText {
         try expect(UInt8(ascii: "\""), in: bytes)
@@ -113,6 +123,10 @@ private struct HeaderScanner {
             if window[position] == UInt8(ascii: "\"") {
                 position &+= 1
                 return HeaderText(start..<(position &- 1), isEscaped: true)
+            }
+            if JSONEscape.separator(window, at: position) != nil {
+                position = window.nextQuoteOrBackslash(from: position &+ 6)
+                continue
             }
             guard let taken = JSONEscape.byteCount(window, at: position) else {
                 throw .malformed("escape in a JSON header", at: position)

@@ -25,6 +25,11 @@ public struct RemotingHeader: Sendable {
     /// An empty header, to decode into.
     public init() { fields.reserveCapacity(32) }
 
+    private init(room: Int) {}
+
+    /// An empty header without room for fields: costs nothing, and may be decoded into all the same.
+    public static let unused = RemotingHeader(room: 0)
+
     /// Whether the frame answers a request of ours.
     @inlinable public var isResponse: Bool { flag & 1 != 0 }
     /// Whether no answer is wanted.

@@ -39,8 +39,12 @@ public final class RemotingChannel: ConnectionHandler {
 
     /// One header for all channels of a loop, so that decoding allocates nothing.
     public final class HeaderScratch {
-        var header = RemotingHeader()
+        private var header = RemotingHeader()
+        /// An unused scratch.
         public init() {}
+
+        /// Swaps the header with one that is held locally: what a class stores is copied for each call it is passed to.
+        func exchange(_ other: inout RemotingHeader) { swap(&header, &other) }
     }
 
     /// A channel over `connection`, which is not read yet.
@@ -58,15 +62,18 @@ public final class RemotingChannel: ConnectionHandler {
 
     public func received(_ bytes: Span<UInt8>, on connection: Connection) -> Int {
         var position = 0
+        var header = RemotingHeader.unused
+        scratch.exchange(&header)
+        defer { scratch.exchange(&header) }
         do throws(WireError) {
             // A first byte of 0x16 would be a TLS handshake; it is also a frame of over 352 MiB, so it is refused here
             // until TLS is served.
             while connection.isOpen, let frame = try RemotingFrame.decode(bytes, at: position) {
-                try scratch.header.decode(frame, in: bytes)
-                if scratch.header.isResponse {
-                    answer(RemotingCommand(scratch.header, frame, in: bytes))
+                try header.decode(frame, in: bytes)
+                if header.isResponse {
+                    answer(RemotingCommand(header, frame, in: bytes))
                 } else {
-                    service.handle(scratch.header, frame, in: bytes, on: self)
+                    service.handle(header, frame, in: bytes, on: self)
                 }
                 position = frame.byteCount
             }

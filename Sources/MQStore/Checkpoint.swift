@@ -18,7 +18,7 @@ final class Checkpoint: Sendable {
         var confirmOffset: Int64 = 0
 
         /// Records older than this need not be looked at again; Java allows three seconds for clocks.
-        var trusted: Int64 { max(0, min(log, queues) - 3000) }
+        var trusted: Int64 { max(3000, min(log, queues)) - 3000 }
     }
 
     private let file: File

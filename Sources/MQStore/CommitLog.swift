@@ -116,13 +116,14 @@ final class CommitLog: Sendable {
                     entry.queue.setNextOffset(entry.queueOffset)
                 }
                 tail = before
+                wipe(batch.byteCount, behind: before.position)
                 throw error
             }
             batch.storeTimestamp = Timestamp(rawValue: time)
             batch.end = tail.position
             if let prepareBehind = tail.prepareBehind, tail.position > prepareBehind { prepareNext(&tail) }
-            lastTimestamp.store(time, ordering: .releasing)
             written.raise(to: tail.position)
+            lastTimestamp.store(time, ordering: .releasing)  // behind `written`: who reads it reads at least this end
         }
     }
 
@@ -164,6 +165,14 @@ final class CommitLog: Sendable {
         guard end > start else { return }
         try batch.buffer.withBytes(start..<end) { bytes throws(SystemError) in
             try segment.file.write(bytes, at: offset - segment.start)
+        }
+    }
+
+    /// Best effort: what a failed append left behind the end must not look like records after a crash.
+    private func wipe(_ byteCount: Int, behind end: PhysicalOffset) {
+        for segment in files where segment.end > end {
+            let start = Swift.max(end, segment.start) - segment.start
+            try? segment.file.zero(start..<Swift.min(segment.byteCount, start + byteCount + RecordLayout.blankByteCount))
         }
     }
 
@@ -221,16 +230,21 @@ final class CommitLog: Sendable {
 
     private func makeFile(_ start: PhysicalOffset, fill: Bool) throws(SystemError) -> Segment {
         let path = folder + "/" + Segment.name(start.rawValue)
-        let file = try File(path, .create)
-        try file.allocate(byteCount: fileByteCount)
-        if fill {
-            let preparation = self.preparation
-            try File(path, .direct).fillWithZeroes(byteCount: fileByteCount) {
-                preparation.withLock { !$0.isHurried && !$0.isStopping }
+        do throws(SystemError) {
+            let file = try File(path, .create)
+            try file.allocate(byteCount: fileByteCount)
+            if fill {
+                let preparation = self.preparation
+                try File(path, .direct).fillWithZeroes(byteCount: fileByteCount) {
+                    preparation.withLock { !$0.isHurried && !$0.isStopping }
+                }
             }
+            try Directory.synchronize(folder)
+            return try Segment(file, start: start, byteCount: fileByteCount)
+        } catch {
+            try? Directory.removeFile(path)  // half a file would hold room back and stop the next start
+            throw error
         }
-        try Directory.synchronize(folder)
-        return try Segment(file, start: start, byteCount: fileByteCount)
     }
 
     /// Body of the `prepare` thread: makes the next file before it is needed.

@@ -9,6 +9,15 @@ public struct QueueUnit: Equatable, Sendable {
     public static let byteCount = 20
     /// What fills a file before its first real unit.
     static let preBlankSize: Int32 = 0x7FFF_FFFF
+    /// Stands where no record is: before a queue's first unit in its file, and where the log lost records.
+    static let blank = QueueUnit(physicalOffset: 0, size: preBlankSize, tagsCode: 0)
+
+    /// Whether Java put the address of an extension unit in place of the tags (`enableConsumeQueueExt`): the tags are not
+    /// known here, and the consumer filters.
+    var hasExtension: Bool { tagsCode <= -2_147_483_649 }
+
+    /// Whether anything was written there, a blank included.
+    var isUsed: Bool { physicalOffset >= 0 && size > 0 }
 
     public let physicalOffset: Int64
     public let size: Int32
@@ -34,6 +43,16 @@ public struct QueueUnit: Equatable, Sendable {
     }
 }
 
+/// How many queues of a store have parked pulls. Any thread.
+final class ParkedQueues: Sendable {
+    private let count = Atomic<Int>(0)
+
+    /// Whether anybody waits for messages anywhere.
+    var isAny: Bool { count.load(ordering: .sequentiallyConsistent) > 0 }
+
+    func add(_ change: Int) { count.add(change, ordering: .sequentiallyConsistent) }
+}
+
 /// The order of one queue's messages: where each lies in the log. Written by the dispatch thread, read by all.
 public final class ConsumeQueue: Sendable {
     /// The topic it belongs to.
@@ -44,18 +63,34 @@ public final class ConsumeQueue: Sendable {
     private let folder: String
     private let fileByteCount: Int
     private let files: Lock<[QueueFile]>
-    private let pending = Lock<[QueueUnit]>([])
+    private let pending = Lock(Pending())
+    /// Held while files are written or removed, so that a removed queue leaves nothing behind. `true`: removed.
+    private let writing = Lock<Bool>(false)
     /// Offset the next record gets; changed under the append lock only.
     private let next: Atomic<Int64>
     private let minimum: Atomic<Int64>
     private let maximum: Atomic<Int64>
     /// One bit for each loop that has a parked pull on this queue.
     private let waiting = Atomic<UInt64>(0)
-    private let isDirty = Atomic<Bool>(false)
+    private let parked: ParkedQueues
+    /// Units that are on the disk, counted from the queue's beginning.
+    private let synced: Lock<Synced>
 
     private struct QueueFile: Sendable {
         let start: Int64  // bytes from the queue's beginning
         let file: File
+    }
+
+    private struct Pending: Sendable {
+        var units: [QueueUnit] = []
+        /// Where the last unit's record begins; -1 if there is none.
+        var lastPhysicalOffset: Int64 = -1
+    }
+
+    private struct Synced: Sendable {
+        var count: Int64
+        /// A file was made: the folders that name it are to be synced.
+        var hasNewFile = false
     }
 
     /// - Parameters:
@@ -63,13 +98,15 @@ public final class ConsumeQueue: Sendable {
     ///   - count: one more than the offset of the last valid unit.
     init(
         topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [(start: Int64, file: File)],
-        minimum: Int64, count: Int64
+        minimum: Int64, count: Int64, parked: ParkedQueues
     ) {
+        self.parked = parked
         self.topic = topic
         self.queueID = queueID
         self.folder = folder
         self.fileByteCount = fileByteCount
         self.files = Lock(files.map { QueueFile(start: $0.start, file: $0.file) })
+        synced = Lock(Synced(count: count))
         next = Atomic(count)
         self.minimum = Atomic(minimum)
         maximum = Atomic(count)
@@ -96,83 +133,137 @@ public final class ConsumeQueue: Sendable {
 
     /// Says that `loop` has a parked pull here. Compare ``maxOffset`` again afterwards: a message may have come between.
     public func addWaiter(loop: Int) {
-        waiting.bitwiseOr(1 << UInt64(loop), ordering: .sequentiallyConsistent)
+        let old = waiting.bitwiseOr(1 << UInt64(loop), ordering: .sequentiallyConsistent).oldValue
+        if old & Self.pullers == 0, 1 << UInt64(loop) & Self.pullers != 0 { parked.add(1) }
     }
 
     /// Says that `loop` has none any more.
     public func removeWaiter(loop: Int) {
-        waiting.bitwiseAnd(~(1 << UInt64(loop)), ordering: .sequentiallyConsistent)
+        let bit: UInt64 = 1 << UInt64(loop)
+        let (old, new) = waiting.bitwiseAnd(~bit, ordering: .sequentiallyConsistent)
+        if old & Self.pullers != 0, new & Self.pullers == 0 { parked.add(-1) }
     }
+
+    /// Loops with consumers behind them; the highest bit is the delivery of delayed messages, which has time.
+    private static let pullers: UInt64 = .max >> 1
 
     /// The loops with parked pulls, a bit each.
     public var waiters: UInt64 { waiting.load(ordering: .sequentiallyConsistent) }
 
     // MARK: - Writing (dispatch thread)
 
-    /// Adds the unit for `offset`; it can be read after ``publish()``. A unit that is there already is passed over.
+    /// Adds the unit for `offset`; it can be read after ``publish()``. A record that lies before the last one of the
+    /// queue was dispatched before and is passed over.
+    ///
+    /// A queue whose topic was deleted and made again counts from 0 again: the later record wins, and what the queue
+    /// held goes. A gap can only come from a log that lost records; readers skip what fills it.
     /// - Returns: whether it was new.
-    func add(_ unit: QueueUnit, at offset: Int64) -> Bool {
-        pending.withLock { pending in
-            let expected = maximum.load(ordering: .relaxed) + Int64(pending.count)
-            guard offset >= expected else { return false }
-            // A hole can only come from a log that lost records: readers skip units of size 0.
-            if offset > expected, pending.isEmpty, expected == 0 || expected == minimum.load(ordering: .relaxed) {
-                maximum.store(offset, ordering: .relaxed)
-                minimum.store(offset, ordering: .relaxed)
-            } else {
-                for _ in 0..<(offset - expected) {
-                    pending.append(QueueUnit(physicalOffset: 0, size: 0, tagsCode: 0))
-                }
+    func add(_ unit: QueueUnit, at offset: Int64) throws(SystemError) -> Bool {
+        guard (0..<Self.offsetLimit).contains(offset) else { return false }
+        let gap: Int64? = pending.withLock { pending in
+            guard unit.physicalOffset > pending.lastPhysicalOffset else { return nil }
+            pending.lastPhysicalOffset = unit.physicalOffset
+            let gap = offset - maximum.load(ordering: .relaxed) - Int64(pending.units.count)
+            if gap == 0 { pending.units.append(unit) }
+            return gap
+        }
+        guard let gap else { return false }
+        guard gap != 0 else { return true }
+        let isEmpty = maxOffset == minOffset && pending.withLock { $0.units.isEmpty }
+        if gap > 0, gap <= fileByteCount / QueueUnit.byteCount, !isEmpty {
+            pending.withLock { pending in
+                for _ in 0..<gap { pending.units.append(.blank) }
+                pending.units.append(unit)
             }
-            pending.append(unit)
-            return true
+        } else {
+            try restart(at: offset)
+            pending.withLock { $0.units.append(unit) }
+        }
+        return true
+    }
+
+    /// More than a queue can ever hold: positions in bytes must not overflow.
+    private static let offsetLimit = Int64.max >> 6
+
+    /// Drops everything; the queue goes on with `offset`.
+    private func restart(at offset: Int64) throws(SystemError) {
+        try writing.withLock { isRemoved throws(SystemError) in
+            pending.withLock { $0.units.removeAll() }
+            let old = files.withLock { files in
+                let old = files
+                files.removeAll()
+                return old
+            }
+            maximum.store(offset, ordering: .relaxed)
+            minimum.store(offset, ordering: .releasing)
+            synced.withLock { $0.count = min($0.count, offset) }
+            if !isRemoved { for file in old { try Directory.removeFile(file.file.path) } }
         }
     }
 
     /// Writes what was added to the file and lets readers see it.
     func publish() throws(SystemError) {
-        let units = pending.withLock { $0 }
-        guard !units.isEmpty else { return }
-        var position = maximum.load(ordering: .relaxed) * Int64(QueueUnit.byteCount)
-        var bytes = ByteBuffer(capacity: units.count * QueueUnit.byteCount)
-        for unit in units { unit.append(to: &bytes) }
-        while !bytes.isEmpty {
-            let fileStart = position / Int64(fileByteCount) * Int64(fileByteCount)
-            let inFile = Int(position - fileStart)
-            let byteCount = min(bytes.count, fileByteCount - inFile)
-            let file = try fileForWriting(fileStart, firstUnitAt: inFile)
-            try file.write(bytes.span.extracting(0..<byteCount), at: inFile)
-            bytes.removeFirst(byteCount)
-            position += Int64(byteCount)
+        try writing.withLock { isRemoved throws(SystemError) in
+            let units = pending.withLock { $0.units }
+            guard !units.isEmpty, !isRemoved else { return }
+            var position = maximum.load(ordering: .relaxed) * Int64(QueueUnit.byteCount)
+            var bytes = ByteBuffer(capacity: units.count * QueueUnit.byteCount)
+            for unit in units { unit.append(to: &bytes) }
+            while !bytes.isEmpty {
+                let fileStart = position / Int64(fileByteCount) * Int64(fileByteCount)
+                let inFile = Int(position - fileStart)
+                let byteCount = min(bytes.count, fileByteCount - inFile)
+                let file = try fileForWriting(fileStart, firstUnitAt: inFile)
+                try file.write(bytes.span.extracting(0..<byteCount), at: inFile)
+                bytes.removeFirst(byteCount)
+                position += Int64(byteCount)
+            }
+            maximum.store(position / Int64(QueueUnit.byteCount), ordering: .sequentiallyConsistent)
+            pending.withLock { $0.units.removeAll(keepingCapacity: true) }
         }
-        isDirty.store(true, ordering: .releasing)
-        maximum.store(position / Int64(QueueUnit.byteCount), ordering: .sequentiallyConsistent)
-        pending.withLock { $0.removeAll(keepingCapacity: true) }
     }
 
     private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> File {
         if let last = files.withLock({ $0.last }), last.start == start { return last.file }
         try Directory.create(folder)
-        let file = try File(folder + "/" + Segment.name(start), .create)
+        // Emptied: what an earlier topic of that name left there must not be taken for units.
+        let file = try File(folder + "/" + Segment.name(start), .replace)
         try file.truncate(to: fileByteCount)
         if inFile > 0 { try preBlank(file, byteCount: inFile) }
         files.withLock { $0.append(QueueFile(start: start, file: file)) }
+        synced.withLock { $0.hasNewFile = true }
         return file
     }
 
     /// Units that stand for "before the queue's first": Java skips them by their size.
     private func preBlank(_ file: File, byteCount: Int) throws(SystemError) {
         var bytes = ByteBuffer(capacity: byteCount)
-        for _ in 0..<(byteCount / QueueUnit.byteCount) {
-            QueueUnit(physicalOffset: 0, size: QueueUnit.preBlankSize, tagsCode: 0).append(to: &bytes)
-        }
+        for _ in 0..<(byteCount / QueueUnit.byteCount) { QueueUnit.blank.append(to: &bytes) }
         try file.write(bytes.span, at: 0)
     }
 
-    /// Makes what was published durable. The `keep` thread calls it.
+    /// Makes what was published durable. The `keep` thread calls it. After an error nobody knows what is on the disk:
+    /// it must not be tried again.
     func synchronize() throws(SystemError) {
-        guard isDirty.exchange(false, ordering: .acquiring) else { return }
-        for file in files.withLock({ $0.suffix(2) }) { try file.file.synchronizeData() }
+        let count = maxOffset
+        let before = synced.withLock { synced in
+            let before = synced
+            synced.hasNewFile = false
+            return before
+        }
+        guard before.count < count || before.hasNewFile else { return }
+        let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
+        for file in files.withLock({ $0 }) where file.start > first { try file.file.synchronizeData() }
+        if before.hasNewFile {
+            for path in [folder, folder + "/..", folder + "/../.."] {
+                do throws(SystemError) {
+                    try Directory.synchronize(path)
+                } catch {
+                    guard error.isNotFound else { throw error }  // the topic was deleted meanwhile
+                }
+            }
+        }
+        synced.withLock { $0.count = max($0.count, count) }
     }
 
     // MARK: - Reading
@@ -181,7 +272,6 @@ public final class ConsumeQueue: Sendable {
     /// - Returns: how many; 0 if the offset is not in the queue.
     public func readUnits(from offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int {
         let end = maxOffset
-        // Offsets come from peers: compared before anything is calculated with them.
         guard offset >= minOffset, offset < end, count > 0 else { return 0 }
         let position = offset * Int64(QueueUnit.byteCount)
         let available = end - offset
@@ -206,25 +296,48 @@ public final class ConsumeQueue: Sendable {
 
     // MARK: - Recovery and removal
 
-    /// Drops every unit that points at or behind `end`. Recovery only.
-    func truncate(to end: PhysicalOffset) throws(SystemError) {
-        var count = maxOffset
-        while count > minOffset {
-            guard let last = try unit(at: count - 1) else { break }
-            guard last.physicalOffset + Int64(last.size) > end.rawValue else { break }
-            count -= 1
-            maximum.store(count, ordering: .releasing)
+    /// Drops the units from the first one on whose record begins at or behind `end`, or that is none. Recovery only.
+    ///
+    /// After a crash of the machine any page behind the last sync may be missing, so units in the middle may be zero;
+    /// before it they are all there and in the log's order, which is what the binary search needs.
+    func truncate(to end: PhysicalOffset, wasClean: Bool) throws(SystemError) {
+        if wasClean, let last = try unit(at: maxOffset - 1), last.isUsed, last.physicalOffset < end.rawValue {
+            return pending.withLock { $0 = Pending(lastPhysicalOffset: last.physicalOffset) }
         }
+        let count = try firstOffset { $0.isUsed && $0.physicalOffset < end.rawValue }
+        maximum.store(count, ordering: .releasing)
         next.store(count, ordering: .relaxed)
+        synced.withLock { $0.count = min($0.count, count) }
+        let last = try unit(at: count - 1)
+        pending.withLock { $0 = Pending(lastPhysicalOffset: last?.physicalOffset ?? -1) }
         try clearBehind(count)
     }
 
+    /// The first offset whose unit is not before what is looked for; a blank counts as the unit before it.
+    private func firstOffset(_ isBefore: (QueueUnit) -> Bool) throws(SystemError) -> Int64 {
+        var low = minOffset
+        var high = maxOffset
+        while low < high {
+            let middle = low + (high - low) / 2
+            var probe = middle
+            var found = try unit(at: probe)
+            while found == .blank, probe > low {
+                probe -= 1
+                found = try unit(at: probe)
+            }
+            guard let found else { return low }
+            if found == .blank || isBefore(found) { low = middle + 1 } else { high = probe }
+        }
+        return low
+    }
+
     /// Zeroes what lies behind the last unit in its file and removes later files, so that no reader takes it for units.
+    /// The last file stays even if it holds none: its name tells where the queue goes on.
     private func clearBehind(_ count: Int64) throws(SystemError) {
         let position = count * Int64(QueueUnit.byteCount)
         let later = files.withLock { files in
-            let later = files.filter { $0.start > position || ($0.start == position && $0.start > 0) }
-            files.removeAll { file in later.contains { $0.start == file.start } }
+            let later = files.filter { $0.start > position }
+            files.removeAll { $0.start > position }
             return later
         }
         for file in later { try Directory.removeFile(file.file.path) }
@@ -237,25 +350,23 @@ public final class ConsumeQueue: Sendable {
 
     /// Moves the first offset behind units whose records are gone. Recovery and retention.
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
-        var low = minOffset
-        var high = maxOffset
-        while low < high {
-            let middle = low + (high - low) / 2
-            guard let unit = try unit(at: middle) else { return }
-            if unit.physicalOffset < logStart.rawValue { low = middle + 1 } else { high = middle }
-        }
-        setMinOffset(low)
+        setMinOffset(try firstOffset { $0.physicalOffset < logStart.rawValue })
     }
 
     /// Where the last unit's record ends in the log; 0 for an empty queue.
     func lastRecordEnd() throws(SystemError) -> Int64 {
-        guard maxOffset > minOffset, let last = try unit(at: maxOffset - 1) else { return 0 }
-        return last.physicalOffset + Int64(last.size)
+        guard let last = try unit(at: maxOffset - 1), last.isUsed, last.physicalOffset < .max - Int64(last.size) else {
+            return 0
+        }
+        return last.size == QueueUnit.preBlankSize ? 0 : last.physicalOffset + Int64(last.size)
     }
 
     /// Removes the files. The queue must not be used any more.
     func remove() throws(SystemError) {
-        files.withLock { $0.removeAll() }
-        try Directory.removeTree(folder)
+        try writing.withLock { isRemoved throws(SystemError) in
+            isRemoved = true
+            files.withLock { $0.removeAll() }
+            try Directory.removeTree(folder)
+        }
     }
 }

@@ -105,12 +105,15 @@ final class Dispatcher: Sendable {
         // A record may begin before `stop` and end behind it; it is whole, because it begins before `confirmed`.
         let mapping = segment.mapping
         let span = mapping.bytes(from..<(min(end, segment.end) - segment.start))
-        let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start)
-        if let timestamp = worker.lastTimestamp { lastTimestamp.store(timestamp, ordering: .releasing) }
+        let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start) { at, error in
+            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.file.path)
+        }
         for queue in worker.takeTouched() {
             try queue.publish()
             if queue.waiters != 0 { arrived(queue) }
         }
+        // Behind the units: the checkpoint must never tell more than what is published.
+        if let timestamp = worker.lastTimestamp { lastTimestamp.store(timestamp, ordering: .releasing) }
         dispatched.raise(to: start + handled)
         return true
     }
@@ -172,7 +175,7 @@ struct DispatchWorker {
         self.queues = queues
         self.index = index
         self.delayLevels = delayLevels
-        indexedTo = index?.endOffset ?? 0
+        indexedTo = index?.endOffset ?? -1
     }
 
     /// The queues that got units since the last call.
@@ -182,9 +185,13 @@ struct DispatchWorker {
     }
 
     /// Handles the records that begin in the first `limit` bytes of `span`.
-    /// - Parameter segmentEnds: where the file ends, in bytes from the span's start.
+    /// - Parameters:
+    ///   - segmentEnds: where the file ends, in bytes from the span's start.
+    ///   - broken: names a place that holds no record: the disk does not give back what was written.
     /// - Returns: bytes handled; a blank counts up to the file's end.
-    mutating func handle(_ span: Span<UInt8>, upTo limit: Int, segmentEnds: Int) throws(SystemError) -> Int {
+    mutating func handle(
+        _ span: Span<UInt8>, upTo limit: Int, segmentEnds: Int, broken: (Int, WireError) -> SystemError
+    ) throws(SystemError) -> Int {
         var position = 0
         known.removeAll()  // a topic may have been deleted and made again since the last round
         while position < limit {
@@ -195,7 +202,7 @@ struct DispatchWorker {
             do throws(WireError) {
                 record = try MessageRecord(rest)
             } catch {
-                preconditionFailure("what was appended cannot be read back: \(error)")
+                throw broken(position, error)
             }
             try handle(record, rest)
             position += record.byteCount
@@ -213,14 +220,16 @@ struct DispatchWorker {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
-            add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
+            try add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
         }
-        if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset > indexedTo {
+        if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset >= indexedTo {
+            let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
             let text = bytes.extracting(record.properties)
             for number in 0..<facts.keyCount {
+                let hash = javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash)
+                if isRepeated, index.holds(hash: hash, physicalOffset: record.physicalOffset) { continue }
                 try index.put(
-                    hash: javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash),
-                    physicalOffset: record.physicalOffset, storeTimestamp: record.storeTimestamp.rawValue,
+                    hash: hash, physicalOffset: record.physicalOffset, storeTimestamp: record.storeTimestamp.rawValue,
                     now: record.storeTimestamp)
             }
         }
@@ -233,10 +242,12 @@ struct DispatchWorker {
         return topic
     }
 
-    private mutating func add(_ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int) {
+    private mutating func add(
+        _ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int
+    ) throws(SystemError) {
         guard queueID < TopicQueues.directMax else {
             let queue = queues.queue(topic.name, queueID)
-            if queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
+            if try queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
             return
         }
         while topic.queues.count <= queueID {
@@ -245,7 +256,7 @@ struct DispatchWorker {
         }
         let queue = topic.queues[queueID] ?? queues.queue(topic.name, queueID)
         if topic.queues[queueID] == nil { topic.queues[queueID] = queue }
-        if queue.add(unit, at: offset), !topic.touched[queueID] {
+        if try queue.add(unit, at: offset), !topic.touched[queueID] {
             topic.touched[queueID] = true
             touched.append(queue)
         }

@@ -1,6 +1,7 @@
 import MQBase
 import MQBytes
 import MQSystem
+import Synchronization
 
 /// One index file, a hash table of chains. Big-endian:
 /// ```
@@ -18,10 +19,14 @@ final class IndexFile: Sendable {
     private let mapping: Mapping
     private let slotCount: Int
     private let entryCount: Int
+    /// Entries that have room on the disk: a store into a mapped hole of a full disk would kill the process.
+    private let reserved = Atomic<Int>(0)
+    private let isSynced = Atomic<Bool>(false)
+    private static let reserveStep = 1 << 18
 
     static func byteCount(slots: Int, entries: Int) -> Int { headerByteCount + slots * 4 + entries * entryByteCount }
 
-    /// Opens or makes the file; a new one takes room only where it is written.
+    /// Opens or makes the file; a new one takes room as it is written.
     init(_ path: String, slotCount: Int, entryCount: Int) throws(SystemError) {
         self.path = path
         self.slotCount = slotCount
@@ -30,7 +35,29 @@ final class IndexFile: Sendable {
         let wanted = Self.byteCount(slots: slotCount, entries: entryCount)
         if try file.byteCount() < wanted { try file.truncate(to: wanted) }
         mapping = try Mapping(file, byteCount: wanted, writable: true)
+        guard !isFull else { return }
+        try reserve(max(indexCount, 1))
         if indexCount == 0 { mapping.store(bigEndian: Int32(1), at: 36) }
+    }
+
+    /// Makes sure that entry `number` and everything before it has room.
+    private func reserve(_ number: Int) throws(SystemError) {
+        guard number >= reserved.load(ordering: .relaxed) else { return }
+        let count = min((number / Self.reserveStep + 1) * Self.reserveStep, entryCount)
+        do throws(SystemError) {
+            try file.allocate(byteCount: Self.byteCount(slots: slotCount, entries: count))
+        } catch {
+            if error.isNoSpace { throw error }  // else: a file system that cannot reserve
+        }
+        reserved.store(count, ordering: .relaxed)
+    }
+
+    /// Whether the header can be one: a file that was not written to the end when the machine stopped is no index.
+    var isSound: Bool {
+        let limit: Int64 = 1 << 60
+        return indexCount >= 0 && indexCount <= entryCount && (0..<limit).contains(beginTimestamp)
+            && (0..<limit).contains(endTimestamp) && (0..<limit).contains(beginOffset)
+            && (beginOffset..<limit).contains(endOffset)
     }
 
     var beginTimestamp: Int64 { mapping.int64(at: 0) }
@@ -46,12 +73,13 @@ final class IndexFile: Sendable {
 
     /// Adds an entry. Dispatch thread only.
     /// - Precondition: the file is not full.
-    func put(keyHash: Int32, physicalOffset: Int64, storeTimestamp: Int64) {
+    func put(keyHash: Int32, physicalOffset: Int64, storeTimestamp: Int64) throws(SystemError) {
         let count = indexCount
         precondition(count < entryCount, "index file \(path) is full")
-        let slotAt = Self.headerByteCount + Int(keyHash) % slotCount * 4
-        var newest = mapping.int32(at: slotAt)
-        if newest <= 0 || Int(newest) > count { newest = 0 }
+        try reserve(count)
+        isSynced.store(false, ordering: .relaxed)
+        let slotAt = slotAt(keyHash)
+        let newest = newestEntry(slotAt)
         if count <= 1 {
             mapping.store(bigEndian: storeTimestamp, at: 0)
             mapping.store(bigEndian: physicalOffset, at: 16)
@@ -61,26 +89,39 @@ final class IndexFile: Sendable {
         mapping.store(bigEndian: keyHash, at: at)
         mapping.store(bigEndian: physicalOffset, at: at + 4)
         mapping.store(bigEndian: Int32(seconds), at: at + 12)
-        mapping.store(bigEndian: newest, at: at + 16)
+        mapping.store(bigEndian: Int32(newest), at: at + 16)
         mapping.store(bigEndian: Int32(count), at: slotAt)
-        if newest == 0 { mapping.store(bigEndian: mapping.int32(at: 32) + 1, at: 32) }
+        if newest == 0 { mapping.store(bigEndian: mapping.int32(at: 32) &+ 1, at: 32) }
         mapping.store(bigEndian: Int32(count + 1), at: 36)
         mapping.store(bigEndian: storeTimestamp, at: 8)
         mapping.store(bigEndian: physicalOffset, at: 24)
     }
 
+    private func slotAt(_ keyHash: Int32) -> Int { Self.headerByteCount + Int(keyHash) % slotCount * 4 }
+
+    /// The newest entry of a slot's chain; 0 for none. A process that died between slot and count left a slot that
+    /// names the entry that never counted: the chain goes on behind it.
+    private func newestEntry(_ slotAt: Int) -> Int {
+        let count = indexCount
+        var newest = Int(mapping.int32(at: slotAt))
+        if newest == count, count < entryCount { newest = Int(mapping.int32(at: entryAt(count) + 16)) }
+        return newest > 0 && newest < count ? newest : 0
+    }
+
     /// Adds the offsets stored under `keyHash` within `time`, newest first, up to `limit` in all.
     func collect(keyHash: Int32, time: ClosedRange<Int64>, limit: Int, into offsets: inout [Int64]) {
-        var number = Int(mapping.int32(at: Self.headerByteCount + Int(keyHash) % slotCount * 4))
         let count = min(indexCount, entryCount)
+        var number = newestEntry(slotAt(keyHash))
         var steps = 0
         while number > 0, number < count, offsets.count < limit, steps < entryCount {
             let at = entryAt(number)
             let seconds = mapping.int32(at: at + 12)
             guard seconds >= 0 else { return }
             let stored = beginTimestamp + Int64(seconds) * 1000
-            if mapping.int32(at: at) == keyHash, time.lowerBound <= stored + 999, stored <= time.upperBound {
-                offsets.append(mapping.int64(at: at + 4))
+            let isInTime = time.lowerBound <= stored + 999 && stored <= time.upperBound
+            if mapping.int32(at: at) == keyHash, isInTime {
+                let offset = mapping.int64(at: at + 4)
+                if offsets.last != offset { offsets.append(offset) }  // a message may name a key twice
             }
             let previous = Int(mapping.int32(at: at + 16))
             guard previous != number, stored + 999 >= time.lowerBound else { return }
@@ -93,7 +134,12 @@ final class IndexFile: Sendable {
         Self.headerByteCount + slotCount * 4 + number * Self.entryByteCount
     }
 
-    func synchronize() throws(SystemError) { try mapping.synchronize() }
+    /// Makes the entries durable.
+    func synchronize() throws(SystemError) {
+        guard !isSynced.load(ordering: .relaxed) else { return }
+        try mapping.synchronize()
+        isSynced.store(true, ordering: .relaxed)
+    }
 }
 
 /// All index files of a store, oldest first; found by key and time.
@@ -102,28 +148,47 @@ final class MessageIndex: Sendable {
     private let slotCount: Int
     private let entryCount: Int
     private let files: Lock<[IndexFile]>
+    /// From where the log must be dispatched again for the index to be complete; `nil`: it is.
+    let rebuildFrom: Int64?
 
-    /// Opens what is in `folder`. After a crash, files that end later than `trustedUntil` (milliseconds) are removed and
-    /// will be built again.
-    init(folder: String, slotCount: Int, entryCount: Int, trustedUntil: Int64?) throws(SystemError) {
+    /// Opens what is in `folder`, and removes what cannot be trusted: it is built again from the log.
+    /// - Parameters:
+    ///   - trustedUntil: store time up to which the files are on the disk; `nil`: all of them are.
+    ///   - wasClean: the last run indexed everything.
+    ///   - end: where the log ends; an index that knows more is none of this log.
+    init(
+        folder: String, slotCount: Int, entryCount: Int, trustedUntil: Int64?, wasClean: Bool, end: PhysicalOffset
+    ) throws(SystemError) {
         self.folder = folder
         self.slotCount = slotCount
         self.entryCount = entryCount
+        let wanted = IndexFile.byteCount(slots: slotCount, entries: entryCount)
         var files: [IndexFile] = []
+        var isBroken = false  // from here on, in the order of the names
+        var isRemoved = false
         for name in try Directory.names(in: folder) where name.utf8.allSatisfy({ (48...57).contains($0) }) {
             let path = folder + "/" + name
-            let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
-            if let trustedUntil, file.endTimestamp > trustedUntil {
-                try Directory.removeFile(path)
+            if !isBroken, try File(path, .read).byteCount() == wanted {
+                let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
+                if file.isSound, file.indexCount > 1 { files.append(file) } else { isBroken = !file.isSound }
+                if files.last === file { continue }
             } else {
-                files.append(file)
+                isBroken = true
             }
+            isRemoved = true
+            try Directory.removeFile(path)
         }
-        self.files = Lock(files)
+        // By what they hold: names follow the clock, which may have been set back.
+        files.sort { ($0.beginOffset, $0.path) < ($1.beginOffset, $1.path) }
+        let kept = files.prefix { $0.endTimestamp <= trustedUntil ?? .max && $0.endOffset < end.rawValue }
+        for file in files[kept.count...] { try Directory.removeFile(file.path) }
+        let firstRemoved = isBroken ? 0 : files[kept.count...].first?.beginOffset
+        let isComplete = wasClean && !isRemoved && kept.count == files.count
+        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? firstRemoved
+        self.files = Lock(Array(kept))
     }
-
     /// The physical offset of the last record that was indexed; -1 if there is none.
-    var endOffset: Int64 { files.withLock { $0.last.map { $0.indexCount > 1 ? $0.endOffset : -1 } ?? -1 } }
+    var endOffset: Int64 { files.withLock { $0.last { $0.indexCount > 1 }?.endOffset ?? -1 } }
     /// The time of the last record that was indexed.
     var endTimestamp: Int64 { files.withLock { $0.last?.endTimestamp ?? 0 } }
 
@@ -131,15 +196,25 @@ final class MessageIndex: Sendable {
     /// - Parameter now: names a new file.
     func put(hash: Int32, physicalOffset: Int64, storeTimestamp: Int64, now: Timestamp) throws(SystemError) {
         let file = try fileForWriting(now)
-        file.put(
+        try file.put(
             keyHash: IndexFile.keyHash(hash), physicalOffset: physicalOffset, storeTimestamp: storeTimestamp)
+    }
+
+    /// Whether there is an entry for the record under `topic#key`.
+    func holds(hash: Int32, physicalOffset: Int64) -> Bool {
+        var offsets: [Int64] = []
+        for file in files.withLock({ $0 }).reversed() where file.endOffset >= physicalOffset {
+            file.collect(keyHash: IndexFile.keyHash(hash), time: 0...(.max - 999), limit: .max, into: &offsets)
+        }
+        return offsets.contains(physicalOffset)
     }
 
     private func fileForWriting(_ now: Timestamp) throws(SystemError) -> IndexFile {
         if let last = files.withLock({ $0.last }), !last.isFull { return last }
         try Directory.create(folder)
-        let path = folder + "/" + Self.name(now)
-        let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
+        var time = now
+        while Directory.exists(folder + "/" + Self.name(time)) { time.rawValue += 1 }
+        let file = try IndexFile(folder + "/" + Self.name(time), slotCount: slotCount, entryCount: entryCount)
         files.withLock { $0.append(file) }
         return file
     }
@@ -163,17 +238,16 @@ final class MessageIndex: Sendable {
         return offsets
     }
 
-    func synchronize() throws(SystemError) {
-        if let last = files.withLock({ $0.last }) { try last.synchronize() }
-    }
-
-    /// Removes all files; they are built again from the log.
-    func removeAll() throws(SystemError) {
-        let all = files.withLock { files in
-            let all = files
-            files = []
-            return all
+    /// Makes the full files durable, which nobody writes any more, and `all` others too.
+    /// - Returns: the store time up to which the index is on the disk then; `nil` if there is nothing to tell.
+    func synchronize(all: Bool) throws(SystemError) -> Int64? {
+        var timestamp: Int64?
+        for file in files.withLock({ $0 }) where all || file.isFull {
+            let end = file.endTimestamp
+            try file.synchronize()
+            timestamp = end
         }
-        for file in all { try Directory.removeFile(file.path) }
+        if timestamp != nil { try Directory.synchronize(folder) }
+        return timestamp
     }
 }

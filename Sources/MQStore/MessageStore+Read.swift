@@ -141,7 +141,7 @@ extension MessageStore {
             for index in 0..<count {
                 let unit = QueueUnit(span, at: index * QueueUnit.byteCount)
                 scanned += 1
-                if unit.size > 0, unit.size != QueueUnit.preBlankSize, matches(unit.tagsCode) {
+                if unit.size > 0, unit.size != QueueUnit.preBlankSize, unit.hasExtension || matches(unit.tagsCode) {
                     let size = Int(unit.size)
                     if result.messageCount > 0,
                         result.byteCount + size > limits.byteCount || result.messageCount >= limits.messageCount
@@ -216,13 +216,13 @@ extension MessageStore {
         return isUpper ? max(low - 1, minimum) : low
     }
 
-    /// Physical offsets of records that may carry `key`, newest first. Compare the keys: hashes collide.
+    /// Physical offsets of the newest `limit` records that may carry `key`, in the log's order, as Java answers them.
+    /// Compare the keys: hashes collide.
     public func indexedOffsets(
         topic: String, key: String, time: ClosedRange<Int64>, limit: Int
     ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
         guard let index else { return ([], 0, 0) }
-        return (
-            index.offsets(topic: topic, key: key, time: time, limit: limit), index.endTimestamp, max(0, index.endOffset)
-        )
+        let newest = index.offsets(topic: topic, key: key, time: time, limit: limit)
+        return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
     }
 }

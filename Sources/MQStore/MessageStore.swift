@@ -31,6 +31,7 @@ public final class MessageStore: Sendable {
     private let lockFile: File
     private let logger: Log
     private let keeper = Monitor(false)
+    private let keepError = Lock<SystemError?>(nil)
     private let fencing = Lock<String?>(nil)
     private let isFenced = Atomic<Bool>(false)
     private let threads = Lock<[Thread]>([])
@@ -55,13 +56,18 @@ public final class MessageStore: Sendable {
         let segments = try recovery.loadSegments()
         try queues.load()
         let outcome = try recovery.run(segments, queues: queues, checkpoint: checkpoint.current, wasClean: wasClean)
+        let isCacheIntact = wasClean || AbortFile.isOfThisBoot(abort)
         let index = try StoreOpenError.wrap { () throws(SystemError) -> MessageIndex? in
             guard config.isIndexEnabled else { return nil }
             return try MessageIndex(
                 folder: config.root + "/index", slotCount: config.indexSlotCount, entryCount: config.indexEntryCount,
-                trustedUntil: wasClean ? nil : checkpoint.current.index)
+                trustedUntil: isCacheIntact ? nil : checkpoint.current.index, wasClean: wasClean, end: outcome.end)
         }
         self.index = index
+        var dispatchFrom = outcome.dispatchFrom
+        if let offset = index?.rebuildFrom, offset < dispatchFrom.rawValue {
+            dispatchFrom = outcome.segments.last { $0.start.rawValue <= offset }?.start ?? outcome.segments[0].start
+        }
         let log = CommitLog(
             folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
             fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments, end: outcome.end)
@@ -72,19 +78,22 @@ public final class MessageStore: Sendable {
         self.flusher = flusher
         let isSynchronous = config.isFlushSynchronous
         dispatcher = Dispatcher(
-            log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: outcome.dispatchFrom
+            log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: dispatchFrom
         ) { isSynchronous ? flusher.flushed.value : log.written.value }
-        try StoreOpenError.wrap { () throws(SystemError) in try finishRecovery(outcome.end, abort: abort) }
+        try StoreOpenError.wrap { () throws(SystemError) in
+            try AbortFile.write(abort, in: config.root)  // before the queues are touched: rebuilding them may be interrupted
+            try finishRecovery(outcome, wasClean: wasClean)
+        }
         logger.info(
             "store opened",
             ["root": config.root, "clean": String(wasClean), "end": outcome.end.description,
-                "dispatchedFrom": outcome.dispatchFrom.description])
+                "dispatchedFrom": dispatchFrom.description])
     }
 
-    /// Cuts and completes the queues, and marks the store as running.
-    private func finishRecovery(_ end: PhysicalOffset, abort: String) throws(SystemError) {
+    /// Cuts and completes the queues.
+    private func finishRecovery(_ outcome: Recovery.Outcome, wasClean: Bool) throws(SystemError) {
         for queue in queues.all {
-            try queue.truncate(to: end)
+            try queue.truncate(to: outcome.dispatchFrom, wasClean: wasClean)
             try queue.correctMinimum(log.min)
         }
         var reported = SystemClock.now()
@@ -92,10 +101,9 @@ public final class MessageStore: Sendable {
             let now = SystemClock.now()
             guard now.milliseconds(since: reported) > 2000 else { return }
             reported = now
-            logger.info("rebuilding queues and index", ["offset": offset.description, "end": end.description])
+            logger.info("rebuilding queues and index", ["offset": offset.description, "end": outcome.end.description])
         }
         for queue in queues.all { queue.setNextOffset(queue.maxOffset) }
-        try File(abort, .replace).write(Array(String(ThisProcess.id).utf8).span, at: 0)
     }
 
     private static func lock(_ root: String) throws(StoreOpenError) -> File {
@@ -135,7 +143,7 @@ public final class MessageStore: Sendable {
     }
 
     private func flushAdvanced(_ events: Events) {
-        if config.isFlushSynchronous { dispatcher.confirmedMoved(isAwaited: true) }
+        if config.isFlushSynchronous { dispatcher.confirmedMoved(isAwaited: queues.parked.isAny) }
         events.flushed()
     }
 
@@ -220,7 +228,7 @@ public final class MessageStore: Sendable {
             let isStopping = keeper.wait(milliseconds: config.consumeQueueFlushIntervalMilliseconds) { $0 ? true : nil }
             if isStopping == true { return }
             rounds += 1
-            guard rounds % 10 == 0, kept < dispatcher.dispatched.value else { continue }
+            guard rounds % 10 == 0, kept < dispatcher.dispatched.value, keepError.withLock({ $0 }) == nil else { continue }
             kept = dispatcher.dispatched.value
             do throws(SystemError) {
                 try keep(thorough: false)
@@ -230,18 +238,25 @@ public final class MessageStore: Sendable {
         }
     }
 
+    /// After one failure nobody knows what the disk holds: the checkpoint stays where it is and recovery begins there.
     private func keep(thorough: Bool) throws(SystemError) {
-        let timestamp = dispatcher.lastStoreTimestamp
-        for queue in queues.all { try queue.synchronize() }
-        if thorough { try index?.synchronize() }
-        let indexed = thorough ? index?.endTimestamp ?? 0 : 0
-        let written = thorough ? log.lastStoreTimestamp : 0
-        try checkpoint.update {
-            $0.queues = max($0.queues, timestamp)
-            $0.index = max($0.index, indexed)
-            $0.log = max($0.log, written)
+        if let error = keepError.withLock({ $0 }) { throw error }
+        do throws(SystemError) {
+            let timestamp = dispatcher.lastStoreTimestamp
+            for queue in queues.all { try queue.synchronize() }
+            let indexed = try index?.synchronize(all: thorough) ?? 0
+            let isFlushed = thorough && flusher.flushed.value == log.written.value
+            let written = isFlushed ? log.lastStoreTimestamp : 0
+            try checkpoint.update {
+                $0.queues = max($0.queues, timestamp)
+                $0.index = max($0.index, indexed)
+                $0.log = max($0.log, written)
+            }
+            if thorough { try checkpoint.synchronize() }
+        } catch {
+            keepError.withLock { $0 = error }
+            throw error
         }
-        if thorough { try checkpoint.synchronize() }
     }
 }
 

@@ -32,8 +32,8 @@ struct PropertyFacts {
         keyCount += 1
     }
 
-    /// More keys than a message is found by; one message must not fill an index file.
-    static let keysMax = 64
+    /// As many as fit the properties: Java indexes all of them.
+    static let keysMax = Properties.byteCountMax / 2 + 1
 
     init(_ text: Span<UInt8>) {
         Properties.forEach(in: text) { name, value in

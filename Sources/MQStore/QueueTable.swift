@@ -6,6 +6,8 @@ final class QueueTable: Sendable {
     private let root: String
     private let fileByteCount: Int
     private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
+    /// Counts the queues that somebody waits on.
+    let parked = ParkedQueues()
 
     init(root: String, fileByteCount: Int) {
         self.root = root
@@ -21,7 +23,7 @@ final class QueueTable: Sendable {
             if let queue = queues[topic]?[queueID] { return queue }
             let queue = ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0)
+                minimum: 0, count: 0, parked: parked)
             queues[topic, default: [:]][queueID] = queue
             return queue
         }
@@ -44,41 +46,45 @@ final class QueueTable: Sendable {
 
     /// Opens every queue that is on the disk.
     func load() throws(StoreOpenError) {
-        do throws(SystemError) {
-            for topic in try Directory.names(in: root) {
-                for name in try Directory.names(in: root + "/" + topic) {
-                    guard let queueID = Int(name), queueID >= 0 else { continue }
-                    let queue = try open(topic, queueID)
-                    queues.withLock { $0[topic, default: [:]][queueID] = queue }
-                }
+        for topic in try names(root) {
+            for name in try names(root + "/" + topic) {
+                guard let queueID = Int(name), queueID >= 0 else { continue }
+                let queue = try open(topic, queueID)
+                queues.withLock { $0[topic, default: [:]][queueID] = queue }
             }
-        } catch {
-            throw .system(error)
         }
     }
 
-    private func open(_ topic: String, _ queueID: Int) throws(SystemError) -> ConsumeQueue {
+    private func names(_ folder: String) throws(StoreOpenError) -> [String] {
+        try StoreOpenError.wrap { () throws(SystemError) in try Directory.names(in: folder) }
+    }
+
+    private func open(_ topic: String, _ queueID: Int) throws(StoreOpenError) -> ConsumeQueue {
         let folder = folder(topic, queueID)
         var files: [(start: Int64, file: File)] = []
-        for name in try Directory.names(in: folder) {
-            guard name.utf8.count == 20, let start = Int64(name), start % Int64(fileByteCount) == 0 else { continue }
-            let file = try File(folder + "/" + name, .readWrite)
-            // A file that was being made when the machine stopped has no units yet.
-            guard try file.byteCount() == fileByteCount else {
-                if try file.byteCount() == 0 {
-                    try Directory.removeFile(file.path)
-                    continue
-                }
-                throw SystemError(code: 22, call: "length not matched", subject: file.path)
+        for name in try names(folder) {
+            guard name.utf8.count == 20, let start = Int64(name), start >= 0 else { continue }
+            let path = folder + "/" + name
+            let (file, byteCount) = try StoreOpenError.wrap { () throws(SystemError) in
+                let file = try File(path, .readWrite)
+                return (file, try file.byteCount())
+            }
+            if byteCount == 0 {  // it was being made when the machine stopped
+                try StoreOpenError.wrap { () throws(SystemError) in try Directory.removeFile(path) }
+                continue
+            }
+            guard byteCount == fileByteCount, start % Int64(fileByteCount) == 0 else {
+                throw .wrongLength(path: path, byteCount: byteCount, expected: fileByteCount)
             }
             files.append((start, file))
         }
         files = keepConsecutive(files)
-        let count = try countUnits(files)
-        let minimum = try firstUnit(files, count: count)
-        return ConsumeQueue(
-            topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files, minimum: minimum,
-            count: count)
+        return try StoreOpenError.wrap { () throws(SystemError) in
+            let count = try countUnits(files)
+            return ConsumeQueue(
+                topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
+                minimum: try firstUnit(files, count: count), count: count, parked: parked)
+        }
     }
 
     /// The files up to the first hole, seen from the end: older ones behind a hole cannot be reached by offset.
@@ -110,8 +116,7 @@ final class QueueTable: Sendable {
         var bytes = ByteBuffer(capacity: QueueUnit.byteCount)
         guard try file.read(QueueUnit.byteCount, at: index * QueueUnit.byteCount, into: &bytes) == QueueUnit.byteCount
         else { return false }
-        let unit = QueueUnit(bytes.span, at: 0)
-        return unit.physicalOffset >= 0 && unit.size > 0
+        return QueueUnit(bytes.span, at: 0).isUsed
     }
 
     /// The offset of the first unit that is not a pre-blank.
@@ -122,8 +127,7 @@ final class QueueTable: Sendable {
         let span = bytes.span
         var offset = start / Int64(QueueUnit.byteCount)
         for index in stride(from: 0, to: span.count, by: QueueUnit.byteCount) {
-            let unit = QueueUnit(span, at: index)
-            guard unit.physicalOffset == 0, unit.size == QueueUnit.preBlankSize, unit.tagsCode == 0 else { break }
+            guard QueueUnit(span, at: index) == .blank else { break }
             offset += 1
         }
         return min(offset, count)

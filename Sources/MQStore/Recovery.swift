@@ -29,9 +29,11 @@ struct Recovery {
         }
         for (index, name) in names.enumerated() {
             let path = config.commitLogPath + "/" + name
-            let file = try StoreOpenError.wrap { () throws(SystemError) in try File(path, .readWrite) }
-            let byteCount = try StoreOpenError.wrap { () throws(SystemError) in try file.byteCount() }
-            if byteCount == 0, index == names.count - 1 {  // made and never used
+            let (file, byteCount) = try StoreOpenError.wrap { () throws(SystemError) in
+                let file = try File(path, .readWrite)
+                return (file, try file.byteCount())
+            }
+            if byteCount < config.commitLogFileByteCount, index == names.count - 1, try isUnused(file) {
                 try StoreOpenError.wrap { () throws(SystemError) in try Directory.removeFile(path) }
                 break
             }
@@ -50,6 +52,15 @@ struct Recovery {
         return segments
     }
 
+    /// Whether the machine stopped while the file was being made: it has its whole length before anything is written.
+    private func isUnused(_ file: File) throws(StoreOpenError) -> Bool {
+        try StoreOpenError.wrap { () throws(SystemError) in
+            var bytes = ByteBuffer()
+            try file.read(RecordLayout.byteCountMin, at: 0, into: &bytes)
+            return bytes.toArray().allSatisfy { $0 == 0 }
+        }
+    }
+
     /// Finds the log's end. `wasClean`: the last run removed its abort file.
     func run(
         _ segments: [Segment], queues: QueueTable, checkpoint: Checkpoint.Values, wasClean: Bool
@@ -59,11 +70,15 @@ struct Recovery {
         }
         return try StoreOpenError.wrap { () throws(SystemError) in
             let start = wasClean
-                ? try startAfterCleanStop(segments, queues) : startAfterCrash(segments, trusted: checkpoint.trusted)
+                ? try startAfterCleanStop(segments, queues)
+                : try startAfterCrash(segments, queues, trusted: checkpoint.trusted)
             let from = max(start, first.start)
-            let end = scan(segments, from: from)
-            var outcome = Outcome(segments: segments, end: end, dispatchFrom: from)
-            try cut(&outcome)
+            var outcome = Outcome(segments: segments, end: scan(segments, from: from), dispatchFrom: from)
+            try cut(&outcome, durable: wasClean ? .max : max(checkpoint.log, 3000) - 3000, wasClean: wasClean)
+            if !wasClean {
+                // They may only be in the page cache, and from now on they count as flushed.
+                for segment in outcome.segments where segment.end > from { try segment.file.synchronizeData() }
+            }
             return outcome
         }
     }
@@ -77,25 +92,32 @@ struct Recovery {
             else { continue }
             let at = PhysicalOffset(rawValue: unit.physicalOffset)
             guard let segment = segments.first(where: { $0.start <= at && at < $0.end }) else { continue }
-            if case .record(let byteCount) = examine(segment, at), byteCount == Int(unit.size) { best = at + byteCount }
+            if case .record(let byteCount, _) = examine(segment, at), byteCount == Int(unit.size) { best = at + byteCount }
         }
         return best
     }
 
-    /// The newest file whose first record was surely on the disk, with its queue units, when the checkpoint was written.
-    private func startAfterCrash(_ segments: [Segment], trusted: Int64) -> PhysicalOffset {
+    /// The newest file whose first record was surely on the disk, with its queue units, when the checkpoint was written;
+    /// or an earlier one if the queues do not reach that far, because somebody removed them or they were being rebuilt.
+    private func startAfterCrash(
+        _ segments: [Segment], _ queues: QueueTable, trusted: Int64
+    ) throws(SystemError) -> PhysicalOffset {
+        var start = segments[0].start
         for segment in segments.reversed() {
-            guard case .record = examine(segment, segment.start) else { continue }
-            let mapping = segment.mapping
-            let bornIPv6 = mapping.int32(at: RecordLayout.sysFlag) & SysFlag.bornHostIPv6.rawValue != 0
-            let timestamp = mapping.int64(at: RecordLayout.storeTimestamp(bornIPv6: bornIPv6))
-            if timestamp > 0, timestamp <= trusted { return segment.start }
+            guard case .record(_, let timestamp) = examine(segment, segment.start) else { continue }
+            if timestamp > 0, timestamp <= trusted {
+                start = segment.start
+                break
+            }
         }
-        return segments[0].start
+        var reach: Int64 = 0
+        for queue in queues.all { reach = max(reach, try queue.lastRecordEnd()) }
+        guard reach < start.rawValue else { return start }
+        return segments.last { $0.start.rawValue <= reach }?.start ?? segments[0].start
     }
 
     private enum Finding {
-        case record(byteCount: Int)
+        case record(byteCount: Int, storeTimestamp: Int64)
         case blank
         case nothing
     }
@@ -110,7 +132,7 @@ struct Recovery {
         do throws(WireError) {
             let record = try MessageRecord(bytes)
             guard record.physicalOffset == offset.rawValue, record.hasIntactBody(bytes) else { return .nothing }
-            return .record(byteCount: record.byteCount)
+            return .record(byteCount: record.byteCount, storeTimestamp: record.storeTimestamp.rawValue)
         } catch {
             return .nothing
         }
@@ -123,7 +145,7 @@ struct Recovery {
         for segment in segments where segment.end > start {
             inFile: while offset < segment.end {
                 switch examine(segment, offset) {
-                case .record(let byteCount): offset = offset + byteCount
+                case .record(let byteCount, _): offset = offset + byteCount
                 case .blank:
                     offset = segment.end
                     break inFile
@@ -141,25 +163,60 @@ struct Recovery {
 
     /// Removes what lies behind the end: later files, and the rest of the last one, whose old bytes could otherwise look
     /// like records after the next crash.
-    /// - Throws: if a later file begins with a sound record: the log is broken in the middle.
-    private func cut(_ outcome: inout Outcome) throws(SystemError) {
+    /// - Parameter durable: store time up to which every record was on the disk.
+    /// - Throws: if such a record lies behind the end. The log is broken in the middle: nothing is touched.
+    private func cut(_ outcome: inout Outcome, durable: Int64, wasClean: Bool) throws(SystemError) {
         let end = outcome.end
         let later = outcome.segments.filter { $0.start >= end && $0.start > outcome.segments[0].start }
         for segment in later {
-            if case .record = examine(segment, segment.start) {
-                throw SystemError(
-                    code: 5, call: "the log is broken at offset \(end), but records follow in", subject: segment.file.path)
+            if case .record(_, let timestamp) = examine(segment, segment.start), timestamp <= durable {
+                throw broken(end, segment.start, segment)
             }
         }
-        for segment in later { try Directory.removeFile(segment.file.path) }
-        outcome.segments.removeAll { segment in later.contains { $0 === segment } }
-        guard let last = outcome.segments.last, end < last.end, end >= last.start else { return }
-        let at = end - last.start
-        let mapping = last.mapping
-        let rest = mapping.bytes(at..<min(last.byteCount, at + RecordLayout.blankByteCount))
-        for index in 0..<rest.count where rest[index] != 0 {
-            log.warn("log cut behind its last complete record", ["offset": end.description, "file": last.file.path])
-            return try last.file.zero(at..<last.byteCount)
+        let last = outcome.segments.last { $0.start <= end && end < $0.end && !$0.isIn(later) }
+        let isDirty = last.map { hasBytes($0, from: end - $0.start) } ?? false
+        if isDirty, let last, let found = soundRecord(last, behind: end, durable: durable) {
+            throw broken(end, found, last)
         }
+        if isDirty || later.contains(where: { hasBytes($0, from: 0) }) {
+            log.warn("log cut behind its last complete record", ["offset": end.description])
+        }
+        for segment in later { try Directory.removeFile(segment.file.path) }
+        outcome.segments.removeAll { $0.isIn(later) }
+        guard let last, isDirty || !wasClean else { return }
+        try last.file.zero((end - last.start)..<last.byteCount)
+        try last.file.synchronizeData()
     }
+
+    private func broken(_ end: PhysicalOffset, _ found: PhysicalOffset, _ segment: Segment) -> SystemError {
+        SystemError(
+            code: 5, call: "the log is broken at offset \(end), but sound records follow at \(found) in",
+            subject: segment.file.path)
+    }
+
+    /// Whether something other than zeroes lies close behind `start`; reading all of the rest would take too long.
+    private func hasBytes(_ segment: Segment, from start: Int) -> Bool {
+        let mapping = segment.mapping
+        let bytes = mapping.bytes(start..<min(segment.byteCount, start + 1 << 16))
+        for index in 0..<bytes.count where bytes[index] != 0 { return true }
+        return false
+    }
+
+    /// The first sound record behind `end` that was on the disk, as near as the longest message allows.
+    private func soundRecord(_ segment: Segment, behind end: PhysicalOffset, durable: Int64) -> PhysicalOffset? {
+        let mapping = segment.mapping
+        let first = end - segment.start + 1
+        let limit = min(segment.byteCount - RecordLayout.byteCountMin, first + 2 * config.messageByteCountMax)
+        guard first < limit else { return nil }
+        let bytes = mapping.bytes(first..<limit)
+        for index in 0..<(bytes.count - 8) where bytes[index + 4] == 0xDA && bytes[index + 5] == 0xA3 {
+            let offset = segment.start + (first + index)
+            if case .record(_, let timestamp) = examine(segment, offset), timestamp <= durable { return offset }
+        }
+        return nil
+    }
+}
+
+extension Segment {
+    fileprivate func isIn(_ segments: [Segment]) -> Bool { segments.contains { $0 === self } }
 }

@@ -11,9 +11,11 @@ final class AddressBook: Sendable {
         if Self.isLiteral(text) {
             result = Self.lookUp(text)
         } else {
+            var thread: Thread?
             result = await withCheckedContinuation { continuation in
-                _ = Thread("resolve") { continuation.resume(returning: Self.lookUp(text)) }
+                thread = Thread("resolve") { continuation.resume(returning: Self.lookUp(text)) }
             }
+            thread?.join()  // it has done its work; its stack is given back
         }
         guard case .success(let address) = result else { throw .badAddress(text) }
         known.withLock { $0[text] = address }

@@ -18,6 +18,7 @@ public final class ClusterLink: Sendable {
     let routes: RouteCache
     private let loop: EventLoop
     private let remoting: RemotingClient
+    private let calls = OpenCalls()
     private let addresses = AddressBook()
     private let currentNameServer = Lock(0)
     private let upkeep = Lock<[Task<Void, Never>]>([])
@@ -53,7 +54,7 @@ public final class ClusterLink: Sendable {
     deinit {
         // Forgotten without a shutdown: the loop must not outlive what its connections refer to.
         guard life.withLock({ $0 }) == .open else { return }
-        _ = Thread("mq-client-stop") { [remoting, loop] in
+        Task.detached { [remoting, loop] in
             remoting.close()
             loop.stop()
         }
@@ -90,13 +91,8 @@ public final class ClusterLink: Sendable {
         guard wasOpen else { return }
         for task in upkeep.withLock({ $0 }) { task.cancel() }
         remoting.close()
-        let loop = self.loop
-        await withCheckedContinuation { continuation in
-            _ = Thread("mq-client-stop") {  // joins the loop's thread, so not on the pool
-                loop.stop()
-                continuation.resume()
-            }
-        }
+        loop.stop()  // waits for the wake-up the loop is in, well under a millisecond
+        calls.close()
     }
 
     // MARK: - Asking
@@ -109,7 +105,7 @@ public final class ClusterLink: Sendable {
         guard life.withLock({ $0 }) == .open else { throw .notRunning("the client") }
         let socket = try await addresses.resolve(address)
         let milliseconds = (timeout ?? options.requestTimeout).milliseconds
-        switch await remoting.answer(to: request, from: socket, timeoutMilliseconds: milliseconds) {
+        switch await calls.answer(to: request, from: socket, timeoutMilliseconds: milliseconds, over: remoting) {
         case .success(let answer): return answer
         case .failure(let error):
             if case .cannotConnect = error { addresses.forget(address) }
@@ -134,7 +130,9 @@ public final class ClusterLink: Sendable {
     public func tell(_ request: RemotingCommand, to address: String) async throws(ClientError) {
         guard life.withLock({ $0 }) == .open else { throw .notRunning("the client") }
         let socket = try await addresses.resolve(address)
-        if let error = await remoting.send(oneWay: request, to: socket) { throw .noAnswer(from: address, error) }
+        if let error = await calls.send(oneWay: request, to: socket, over: remoting) {
+            throw .noAnswer(from: address, error)
+        }
     }
 
     /// Asks one name server; the next one if it does not answer.

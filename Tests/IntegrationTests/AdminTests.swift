@@ -1,5 +1,6 @@
 import Foundation
 import MQProtocol
+import MQTestKit
 import Testing
 
 @testable import RocketMQClient
@@ -121,6 +122,34 @@ import Testing
             await producer.shutdown()
             #expect(try await cluster.admin("consumerConnection", "-g", "g").errors.contains("not online"))
             #expect(try await cluster.admin("deleteSubGroup", "-c", "DefaultCluster", "-g", "g").code == 0)
+        }
+    }
+
+    @Test func `permissions, configuration and values change while it runs`() async throws {
+        try await RunningCluster.run { cluster in
+            try await cluster.admin("updateTopic", "-c", "DefaultCluster", "-t", "t")
+            let perm = try await cluster.admin("updateTopicPerm", "-b", cluster.brokerAddress, "-t", "t", "-p", "4")
+            #expect(perm.output.hasPrefix("update topic perm from 6 to 4 in \(cluster.brokerAddress) success.\n"))
+            let refused = try await cluster.admin("sendMessage", "-t", "t", "-p", "x")
+            #expect(refused.errors.contains("topic t has no queue that may be written"))
+            try await cluster.admin("updateTopicPerm", "-c", "DefaultCluster", "-t", "t", "-p", "6")
+            #expect(try await cluster.admin("sendMessage", "-t", "t", "-p", "x").code == 0)
+            let wiped = try await cluster.admin("wipeWritePerm", "-b", "broker-a")
+            #expect(
+                wiped.output.hasPrefix(
+                    "wipe write perm of broker[broker-a] in name server[\(cluster.nameServers)] OK, "))
+            #expect(try await cluster.admin("addWritePerm", "-b", "broker-a").code == 0)
+            let config = try await cluster.admin("getNamesrvConfig").output
+            #expect(config.hasPrefix("============\(cluster.nameServers)============\n"))
+            #expect(config.contains("listenPort") && config.contains("=  \(cluster.nameServerPort)\n"))
+            #expect(try await cluster.admin("updateKvConfig", "-s", "n", "-k", "a", "-v", "b").code == 0)
+            #expect(try await cluster.admin("deleteKvConfig", "-s", "n", "-k", "a").code == 0)
+            let unknown = try await cluster.admin(
+                "updateBrokerConfig", "-c", "DefaultCluster", "-k", "nonsense", "-v", "1")
+            #expect(unknown.code == 1 && unknown.errors.contains("nonsense"))
+            try await eventually("the message can be read") {
+                try await cluster.admin("printMsg", "-t", "t", "-d", "true").output.contains(" BODY: x\n")
+            }
         }
     }
 

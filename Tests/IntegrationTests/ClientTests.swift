@@ -1,5 +1,6 @@
 import Foundation
 import MQProtocol
+import MQTestKit
 import Testing
 
 @testable import RocketMQClient

@@ -1,4 +1,5 @@
 import Foundation
+import MQTestKit
 import Testing
 
 extension Cluster {
@@ -14,7 +15,7 @@ extension Cluster {
             try await eventually("round \(round) arrives", within: .seconds(90)) { count(first) + count(second) >= 16 }
             if count(first) > 0, count(second) > 0 { return }
             guard ContinuousClock.now < deadline else {
-                throw InteropFailure(what: "two consumers of a group did not divide the queues within 90 s")
+                throw TestFailure("two consumers of a group did not divide the queues within 90 s")
             }
         }
     }
@@ -50,7 +51,7 @@ extension CppClient {
             var sent = try await send([body], to: topic)
             while sent.first?.status != "OK" {
                 guard ContinuousClock.now < deadline else {
-                    throw InteropFailure(what: "still refused a minute after the restart: \(sent.first?.error ?? "?")")
+                    throw TestFailure("still refused a minute after the restart: \(sent.first?.error ?? "?")")
                 }
                 sent = try await send([body], to: topic)
             }

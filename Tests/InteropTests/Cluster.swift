@@ -1,34 +1,19 @@
 import Foundation
-import Testing
+import MQTestKit
 
 /// A name server and a broker of their own on free ports, with everything they write in one temporary folder.
 final class Cluster {
     let folder: URL
-    let nameServerAddress: String
     let broker: Server
     private let nameServer: Server
 
     private init(brokerSettings: [String: String]) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "apus-interop-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let nameServerPort = try Machine.freePort()
-        var brokerPort = try Machine.freePort()
-        while abs(brokerPort - nameServerPort) <= 3 { brokerPort = try Machine.freePort() }
-        nameServerAddress = "127.0.0.1:\(nameServerPort)"
-        nameServer = try Server(
-            "mqnamesrv", name: "namesrv", configuration: ["listenPort": "\(nameServerPort)"], in: folder)
-        let store = folder.appending(path: "store").path
-        let settings = [
-            "brokerClusterName": "DefaultCluster", "brokerName": "broker-a", "brokerId": "0", "brokerIP1": "127.0.0.1",
-            "listenPort": "\(brokerPort)", "storePathRootDir": store, "storePathCommitLog": store + "/commitlog",
-            "mappedFileSizeCommitLog": "16777216", "mappedFileSizeConsumeQueue": "200000",
-            "autoCreateTopicEnable": "true",
-            // RocketMQ's first level is 1 s, the third, which a first retry uses, 10 s: too long for a test.
-            "messageDelayLevel": Array(repeating: "1s", count: 18).joined(separator: " "),
-        ]
-        broker = try Server(
-            "mqbroker", name: "broker", configuration: settings.merging(brokerSettings) { $1 },
-            arguments: ["-n", nameServerAddress], in: folder)
+        nameServer = try .nameServer(in: folder)
+        // RocketMQ's first level is 1 s, the third, which a first retry uses, 10 s: too long for a test.
+        let delays = ["messageDelayLevel": Array(repeating: "1s", count: 18).joined(separator: " ")]
+        broker = try .broker(nameServers: [nameServer], settings: delays.merging(brokerSettings) { $1 }, in: folder)
     }
 
     /// Runs `body` against a fresh cluster; afterwards both servers must stop cleanly, and their folder goes away.
@@ -49,7 +34,7 @@ final class Cluster {
             for client in cluster.clients { client.kill() }
             try? await cluster.broker.kill()
             try? await cluster.nameServer.kill()
-            throw InteropFailure(what: "\(error)\n\(cluster.broker.logs)")
+            throw TestFailure("\(error)\n\(cluster.broker.logs)")
         }
     }
 
@@ -73,7 +58,7 @@ final class Cluster {
     }
 
     private func client(_ arguments: [String]) async throws -> CppClient {
-        let client = try CppClient(arguments + ["--namesrv", nameServerAddress], home: folder)
+        let client = try CppClient(arguments + ["--namesrv", nameServer.address], home: folder)
         clients.append(client)
         try await client.waitUntilStarted()
         return client

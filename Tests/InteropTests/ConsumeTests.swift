@@ -1,3 +1,4 @@
+import MQTestKit
 import Testing
 
 /// Goal: groups of Apache's C++ client divide, filter and repeat messages as RocketMQ promises.

@@ -1,4 +1,5 @@
 import Foundation
+import MQTestKit
 import Synchronization
 import Testing
 
@@ -76,7 +77,7 @@ final class CppClient {
 
     func waitUntilStarted() async throws {
         try await eventually("a client starts: \(said)", within: .seconds(30)) {
-            if !process.isRunning { throw InteropFailure(what: "a client ended: \(said)") }
+            if !process.isRunning { throw TestFailure("a client ended: \(said)") }
             return events.contains { $0.event == "started" }
         }
     }
@@ -96,7 +97,7 @@ final class CppClient {
         let line = try JSONSerialization.data(withJSONObject: command) + Data("\n".utf8)
         try input.fileHandleForWriting.write(contentsOf: line)
         try await eventually("\(bodies.count) sends are answered: \(said)") {
-            if !process.isRunning { throw InteropFailure(what: "the producer ended: \(said)") }
+            if !process.isRunning { throw TestFailure("the producer ended: \(said)") }
             return events[before...].contains { $0.event == "done" }
         }
         return Array(events[before...].prefix { $0.event != "done" })

@@ -1,3 +1,4 @@
+import MQTestKit
 import Testing
 
 /// Goal: what was acknowledged before a broker ends is there after it starts again, and clients go on by themselves.

@@ -1,3 +1,4 @@
+import MQTestKit
 import Testing
 
 /// Goal: what Apache's C++ client sends is acknowledged as RocketMQ does, and arrives as it was sent.

@@ -4,6 +4,7 @@ import MQMessage
 import MQObserve
 import MQProtocol
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -16,7 +17,7 @@ import Testing
         215, 300, 305, 316, 343, 351, 352,
     ]
 
-    @Test(.enabled(if: ControlGolden.isPresent), arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `recorded requests get answers of Java's shape`(version: String) throws {
         var compared: [Int32: Int] = [:]
         for pair in try ControlGolden.pairs(version: version) {
@@ -129,17 +130,13 @@ import Testing
         Set(command.json["table"].object?.compactMap { $0.key.string } ?? [])
     }
 
-    @Test(.enabled(if: ControlGolden.isPresent), arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `tables that Java wrote are read, and written again they say the same`(version: String) throws {
         let folder = ControlFolder()
-        let archive = ControlGolden.folder.appendingPathComponent("store-\(version)-clean.tar.gz").path
-        try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
-        let tar = Process()
-        tar.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        tar.arguments = ["tar", "-C", folder.path, "-xzf", archive, "store/config"]
-        try tar.run()
-        tar.waitUntilExit()
-        let files = ConfigFiles(folder: folder.path + "/store/config", log: .silent)
+        let config = try Golden.unpackStore(
+            version: version, state: "clean", part: "config", into: URL(filePath: folder.path)
+        ).appending(path: "config")
+        let files = ConfigFiles(folder: config.path, log: .silent)
         let stored = try (
             files.load("topics.json"), files.load("subscriptionGroup.json"), files.load("consumerOffset.json")
         )
@@ -181,7 +178,7 @@ import Testing
     }
 }
 
-/// Frames recorded between Java processes: `MQ_GOLDEN`, or `shared/golden` beside the checkout.
+/// What Java brokers were asked and asked themselves.
 enum ControlGolden {
     struct Pair {
         let name: String
@@ -190,56 +187,23 @@ enum ControlGolden {
         let response: RemotingCommand?
     }
 
-    static let folder: URL = {
-        if let path = ProcessInfo.processInfo.environment["MQ_GOLDEN"] { return URL(fileURLWithPath: path) }
-        var folder = URL(fileURLWithPath: #filePath)
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let golden = folder.appendingPathComponent("shared/golden")
-            if FileManager.default.fileExists(atPath: golden.path) { return golden }
-        }
-        return folder
-    }()
-
-    static var isPresent: Bool {
-        FileManager.default.fileExists(atPath: folder.appendingPathComponent("frames-5.3.3.jsonl").path)
-    }
-
     /// What brokers were asked, in order, and what Java's answered.
     static func pairs(version: String) throws -> [Pair] {
-        let lines = try lines(version: version)
+        let frames = try Golden.frames(version: version)
         var responses: [Int: RemotingCommand] = [:]
-        for line in lines where line["from"].string?.hasPrefix("broker") == true && line["kind"] == "response" {
-            guard let pair = line["pair"].int else { continue }
-            responses[pair] = try RemotingCommand(frame: bytes(ofHex: line["hex"].string ?? "").span)
+        for frame in frames where frame.from.hasPrefix("broker") && frame.kind == "response" {
+            guard let pair = frame.pair else { continue }
+            responses[pair] = try RemotingCommand(frame: frame.bytes.span)
         }
-        return lines.filter {
-            $0["to"].string?.hasPrefix("broker") == true && $0["kind"].string.map { $0 != "response" } == true
-                && !$0["code"].isNull
-        }.map { line in
-            Pair(
-                name: line["name"].string ?? "", request: bytes(ofHex: line["hex"].string ?? ""),
-                response: line["pair"].int.flatMap { responses[$0] })
+        return frames.filter { $0.to.hasPrefix("broker") && $0.kind != "response" }.map { frame in
+            Pair(name: frame.name, request: frame.bytes, response: frame.pair.flatMap { responses[$0] })
         }
     }
 
     /// Registrations that Java brokers sent.
     static func registrations(version: String) throws -> [(name: String, request: RemotingCommand)] {
-        try lines(version: version).filter { $0["code"] == 103 && $0["to"] == "name server" }.map { line in
-            (
-                line["name"].string ?? "",
-                try RemotingCommand(frame: bytes(ofHex: line["hex"].string ?? "").span)
-            )
+        try Golden.frames(version: version).filter { $0.code == 103 && $0.to == "name server" }.map { frame in
+            (frame.name, try RemotingCommand(frame: frame.bytes.span))
         }
-    }
-
-    private static func lines(version: String) throws -> [JSON] {
-        let text = try String(contentsOf: folder.appendingPathComponent("frames-\(version).jsonl"), encoding: .utf8)
-        return try text.split(separator: "\n").map { try JSON(parsing: String($0)) }
-    }
-
-    private static func bytes(ofHex hex: String) -> [UInt8] {
-        let digits = hex.utf8.map { $0 <= 0x39 ? $0 - 0x30 : ($0 | 0x20) - 0x61 + 10 }
-        return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
 }

@@ -5,6 +5,7 @@ import MQJSON
 import MQNameServer
 import MQProtocol
 import MQSystem
+import MQTestKit
 import MQTransport
 import Testing
 
@@ -47,8 +48,8 @@ import Testing
             config = try ControlMachines.config(keys)
             topics = try ControlMachines.topics(config)
             loop = try EventLoop("registrar-io")
-            loop.start()
             registrar = NameServerRegistrar(config: config, topics: topics, loop: loop)
+            loop.start()
         }
 
         func stop() {
@@ -106,7 +107,7 @@ import Testing
         broker.stop()
     }
 
-    @Test(.enabled(if: ControlGolden.isPresent), arguments: ["4.9.8", "5.3.3"])
+    @Test(arguments: Golden.versions)
     func `registrations have Java's fields and checksum`(version: String) throws {
         let identity = try ControlMachines.config().current.identity
         for (name, java) in try ControlGolden.registrations(version: version) {

@@ -67,7 +67,7 @@ extension Golden {
     /// `config/*.json` of the clean store.
     static func configFiles(version: String) throws -> [(String, [UInt8])] {
         let folder = try TemporaryFolder()
-        let config = try unpackStore(version: version, state: "clean", part: "config", into: folder)
+        let config = try unpackStore(version: version, state: "clean", part: "config", into: folder.url)
             .appending(path: "config")
         return try FileManager.default.contentsOfDirectory(atPath: config.path).sorted()
             .filter { $0.hasSuffix(".json") }

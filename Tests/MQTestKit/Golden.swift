@@ -9,7 +9,7 @@ public enum Golden {
     public static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "Golden")
 
-    /// One remoting frame, or one piece of a stream between master and slave.
+    /// One remoting frame.
     public struct Frame: Sendable {
         public let name: String
         /// The processes it went between: `name server`, `broker`, `c++ client`, …
@@ -17,8 +17,8 @@ public enum Golden {
         public let to: String
         /// `request`, `response` or `oneway`.
         public let kind: String
-        /// Request code or response code; `nil` for pieces of a stream.
-        public let code: Int?
+        /// Request code or response code.
+        public let code: Int
         /// Of a response: the code of the request it answers.
         public let requestCode: Int?
         /// What a request and its response share.
@@ -28,12 +28,11 @@ public enum Golden {
 
         /// What follows the header of a remoting frame.
         public var body: [UInt8] {
-            guard code != nil, bytes.count >= 8 else { return [] }
-            return Array(bytes[(8 + (Int(bytes[5]) << 16 | Int(bytes[6]) << 8 | Int(bytes[7])))...])
+            Array(bytes[(8 + (Int(bytes[5]) << 16 | Int(bytes[6]) << 8 | Int(bytes[7])))...])
         }
 
-        /// The code of the request: its own, or of the one it answers; `nil` for pieces of a stream.
-        public var askedCode: Int? { kind == "response" ? requestCode : code }
+        /// The code of the request: its own, or of the one it answers.
+        public var askedCode: Int { kind == "response" ? requestCode ?? code : code }
     }
 
     private struct Line: Decodable {
@@ -47,14 +46,15 @@ public enum Golden {
         let hex: String
     }
 
-    /// Everything recorded on the wire, in order.
+    /// Every remoting frame, in order; pieces of the stream between master and slave are left out.
     public static func frames(version: String) throws -> [Frame] {
         let text = try Data(contentsOf: folder.appending(path: "frames-\(version).jsonl"))
         let decoder = JSONDecoder()
-        return try text.split(separator: UInt8(ascii: "\n")).map { line in
+        return try text.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let line = try decoder.decode(Line.self, from: line)
+            guard let code = line.code, let kind = line.kind else { return nil }
             return Frame(
-                name: line.name, from: line.from, to: line.to, kind: line.kind ?? "", code: line.code,
+                name: line.name, from: line.from, to: line.to, kind: kind, code: code,
                 requestCode: line.requestCode, pair: line.pair, bytes: bytes(ofHex: line.hex))
         }
     }
@@ -65,11 +65,12 @@ public enum Golden {
         try Data(contentsOf: folder.appending(path: "store-\(version)-\(state).json"))
     }
 
-    /// Unpacks a recorded store into `target` and returns its root.
+    /// Unpacks a recorded store into `target`, which need not exist, and returns its root.
     /// - Parameter part: only what lies under this path, for example `config`.
     public static func unpackStore(
-        version: String, state: String, part: String? = nil, into target: TemporaryFolder
+        version: String, state: String, part: String? = nil, into target: URL
     ) throws -> URL {
+        try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
         let archive = folder.appending(path: "store-\(version)-\(state).tar.gz")
         let tar = Process()
         tar.executableURL = URL(filePath: "/usr/bin/env")
@@ -81,7 +82,7 @@ public enum Golden {
         guard tar.terminationReason == .exit, tar.terminationStatus == 0 else {
             throw CocoaError(.fileReadCorruptFile, userInfo: [NSFilePathErrorKey: archive.path])
         }
-        return target.url.appending(path: "store")
+        return target.appending(path: "store")
     }
 
     /// The bytes that an even number of hexadecimal digits stands for.

@@ -104,6 +104,52 @@ import Testing
         cluster.stop()
     }
 
+    @Test func `no call waits for ever when its link is shut down meanwhile`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1])
+        for _ in 0..<20 {
+            let link = try ClusterLink(options(cluster))
+            link.start()
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<20 {
+                    group.addTask { _ = try? await link.fetchRoute(of: "t") }
+                    group.addTask { try? await link.tell(RemotingCommand(.heartBeat), to: cluster.address) }
+                }
+                group.addTask { await link.shutdown() }
+            }
+        }
+        cluster.stop()
+    }
+
+    @Test func `many tasks send at once`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 4])
+        let producer = try await producer(cluster)
+        await withTaskGroup(of: Bool.self) { group in
+            for index in 0..<500 {
+                group.addTask {
+                    (try? await producer.send(Message(topic: "t", body: Array("\(index)".utf8)))) != nil
+                }
+            }
+            var sent = 0
+            for await isSent in group where isSent { sent += 1 }
+            #expect(sent == 500)
+        }
+        #expect(cluster.count("t") == 500)
+        #expect(cluster.requests(.getRouteInfoByTopic).count < 10)  // most wait for the first answer
+        await producer.shutdown()
+        cluster.stop()
+    }
+
+    @Test func `an answer is given once to callers that are not async`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1])
+        let producer = try await producer(cluster)
+        let result = await withCheckedContinuation { continuation in
+            producer.send(Message(topic: "t", body: [1])) { continuation.resume(returning: $0) }
+        }
+        #expect(try result.get().queueOffset == 0)
+        await producer.shutdown()
+        cluster.stop()
+    }
+
     @Test func `a producer that is forgotten leaves nothing behind`() async throws {
         let cluster = try FakeCluster(topics: ["t": 1])
         weak var link: ClusterLink?

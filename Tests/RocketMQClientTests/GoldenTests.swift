@@ -3,24 +3,13 @@ import MQBytes
 import MQJSON
 import MQProtocol
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import RocketMQClient
 
-private let goldenFolder: URL? = {
-    if let path = ProcessInfo.processInfo.environment["MQ_GOLDEN"] { return URL(fileURLWithPath: path) }
-    var folder = URL(fileURLWithPath: #filePath)
-    while folder.path != "/" {
-        folder.deleteLastPathComponent()
-        let golden = folder.appendingPathComponent("shared/golden")
-        if FileManager.default.fileExists(atPath: golden.path) { return golden }
-    }
-    return nil
-}()
-
-/// What Java brokers and name servers answered is understood. Recordings: `MQ_GOLDEN`, or `shared/golden` beside the
-/// checkout; without them nothing is tested here.
-@Suite(.enabled(if: goldenFolder != nil)) struct GoldenTests {
+/// What Java brokers and name servers answered is understood.
+@Suite struct GoldenTests {
     private struct Recorded {
         let name: String
         let requestCode: Int?
@@ -28,14 +17,9 @@ private let goldenFolder: URL? = {
     }
 
     private func recordings(_ version: String) throws -> [Recorded] {
-        let folder = try #require(goldenFolder)
-        let text = try String(contentsOf: folder.appendingPathComponent("frames-\(version).jsonl"), encoding: .utf8)
-        return try text.split(separator: "\n").compactMap { line in
-            let json = try JSON(parsing: String(line))
-            guard json["code"].int != nil, let bytes = Hex.decode(Array((json["hex"].string ?? "").utf8).span),
-                let command = try? RemotingCommand(frame: bytes.span)
-            else { return nil }
-            return Recorded(name: json["name"].string ?? "", requestCode: json["requestCode"].int, command: command)
+        try Golden.frames(version: version).compactMap { frame in
+            guard let command = try? RemotingCommand(frame: frame.bytes.span) else { return nil }
+            return Recorded(name: frame.name, requestCode: frame.requestCode, command: command)
         }
     }
 

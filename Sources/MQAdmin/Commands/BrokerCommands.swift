@@ -20,6 +20,26 @@ let brokerCommands: [Command] = [
         }
     },
     Command(
+        "updateBrokerConfig", "Update broker's config.",
+        [
+            .value("b", "brokerAddr", "update which broker", group: "target"),
+            .value("c", "clusterName", "update which cluster", group: "target"),
+            .value("a", "updateAllBroker", "update all brokers include slave"),
+            .value("k", "key", "config key", required: true), .value("v", "value", "config value", required: true),
+        ]
+    ) { arguments, admin, output in
+        var addresses: [String] = []
+        if let cluster = arguments["c"], try arguments.bool("a") ?? false {
+            addresses = try await admin.brokers(ofCluster: cluster).flatMap(\.brokerAddrs.values).sorted()
+        } else {
+            addresses = try await admin.masters(arguments)
+        }
+        for address in addresses {
+            try await admin.setConfiguration(try arguments.text("k"), try arguments.text("v"), at: address)
+            output.print("update broker config success, %s%n", address)
+        }
+    },
+    Command(
         "getBrokerConfig", "Get broker config by cluster or special broker.",
         [
             .value("b", "brokerAddr", "get which broker", group: "target"),

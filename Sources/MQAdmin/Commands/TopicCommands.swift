@@ -18,6 +18,14 @@ let topicCommands: [Command] = [
             .value("a", "attributes", "attribute(+a=b,+c=d,-e)"),
         ], run: updateTopic),
     Command(
+        "updateTopicPerm", "Update topic perm.",
+        [
+            .value("b", "brokerAddr", "update perm at which broker", group: "target"),
+            .value("c", "clusterName", "update perm in which cluster", group: "target"),
+            .value("t", "topic", "topic name", required: true),
+            .value("p", "perm", "set topic's permission(2|4|6), intro[2:W; 4:R; 6:RW]", required: true),
+        ], run: updatePermission),
+    Command(
         "deleteTopic", "Delete topic from broker and NameServer.",
         [
             .value("t", "topic", "topic name", required: true),
@@ -68,6 +76,33 @@ let topicCommands: [Command] = [
     }
     topic.attributes = parsedAttributes(attributes)
     output.print("%s%n", topic.javaText)
+}
+
+@Sendable private func updatePermission(
+    _ arguments: CommandArguments, _ admin: Admin, _ output: Output
+) async throws {
+    let name = try arguments.text("t")
+    let route = try await admin.link.route(of: name)
+    let wanted = TopicPermission(rawValue: Int(clamping: try arguments.integer("p") ?? 6))
+    for address in try await admin.masters(arguments) {
+        let broker = route.brokerDatas.first { $0.brokerAddrs[0] == address }?.brokerName
+        guard let data = route.queueDatas.first(where: { $0.brokerName == broker }) else {
+            guard arguments.has("b") else { continue }
+            throw ClientError.invalid("the topic \(name) is not at the broker \(address), or that is no master")
+        }
+        guard data.perm != wanted else {
+            output.print("new perm equals to the old one!%n")
+            continue
+        }
+        let topic = TopicConfig(
+            topicName: name, readQueueNums: data.readQueueNums, writeQueueNums: data.writeQueueNums, perm: wanted,
+            topicSysFlag: data.topicSysFlag)
+        try await admin.update(topic, at: address)
+        await admin.waitForRoute(of: topic, at: [address])
+        output.print(
+            "update topic perm from %s to %s in %s success.%n", data.perm.rawValue, wanted.rawValue, address)
+        output.print("%s.%n", topic.javaText)
+    }
 }
 
 private func orderedBrokers(_ arguments: CommandArguments, _ admin: Admin) async throws(ClientError) -> [String] {

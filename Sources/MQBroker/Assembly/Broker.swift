@@ -46,7 +46,9 @@ public final class Broker: Sendable {
         let settings = config.current
         identity = settings.identity
         nameServers = settings.registration.nameServers
-        let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
+        var storeConfig = settings.store
+        if ThisProcess.environment("APUS_FLUSH_ON_LOOP") == "1" { storeConfig.flushesOnLoop = true }
+        let store = try BrokerStartError.wrap { [storeConfig] in try MessageStore(storeConfig, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
         let tables = try BrokerTables(config, files: files, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
@@ -97,13 +99,19 @@ public final class Broker: Sendable {
         limits.idleSeconds = identity.idleSeconds
         var ports = [(port: identity.listenPort, isFast: false)]
         if let fast = identity.fastPort { ports.append((fast, true)) }
-        return try BrokerStartError.wrap {
-            try ports.map { port, isFast in
+        return try ports.map { port, isFast throws(BrokerStartError) in
+            do throws(SystemError) {
                 let address = try SocketAddress.resolve(host: identity.bindAddress, port: port)
                 return try RemotingServer(address, loops: loops, limits: limits, log: log) { loop in
                     let index = loops.firstIndex { $0 === loop } ?? 0
                     return isFast ? parts[index].fast : parts[index].main
                 }
+            } catch {
+                guard error.isAddressInUse else { throw BrokerStartError("cannot \(error)") }
+                let what = isFast ? "two below listenPort" : "listenPort"
+                throw BrokerStartError(
+                    "port \(port) (\(what)) on \(identity.bindAddress) is in use: another broker may be running, or set "
+                        + "another listenPort")
             }
         }
     }

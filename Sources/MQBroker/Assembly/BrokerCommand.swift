@@ -41,7 +41,7 @@ public enum BrokerCommand {
             localAddress: SocketAddress.ofThisMachine().host)
         var (values, warnings) = (ConfigValues(.broker, on: machine), [ConfigWarning]())
         if let path = options.configFile {
-            let bytes = try File(path, .read).readAll(limit: 1 << 20)
+            let bytes = try read(path)
             let text = String(decoding: bytes, as: UTF8.self)
             (values, warnings) = try ConfigTable.broker.load(text: text, fileName: path, on: machine)
             try values.set("brokerConfigPath", to: path)
@@ -49,6 +49,14 @@ public enum BrokerCommand {
         }
         if let nameServers = options.nameServers { try values.set("namesrvAddr", to: nameServers) }
         return (values, warnings)
+    }
+
+    private static func read(_ path: String) throws -> [UInt8] {
+        do throws(SystemError) {
+            return try File(path, .read).readAll(limit: 1 << 20)
+        } catch {
+            throw BrokerStartError(error.isNotFound ? "there is no file \(path)" : "cannot \(error)")
+        }
     }
 
     private static func serve(_ values: ConfigValues, _ warnings: [ConfigWarning]) throws {

@@ -1,5 +1,6 @@
 import Foundation
 import MQStore
+import MQTestKit
 import Testing
 
 /// A store that Java RocketMQ wrote, with what Java said is in it. Its README tells how it was made.
@@ -10,36 +11,17 @@ struct GoldenStore: CustomTestStringConvertible, Sendable {
     var isCrashed: Bool { kind == "crashed" }
     var testDescription: String { "\(version) \(kind)" }
 
-    static let all = ["4.9.8", "5.3.3"].flatMap { version in
+    static let all = Golden.versions.flatMap { version in
         ["clean", "crashed"].map { GoldenStore(version: version, kind: $0) }
     }
 
-    /// Where the golden data is: Tests/Golden, or what MQ_GOLDEN names.
-    static let folder: URL? = {
-        let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let places = [
-            ProcessInfo.processInfo.environment["MQ_GOLDEN"].map { URL(filePath: $0) },
-            tests.appending(path: "Golden"), tests.appending(path: "../../shared/golden"),
-            tests.appending(path: "../../../shared/golden"),
-        ]
-        return places.compactMap { $0 }.first {
-            FileManager.default.fileExists(atPath: $0.appending(path: "store-5.3.3-clean.json").path)
-        }
-    }()
-
-    private func file(_ end: String) throws -> URL {
-        guard let folder = Self.folder else { throw Failure("no golden data: set MQ_GOLDEN") }
-        return folder.appending(path: "store-\(version)-\(kind).\(end)")
-    }
-
     func manifest() throws -> Manifest {
-        try JSONDecoder().decode(Manifest.self, from: Data(contentsOf: file("json")))
+        try JSONDecoder().decode(Manifest.self, from: Golden.manifest(version: version, state: kind))
     }
 
-    /// Unpacks the store into `folder`.
+    /// Unpacks the store into `folder` and returns its root.
     func unpack(into folder: URL) throws -> URL {
-        try run("/usr/bin/tar", "-C", folder.path, "-xzf", file("tar.gz").path)
-        return folder.appending(path: "store")
+        try Golden.unpackStore(version: version, state: kind, into: folder)
     }
 
     /// The configuration the store was written with.
@@ -125,11 +107,6 @@ struct Manifest: Decodable {
     let acknowledgedBeforeKill_topic_queueOffset_offsetMsgId_uniqKey: [[String]]?
 }
 
-struct Failure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
-
 /// Runs a program of the system to its end.
 func run(_ program: String, _ arguments: String...) throws {
     let process = Process()
@@ -137,5 +114,5 @@ func run(_ program: String, _ arguments: String...) throws {
     process.arguments = arguments
     try process.run()
     process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw Failure("\(program) \(arguments) failed") }
+    guard process.terminationStatus == 0 else { throw TestFailure("\(program) \(arguments) failed") }
 }

@@ -1,0 +1,113 @@
+import MQProtocol
+import MQRemoting
+import MQSystem
+import MQTransport
+
+/// The bridge from callbacks on a loop to `await`: every call that waits is known here, so that none waits for ever when
+/// the loop has ended before it could answer.
+final class OpenCalls: Sendable {
+    private struct State {
+        var isClosed = false
+        var next = 0
+        var fail: [Int: @Sendable () -> Void] = [:]
+    }
+
+    private let state = Lock(State())
+
+    /// Sends `request` and waits for its answer. A cancelled task stops waiting at once; the peer may still act.
+    func answer(
+        to request: RemotingCommand, from address: SocketAddress, timeoutMilliseconds: Int64,
+        over client: RemotingClient
+    ) async -> Result<RemotingCommand, RemotingError> {
+        await wait { done in
+            client.invoke(request, to: address, timeoutMilliseconds: timeoutMilliseconds, done)
+        }
+    }
+
+    /// Sends `request` without wanting an answer; returns when it is in the connection's output.
+    func send(
+        oneWay request: RemotingCommand, to address: SocketAddress, over client: RemotingClient
+    ) async -> RemotingError? {
+        let result: Result<Void, RemotingError> = await wait { done in
+            client.sendOneWay(request, to: address) { error in done(error.map { .failure($0) } ?? .success(())) }
+        }
+        if case .failure(let error) = result { return error }
+        return nil
+    }
+
+    /// Fails what waits, and what comes later.
+    func close() {
+        let waiting = state.withLock { state in
+            defer {
+                state.fail = [:]
+                state.isClosed = true
+            }
+            return Array(state.fail.values)
+        }
+        for fail in waiting { fail() }
+    }
+
+    private func wait<Value: Sendable>(
+        _ start: (@escaping @Sendable (Result<Value, RemotingError>) -> Void) -> Void
+    ) async -> Result<Value, RemotingError> {
+        let once = ResumeOnce<Value>()
+        let fail: @Sendable () -> Void = { once.resume(.failure(.connectionLost("the client was closed"))) }
+        let number: Int? = state.withLock { state in
+            guard !state.isClosed else { return nil }
+            state.next += 1
+            state.fail[state.next] = fail
+            return state.next
+        }
+        guard let number else { return .failure(.connectionLost("the client was closed")) }
+        defer { _ = state.withLock { $0.fail.removeValue(forKey: number) } }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                once.arm(continuation)
+                start { once.resume($0) }
+            }
+        } onCancel: {
+            once.resume(.failure(.connectionLost("the caller gave up")))
+        }
+    }
+}
+
+/// Hands the first result to a continuation and drops later ones: answer, cancellation and closing may race.
+private final class ResumeOnce<Value: Sendable>: Sendable {
+    typealias Answer = Result<Value, RemotingError>
+
+    private enum State {
+        case idle
+        case waiting(CheckedContinuation<Answer, Never>)
+        case early(Answer)  // the result came before anybody waited
+        case done
+    }
+
+    private let state = Lock(State.idle)
+
+    func arm(_ continuation: CheckedContinuation<Answer, Never>) {
+        let early: Answer? = state.withLock { state in
+            if case .early(let answer) = state {
+                state = .done
+                return answer
+            }
+            state = .waiting(continuation)
+            return nil
+        }
+        if let early { continuation.resume(returning: early) }
+    }
+
+    func resume(_ answer: Answer) {
+        let continuation: CheckedContinuation<Answer, Never>? = state.withLock { state in
+            switch state {
+            case .waiting(let continuation):
+                state = .done
+                return continuation
+            case .idle:
+                state = .early(answer)
+                return nil
+            case .early, .done: return nil
+            }
+        }
+        continuation?.resume(returning: answer)
+    }
+}
