@@ -44,7 +44,9 @@ final class TopicRoute {
     }
 
     /// Whether the topic has such a queue.
-    func hasQueue(_ queueID: Int) -> Bool { queues.indices.contains(queueID) }
+    func hasQueue(_ queueID: Int) -> Bool {
+        queueID >= 0 && queueID < max(config.readQueueNums, config.writeQueueNums)
+    }
 }
 
 /// One loop's view of the topic table; dropped whole when the table changes. Loop only.
@@ -71,6 +73,12 @@ struct TopicLookup {
         let route = TopicRoute(config, store: store)
         known.set(name, to: route)
         return route
+    }
+
+    /// As ``route(_:)``, for a name in a header; one with escapes is the same name.
+    mutating func route(_ name: HeaderText, in bytes: Span<UInt8>) -> TopicRoute? {
+        guard name.isEscaped else { return route(bytes.extracting(name.range)) }
+        return route(Array(name.string(in: bytes).utf8).span)
     }
 
     /// As ``route(_:)``, for a topic whose configuration is at hand because it was just made.
