@@ -32,6 +32,9 @@ import Testing
             try await nameServers[0].stop()
             try await withAdmin(nameServers) { admin in
                 let sent = try await admin.sendOK(["to a new topic"], to: "OtherTopic")
+                try await eventually("the other one knows the topic", within: .seconds(5)) {
+                    try await admin.topics().contains("OtherTopic")
+                }
                 #expect(try await admin.bodies(at: sent) == ["to a new topic"])
             }
         }

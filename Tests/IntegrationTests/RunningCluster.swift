@@ -13,6 +13,7 @@ final class RunningCluster {
     private let broker: Server
 
     var nameServers: String { nameServer.address }
+    var nameServerPort: Int { nameServer.port }
     var brokerAddress: String { broker.address }
     var client: ClientOptions { ClientOptions(nameServers: nameServers) }
 

@@ -48,8 +48,8 @@ import Testing
             config = try ControlMachines.config(keys)
             topics = try ControlMachines.topics(config)
             loop = try EventLoop("registrar-io")
-            loop.start()
             registrar = NameServerRegistrar(config: config, topics: topics, loop: loop)
+            loop.start()
         }
 
         func stop() {

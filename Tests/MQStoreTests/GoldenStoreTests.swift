@@ -2,6 +2,7 @@ import Foundation
 import MQBase
 import MQBytes
 import MQMessage
+import MQTestKit
 import Testing
 
 @testable import MQStore

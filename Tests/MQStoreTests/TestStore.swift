@@ -4,21 +4,10 @@ import MQBytes
 import MQMessage
 import MQObserve
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQStore
-
-/// A folder that goes when its owner does.
-final class TemporaryFolder {
-    let url: URL
-
-    init() throws {
-        url = FileManager.default.temporaryDirectory.appending(path: "apus-store-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
-}
 
 /// A message as a test writes it.
 struct TestMessage {
@@ -160,3 +149,9 @@ extension [UInt8] {
     /// The UTF-8 of a text.
     static func text(_ text: String) -> [UInt8] { Array(text.utf8) }
 }
+
+/// Seeds of a property test: MQ_SEED alone if it is set, else some fixed ones and a fresh one. A failure names its seed.
+let seeds: [UInt64] = {
+    if let seed = ProcessInfo.processInfo.environment["MQ_SEED"].flatMap(UInt64.init) { return [seed] }
+    return [1, 2, 3, .random(in: .min ... .max)]
+}()

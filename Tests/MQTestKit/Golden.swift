@@ -65,11 +65,12 @@ public enum Golden {
         try Data(contentsOf: folder.appending(path: "store-\(version)-\(state).json"))
     }
 
-    /// Unpacks a recorded store into `target` and returns its root.
+    /// Unpacks a recorded store into `target`, which need not exist, and returns its root.
     /// - Parameter part: only what lies under this path, for example `config`.
     public static func unpackStore(
         version: String, state: String, part: String? = nil, into target: URL
     ) throws -> URL {
+        try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
         let archive = folder.appending(path: "store-\(version)-\(state).tar.gz")
         let tar = Process()
         tar.executableURL = URL(filePath: "/usr/bin/env")

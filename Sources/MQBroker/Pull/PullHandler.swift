@@ -228,6 +228,7 @@ final class PullHandler {
         byChannel[pull.channel.connection.id, default: []].insert(id)
         pull.timer = loop.schedule(afterMilliseconds: milliseconds) { [unowned self] in timeOut(id) }
         pull.queue.addWaiter(loop: loopIndex)
+        store.waiterCame()
         // Between the read and here a message may have come that nobody told us of.
         if pull.queue.maxOffset > pull.nextOffset { lookAgain(id) }
     }

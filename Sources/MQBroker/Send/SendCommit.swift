@@ -105,31 +105,33 @@ final class SendCommit {
         waiting.channel.send(answer)
     }
 
-    /// `{msgId, queueId, queueOffset, transactionId, MSG_REGION, TRACE_ON}`; a batch's ids are joined by commas.
-    private func answer(_ waiting: SendBatch.Waiting, in sent: SendBatch, _ code: ResponseCode) {
+    private func answer(_ waiting: borrowing SendBatch.Waiting, in sent: SendBatch, _ code: ResponseCode) {
         guard !waiting.isOneWay, !waiting.entries.isEmpty else { return }
-        let entries = sent.records.entries
-        let first = entries[waiting.entries.lowerBound]
+        let range = waiting.entries
+        let first = range.lowerBound
         let type = waiting.channel.serializeType
-        waiting.channel.connection.send { output in
-            var writer = ResponseWriter(&output, type: type, code: code.rawValue)
-            if !waiting.isSendBack {
-                writer.field("queueId", Int64(first.queue.queueID), to: &output)
-                writer.field("transactionId", to: &output) { output in
-                    sent.keys.withBytes(waiting.uniqueKey) { output.append($0) }
-                }
-                writer.field("msgId", to: &output) { output in
-                    for index in waiting.entries {
-                        if index > waiting.entries.lowerBound { output.append(UInt8(ascii: ",")) }
-                        MessageID.appendOffsetID(
-                            host: storeHost, offset: PhysicalOffset(rawValue: entries[index].physicalOffset), to: &output)
-                    }
-                }
-                writer.field("TRACE_ON", traceOn, to: &output)
-                writer.field("MSG_REGION", to: &output) { $0.append(regionID) }
-                writer.field("queueOffset", first.queueOffset, to: &output)
+        let opaque = waiting.opaque
+        guard !waiting.isSendBack else {
+            return waiting.channel.connection.send { output in
+                ResponseWriter(&output, type: type, code: code.rawValue).finish(opaque: opaque, in: &output)
             }
-            writer.finish(opaque: waiting.opaque, in: &output)
+        }
+        let answer = SendMessageAnswer(
+            code: code, opaque: opaque, queueID: Int64(sent.records.entries[first].queueID),
+            queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
+        let key = waiting.uniqueKey
+        waiting.channel.connection.send { output in
+            answer.append(
+                to: &output, as: type,
+                transactionID: { output in sent.keys.withBytes(key) { output.append($0) } },
+                messageIDs: { output in
+                    for index in range {
+                        if index > first { output.append(UInt8(ascii: ",")) }
+                        MessageID.appendOffsetID(
+                            host: storeHost,
+                            offset: PhysicalOffset(rawValue: sent.records.entries[index].physicalOffset), to: &output)
+                    }
+                }, region: regionID)
         }
     }
 }

@@ -11,7 +11,7 @@ struct GoldenStore: CustomTestStringConvertible, Sendable {
     var isCrashed: Bool { kind == "crashed" }
     var testDescription: String { "\(version) \(kind)" }
 
-    static let all = ["4.9.8", "5.3.3"].flatMap { version in
+    static let all = Golden.versions.flatMap { version in
         ["clean", "crashed"].map { GoldenStore(version: version, kind: $0) }
     }
 
@@ -19,7 +19,7 @@ struct GoldenStore: CustomTestStringConvertible, Sendable {
         try JSONDecoder().decode(Manifest.self, from: Golden.manifest(version: version, state: kind))
     }
 
-    /// Unpacks the store into `folder`.
+    /// Unpacks the store into `folder` and returns its root.
     func unpack(into folder: URL) throws -> URL {
         try Golden.unpackStore(version: version, state: kind, into: folder)
     }
@@ -107,11 +107,6 @@ struct Manifest: Decodable {
     let acknowledgedBeforeKill_topic_queueOffset_offsetMsgId_uniqKey: [[String]]?
 }
 
-struct Failure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
-
 /// Runs a program of the system to its end.
 func run(_ program: String, _ arguments: String...) throws {
     let process = Process()
@@ -119,5 +114,5 @@ func run(_ program: String, _ arguments: String...) throws {
     process.arguments = arguments
     try process.run()
     process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw Failure("\(program) \(arguments) failed") }
+    guard process.terminationStatus == 0 else { throw TestFailure("\(program) \(arguments) failed") }
 }
