@@ -11,10 +11,17 @@ public struct ConfigKey<Value: Sendable>: Sendable {
         return Self(declaration: declaration, read: read)
     }
 
-    /// It may change while running.
+    /// It may change while running: whoever uses it asks for the present configuration each time.
     public var live: Self {
         var declaration = declaration
         declaration.reload = .live
+        return Self(declaration: declaration, read: read)
+    }
+
+    /// It is read and checked, and has no effect yet; a warning says so when it is set.
+    public var notYet: Self {
+        var declaration = declaration
+        declaration.isSupported = false
         return Self(declaration: declaration, read: read)
     }
 }

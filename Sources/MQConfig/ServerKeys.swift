@@ -15,7 +15,7 @@ public enum ServerKeys {
     /// When an idle connection is closed.
     public static let serverChannelMaxIdleTimeSeconds = ConfigKey<Duration>.seconds(
         "serverChannelMaxIdleTimeSeconds", default: 120, in: 1...86_400,
-        "A connection on which nothing has come for so long is closed.")
+        "A connection that is silent both ways for so long is closed.")
 }
 
 /// Keys of a name server's file that Apus honours, from `NamesrvConfig`.
