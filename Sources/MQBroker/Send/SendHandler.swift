@@ -93,7 +93,7 @@ final class SendHandler {
         let name = bytes.extracting(request.topic.range)
         guard let route = lookup.route(name) else {
             let topic = request.topic.string(in: bytes)
-            if TopicRoute.reserved.contains(topic) {
+            if SystemTopics.notSendable.contains(topic) {
                 throw Refusal(.noPermission, "Sending message to topic[\(topic)] is forbidden.")
             }
             let config = try topics.createForSend(
