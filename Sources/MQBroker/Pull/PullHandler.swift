@@ -221,7 +221,7 @@ final class PullHandler {
         let id = nextID
         nextID += 1
         guard hold.park(id, on: ObjectIdentifier(pull.queue)) == .waiting else {
-            return refuse(pull, Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while"))
+            return refuse(pull, .busy)
         }
         parked[id] = pull
         byChannel[pull.channel.connection.id, default: []].insert(id)
@@ -311,7 +311,7 @@ final class PullHandler {
             }
         }
         if !accepted {
-            refuse(pull, Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while"))
+            refuse(pull, .busy)
         }
     }
 
