@@ -41,6 +41,7 @@ public final class MessageStore: Sendable {
     public init(_ config: StoreConfig, log logger: Log) throws(StoreOpenError) {
         self.config = config
         self.logger = logger
+        ThisProcess.raiseOpenFilesLimit()  // every file of a queue stays open
         lockFile = try Self.lock(config.root)
         let recovery = Recovery(config: config, log: logger)
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")

@@ -35,6 +35,8 @@ final class QueueTable: Sendable {
 
     /// Forgets the queues of `topic` and removes their files.
     func remove(topic: String) throws(SystemError) {
+        // Names are checked at the doors; here one that leads elsewhere would cost the whole store.
+        guard !topic.isEmpty, topic != ".", topic != "..", !topic.utf8.contains(47) else { return }
         let removed = queues.withLock { $0.removeValue(forKey: topic) } ?? [:]
         for queue in removed.values { try queue.remove() }
         try Directory.removeTree(root + "/" + topic)
@@ -122,13 +124,17 @@ final class QueueTable: Sendable {
     /// The offset of the first unit that is not a pre-blank.
     private func firstUnit(_ files: [(start: Int64, file: File)], count: Int64) throws(SystemError) -> Int64 {
         guard let (start, file) = files.first else { return count }
-        var bytes = ByteBuffer(capacity: fileByteCount)
-        try file.read(fileByteCount, at: 0, into: &bytes)
-        let span = bytes.span
         var offset = start / Int64(QueueUnit.byteCount)
-        for index in stride(from: 0, to: span.count, by: QueueUnit.byteCount) {
-            guard QueueUnit(span, at: index) == .blank else { break }
-            offset += 1
+        var bytes = ByteBuffer(capacity: 4000)
+        var position = 0
+        while offset < count, try file.read(min(4000, fileByteCount - position), at: position, into: &bytes) > 0 {
+            let units = bytes.count / QueueUnit.byteCount
+            for index in 0..<units {
+                guard QueueUnit(bytes.span, at: index * QueueUnit.byteCount) == .blank else { return min(offset, count) }
+                offset += 1
+            }
+            position += units * QueueUnit.byteCount
+            bytes.removeAll()
         }
         return min(offset, count)
     }

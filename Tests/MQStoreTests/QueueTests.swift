@@ -144,6 +144,14 @@ import Testing
         #expect(try content(#require(try reopened())) == [100])
     }
 
+    @Test(arguments: ["", ".", "..", "../T", "/", "T/0"])
+    func `a name that leads elsewhere removes nothing`(name: String) throws {
+        let queue = table.queue("T", 0)
+        try add(queue, [(0, 0), (1, 10)])
+        try table.remove(topic: name)
+        #expect(try content(#require(try reopened())) == [0, 10])
+    }
+
     @Test func `older files behind a hole are not reached`() throws {
         let queue = table.queue("T", 0)
         try add(queue, (0..<1000).map { ($0, $0 * 10) })
