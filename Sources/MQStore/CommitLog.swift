@@ -127,6 +127,15 @@ final class CommitLog: Sendable {
         }
     }
 
+    /// Lets `queues` count from 0 again.
+    /// - Returns: records before this offset have the old numbers, those behind it the new ones.
+    func restart(_ queues: [ConsumeQueue]) -> PhysicalOffset {
+        tail.withLock { tail in
+            for queue in queues { queue.setNextOffset(0) }
+            return tail.position
+        }
+    }
+
     private func append(
         _ batch: AppendBatch, _ tail: inout Tail, _ time: Int64, _ placed: inout Int
     ) throws(SystemError) {

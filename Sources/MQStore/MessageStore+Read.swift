@@ -101,9 +101,11 @@ extension MessageStore {
     public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
 
     /// Forgets everything about a topic's queues. The records stay in the log until their files go.
-    public func deleteQueues(of topic: String) throws(SystemError) { try queues.remove(topic: topic) }
+    public func deleteQueues(of topic: String) throws(SystemError) {
+        try queues.clear(topic, before: log.restart(queues.queues(of: topic)))
+    }
 
-    /// Topics that have queues.
+    /// Topics that have messages.
     public var topicsWithQueues: [String] { queues.topics }
 
     /// Finds up to `limits` messages from `offset` on whose tags code passes `matches`. Reads queue units, never records.

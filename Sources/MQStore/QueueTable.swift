@@ -1,3 +1,4 @@
+import MQBase
 import MQBytes
 import MQSystem
 
@@ -31,15 +32,19 @@ final class QueueTable: Sendable {
 
     var all: [ConsumeQueue] { queues.withLock { $0.values.flatMap(\.values) } }
 
-    var topics: [String] { queues.withLock { Array($0.keys) } }
+    /// Topics that have messages.
+    var topics: [String] {
+        queues.withLock { queues in queues.filter { $0.value.values.contains { $0.maxOffset > 0 } }.map(\.key) }
+    }
 
-    /// Forgets the queues of `topic` and removes their files.
-    func remove(topic: String) throws(SystemError) {
-        // Names are checked at the doors; here one that leads elsewhere would cost the whole store.
-        guard !topic.isEmpty, topic != ".", topic != "..", !topic.utf8.contains(47) else { return }
-        let removed = queues.withLock { $0.removeValue(forKey: topic) } ?? [:]
-        for queue in removed.values { try queue.remove() }
-        try Directory.removeTree(root + "/" + topic)
+    func queues(of topic: String) -> [ConsumeQueue] { queues.withLock { Array(($0[topic] ?? [:]).values) } }
+
+    /// Empties the queues of `topic` and removes their files. The queues stay in the table, because loops hold them.
+    /// - Parameter end: records before it are not put into these queues any more.
+    func clear(_ topic: String, before end: PhysicalOffset) throws(SystemError) {
+        let cleared = queues(of: topic)
+        for queue in cleared { try queue.clear(before: end) }
+        if !cleared.isEmpty { try Directory.removeIfEmpty(root + "/" + topic) }
     }
 
     private func folder(_ topic: String, _ queueID: Int) -> String { "\(root)/\(topic)/\(queueID)" }

@@ -128,6 +128,42 @@ import Testing
         for (topic, offsets) in given { #expect(try again.bodies(topic).count == offsets.count) }
     }
 
+    @Test func `a topic that is deleted while it is sent to loses nothing that came behind`() throws {
+        let store = try TestStore()
+        store.store.start(Events().events)
+        let opened = store.store
+        let isDone = Atomic<Bool>(false)
+        try store.append(TestMessage(body: .text("first")))
+        let sender = Thread("sender") {
+            let batch = AppendBatch()
+            let host = MessageHost(ip: [1, 2, 3, 4], port: 1)
+            let head = RecordHead(
+                queueID: 0, flag: 0, sysFlag: [], bornTimestamp: Timestamp(rawValue: 0), bornHost: host, storeHost: host)
+            let queue = opened.queue("T", 0)  // as a loop's route holds it
+            let (topic, body): ([UInt8], [UInt8]) = (.text("T"), .text("body"))
+            while !isDone.load(ordering: .relaxed) {
+                batch.removeAll()
+                try? batch.stage(head, topic: topic.span, body: body.span, in: queue) { _ in }
+                try? opened.append(batch, at: Timestamp(rawValue: 1_700_000_000_000))
+            }
+        }
+        for _ in 0..<200 { try opened.deleteQueues(of: "T") }
+        let last = opened.writtenOffset
+        isDone.store(true, ordering: .relaxed)
+        sender.join()
+        let entry = try store.append(TestMessage(body: .text("last")))
+        opened.stop()
+        let queue = opened.queue("T", 0)
+        #expect(queue.maxOffset == entry.queueOffset + 1)
+        let bodies = try store.bodies()
+        #expect(bodies.last == .text("last"))
+        #expect(queue.minOffset == 0)
+        #expect(try (0..<queue.maxOffset).allSatisfy { try queue.unit(at: $0)?.size != QueueUnit.preBlankSize })
+        #expect(entry.physicalOffset >= last.rawValue)
+        let again = try TestStore(store.config, in: store.folder)
+        #expect(try again.bodies() == bodies)
+    }
+
     @Test func `a store that stops without its threads having run is still whole`() throws {
         let store = try TestStore()
         try store.append(TestMessage(body: [1]))
