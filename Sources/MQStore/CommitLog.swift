@@ -160,7 +160,9 @@ final class CommitLog: Sendable {
         try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, try currentSegment(&tail))
     }
 
-    private func place(_ entry: inout AppendBatch.Entry, in batch: AppendBatch, at offset: PhysicalOffset, _ time: Int64) {
+    private func place(
+        _ entry: inout AppendBatch.Entry, in batch: AppendBatch, at offset: PhysicalOffset, _ time: Int64
+    ) {
         entry.physicalOffset = offset.rawValue
         if entry.isInQueue { entry.queueOffset = entry.queue.takeOffset() }
         batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
@@ -181,7 +183,8 @@ final class CommitLog: Sendable {
     private func wipe(_ byteCount: Int, behind end: PhysicalOffset) {
         for segment in files where segment.end > end {
             let start = Swift.max(end, segment.start) - segment.start
-            try? segment.file.zero(start..<Swift.min(segment.byteCount, start + byteCount + RecordLayout.blankByteCount))
+            try? segment.file.zero(
+                start..<Swift.min(segment.byteCount, start + byteCount + RecordLayout.blankByteCount))
         }
     }
 

@@ -6,6 +6,7 @@ import Synchronization
 /// One entry of a consume queue, 20 bytes, big-endian: `| physicalOffset i64 | size i32 | tagsCode i64 |`.
 /// Source: `ConsumeQueue.java`, RocketMQ 5.3.
 public struct QueueUnit: Equatable, Sendable {
+    /// Bytes of one unit.
     public static let byteCount = 20
     /// What fills a file before its first real unit.
     static let preBlankSize: Int32 = 0x7FFF_FFFF
@@ -19,7 +20,9 @@ public struct QueueUnit: Equatable, Sendable {
     /// Whether anything was written there, a blank included.
     var isUsed: Bool { physicalOffset >= 0 && size > 0 }
 
+    /// Where the record begins in the log.
     public let physicalOffset: Int64
+    /// Bytes of the record.
     public let size: Int32
     /// Java's `hashCode` of the tags; in `SCHEDULE_TOPIC_XXXX` the time a message is due.
     public let tagsCode: Int64

@@ -135,7 +135,9 @@ final class QueueTable: Sendable {
         while offset < count, try file.read(min(4000, fileByteCount - position), at: position, into: &bytes) > 0 {
             let units = bytes.count / QueueUnit.byteCount
             for index in 0..<units {
-                guard QueueUnit(bytes.span, at: index * QueueUnit.byteCount) == .blank else { return min(offset, count) }
+                guard QueueUnit(bytes.span, at: index * QueueUnit.byteCount) == .blank else {
+                    return min(offset, count)
+                }
                 offset += 1
             }
             position += units * QueueUnit.byteCount

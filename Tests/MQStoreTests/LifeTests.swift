@@ -107,7 +107,8 @@ import Testing
                         let name: [UInt8] = .text(topic)
                         let body: [UInt8] = .text("\(loop) \(round) \(number)") + [UInt8](repeating: 7, count: 500)
                         try? batch.stage(
-                            head, topic: name.span, body: body.span, in: opened.queue(topic, 0)) { _ in }
+                            head, topic: name.span, body: body.span, in: opened.queue(topic, 0)
+                        ) { _ in }
                     }
                     try? opened.append(batch, at: Timestamp(rawValue: 1_700_000_000_000))
                     results.withLock { results in
@@ -138,7 +139,8 @@ import Testing
             let batch = AppendBatch()
             let host = MessageHost(ip: [1, 2, 3, 4], port: 1)
             let head = RecordHead(
-                queueID: 0, flag: 0, sysFlag: [], bornTimestamp: Timestamp(rawValue: 0), bornHost: host, storeHost: host)
+                queueID: 0, flag: 0, sysFlag: [], bornTimestamp: Timestamp(rawValue: 0), bornHost: host, storeHost: host
+            )
             let queue = opened.queue("T", 0)  // as a loop's route holds it
             let (topic, body): ([UInt8], [UInt8]) = (.text("T"), .text("body"))
             while !isDone.load(ordering: .relaxed) {
@@ -200,7 +202,9 @@ import Testing
             try store.store.dispatcher.catchUp { _ in }
             Issue.record("a broken record was dispatched")
         } catch {
-            #expect(error.description.hasPrefix("record size is out of range: 1 at offset \(entries[1].physicalOffset) of "))
+            #expect(
+                error.description.hasPrefix("record size is out of range: 1 at offset \(entries[1].physicalOffset) of ")
+            )
         }
     }
 }
