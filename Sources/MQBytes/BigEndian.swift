@@ -111,6 +111,24 @@ extension Span where Element == UInt8 {
         return count
     }
 
+    /// The index of the first byte below `bound` (at most 128) at or behind `start`; the count if there is none.
+    @inlinable @inline(__always) public func nextByte(below bound: UInt8, from start: Int) -> Int {
+        var index = start
+        let pattern = 0x0101_0101_0101_0101 &* UInt64(bound)
+        while index &+ 8 <= count {
+            let word = word(at: index)
+            // The lowest marked byte is below the bound; a borrow can only mark bytes above it wrongly.
+            let found = (word &- pattern) & ~word & 0x8080_8080_8080_8080
+            if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
+            index &+= 8
+        }
+        while index < count {
+            if self[index] < bound { return index }
+            index &+= 1
+        }
+        return count
+    }
+
     /// Eight bytes, the first one lowest.
     /// - Precondition: all eight are inside the span.
     @inlinable @inline(__always) func word(at index: Int) -> UInt64 {

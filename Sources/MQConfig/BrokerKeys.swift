@@ -14,7 +14,7 @@ public enum BrokerKeys {
     ).important
     /// 0 for the master.
     public static let brokerID = ConfigKey<Int>.integer(
-        "brokerId", default: 0, in: 0...Int.max, "0 for the master, from 1 on for slaves."
+        "brokerId", default: 0, in: 0...Int.max, "0 for the master, from 1 on for slaves; a master counts as 0 whatever it says."
     ).important
     /// The address clients are told.
     public static let brokerIP1 = ConfigKey<String>.text(
@@ -28,11 +28,18 @@ public enum BrokerKeys {
         "regionId", default: .fixed("DefaultRegion"), "Region that answers and trace messages name.")
     /// What may be done at this broker: read 4, write 2.
     public static let brokerPermission = ConfigKey<Int>.integer(
-        "brokerPermission", default: 6, in: 0...7, "What clients may do here: 4 read, 2 write, 6 both."
+        "brokerPermission", default: 6, in: 0...7,
+        "What clients may do here: 4 read, 2 write, 6 both. After a change name servers are told; the broker itself goes "
+            + "by it after a restart."
     ).live
     /// The installation's folder.
     public static let rocketmqHome = ConfigKey<String>.text(
         "rocketmqHome", default: .rocketmqHome, "Folder of the installation.")
+
+    /// What hot updates may not touch.
+    public static let configBlackList = ConfigKey<String>.text(
+        "configBlackList", default: .fixed("configBlackList;brokerConfigPath"),
+        "Keys that hot updates may not change, separated by semicolons; the two of the default are always among them.")
 
     // MARK: Name servers
 
@@ -61,7 +68,7 @@ public enum BrokerKeys {
     /// Queues of new topics.
     public static let defaultTopicQueueNums = ConfigKey<Int>.integer(
         "defaultTopicQueueNums", default: 8, in: 1...1024, unit: "queues", "Most queues of a topic made by itself."
-    ).live
+    )
     /// Whether a topic of the cluster's name exists.
     public static let clusterTopicEnable = ConfigKey<Bool>.flag(
         "clusterTopicEnable", default: true, "Keeps a topic named like the cluster.")
@@ -84,11 +91,11 @@ public enum BrokerKeys {
     /// Whether pulls wait for messages.
     public static let longPollingEnable = ConfigKey<Bool>.flag(
         "longPollingEnable", default: true, "Lets a pull that finds nothing wait as long as its client asks."
-    ).live
+    )
     /// How long pulls wait without long polling.
     public static let shortPollingTimeMills = ConfigKey<Duration>.milliseconds(
         "shortPollingTimeMills", default: 1000, in: 1...60_000, "How long a pull waits when longPollingEnable is false."
-    ).live
+    )
     /// Whether consumers are told of each other.
     public static let notifyConsumerIdsChangedEnable = ConfigKey<Bool>.flag(
         "notifyConsumerIdsChangedEnable", default: true, "Tells a group's members when one comes or goes."
@@ -107,11 +114,13 @@ public enum BrokerKeys {
     /// When sends are first accepted.
     public static let startAcceptSendRequestTimeStamp = ConfigKey<Int>.integer(
         "startAcceptSendRequestTimeStamp", default: 0, in: 0...Int.max, unit: "ms since 1970",
-        "Sends are refused before this time.")
+        "Sends are refused before this time."
+    ).notYet
 
     static let all: [ConfigDeclaration] = [
         brokerClusterName.declaration, brokerName.declaration, brokerID.declaration, brokerIP1.declaration,
         brokerIP2.declaration, regionID.declaration, brokerPermission.declaration, rocketmqHome.declaration,
+        configBlackList.declaration,
         namesrvAddr.declaration, registerNameServerPeriod.declaration, compressedRegister.declaration,
         autoCreateTopicEnable.declaration, autoCreateSubscriptionGroup.declaration,
         defaultTopicQueueNums.declaration, clusterTopicEnable.declaration, brokerTopicEnable.declaration,

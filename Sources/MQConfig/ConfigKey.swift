@@ -11,10 +11,17 @@ public struct ConfigKey<Value: Sendable>: Sendable {
         return Self(declaration: declaration, read: read)
     }
 
-    /// It may change while running.
+    /// It may change while running: whoever uses it asks for the present configuration each time.
     public var live: Self {
         var declaration = declaration
         declaration.reload = .live
+        return Self(declaration: declaration, read: read)
+    }
+
+    /// It is read and checked, and has no effect yet; a warning says so when it is set.
+    public var notYet: Self {
+        var declaration = declaration
+        declaration.isSupported = false
         return Self(declaration: declaration, read: read)
     }
 }
@@ -89,4 +96,9 @@ extension ConfigValue {
         guard case .text(let value) = self else { preconditionFailure("no text: \(self)") }
         return value
     }
+}
+
+extension Duration {
+    /// Whole milliseconds, as most keys count.
+    public var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }

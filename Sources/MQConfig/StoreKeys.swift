@@ -51,7 +51,8 @@ public enum StoreKeys {
     ).important
     /// The role in the group.
     public static let brokerRole = ConfigKey<BrokerRole>.choice(
-        "brokerRole", default: .asyncMaster, "What the broker is to its group."
+        "brokerRole", default: .asyncMaster,
+        "What the broker is to its group. SLAVE is refused yet; SYNC_MASTER has no slaves to wait for."
     ).important
 
     // MARK: Flushing
@@ -64,26 +65,27 @@ public enum StoreKeys {
     public static let flushIntervalCommitLog = ConfigKey<Duration>.milliseconds(
         "flushIntervalCommitLog", default: 500, in: 1...60_000,
         "Time between flushes when flushDiskType is ASYNC_FLUSH."
-    ).important.live
+    ).important
     /// The least that is worth a flush.
     public static let flushCommitLogLeastPages = ConfigKey<Int>.integer(
         "flushCommitLogLeastPages", default: 4, in: 0...1_000_000, unit: "pages of 4 KiB",
         "Less is left to the next flush, until flushCommitLogThoroughInterval has passed."
-    ).live
+    ).notYet
     /// When even a little is flushed.
     public static let flushCommitLogThoroughInterval = ConfigKey<Duration>.milliseconds(
         "flushCommitLogThoroughInterval", default: 10_000, in: 1...600_000,
         "The longest time anything stays unflushed, however little."
-    ).live
+    ).notYet
     /// How often consume queues are flushed.
     public static let flushIntervalConsumeQueue = ConfigKey<Duration>.milliseconds(
-        "flushIntervalConsumeQueue", default: 1000, in: 1...600_000, "Time between flushes of the consume queues."
-    ).live
+        "flushIntervalConsumeQueue", default: 1000, in: 1...600_000,
+        "A tenth of the time between syncs of consume queues and index."
+    )
     /// How long a synchronous send waits.
     public static let syncFlushTimeout = ConfigKey<Duration>.milliseconds(
         "syncFlushTimeout", default: 5000, in: 1...600_000,
         "A send that is not on disk after so long is answered FLUSH_DISK_TIMEOUT."
-    ).live
+    )
     /// How often delay progress is written.
     public static let flushDelayOffsetInterval = ConfigKey<Duration>.milliseconds(
         "flushDelayOffsetInterval", default: 10_000, in: 100...3_600_000, "Time between writes of delayOffset.json.")
@@ -100,41 +102,41 @@ public enum StoreKeys {
     /// Most that a pull brings from memory.
     public static let maxTransferBytesOnMessageInMemory = ConfigKey<Int>.integer(
         "maxTransferBytesOnMessageInMemory", default: 256 << 10, in: 1024...(512 << 20), unit: "bytes",
-        "Most bytes a pull brings when its messages are in memory."
-    ).important.live
+        "Most bytes a pull brings."
+    ).important
     /// Most messages that a pull brings from memory.
     public static let maxTransferCountOnMessageInMemory = ConfigKey<Int>.integer(
         "maxTransferCountOnMessageInMemory", default: 32, in: 1...100_000, unit: "messages",
-        "Most messages a pull brings when they are in memory."
-    ).important.live
+        "Most messages a pull brings."
+    ).important
     /// Most that a pull brings from disk.
     public static let maxTransferBytesOnMessageInDisk = ConfigKey<Int>.integer(
         "maxTransferBytesOnMessageInDisk", default: 64 << 10, in: 1024...(512 << 20), unit: "bytes",
         "Most bytes a pull brings when its messages are on disk."
-    ).important.live
+    ).important.notYet
     /// Most messages that a pull brings from disk.
     public static let maxTransferCountOnMessageInDisk = ConfigKey<Int>.integer(
         "maxTransferCountOnMessageInDisk", default: 8, in: 1...100_000, unit: "messages",
         "Most messages a pull brings when they are on disk."
-    ).important.live
+    ).important.notYet
     /// What counts as in memory.
     public static let accessMessageInMemoryMaxRatio = ConfigKey<Int>.integer(
         "accessMessageInMemoryMaxRatio", default: 40, in: 0...100, unit: "% of memory",
-        "Messages further than this behind the log's end count as on disk."
-    ).important.live
+        "Messages further than this behind the log's end count as on disk: another thread reads them."
+    ).important
     /// Most that a pull looks through.
     public static let maxFilterMessageSize = ConfigKey<Int>.integer(
         "maxFilterMessageSize", default: 16_000, in: 20...(64 << 20), unit: "bytes of consume queue",
         "Most of a consume queue that one pull looks through for messages of its tags."
-    ).live
+    )
     /// Most messages of an answer to a query.
     public static let defaultQueryMaxNum = ConfigKey<Int>.integer(
         "defaultQueryMaxNum", default: 32, in: 1...10_000, unit: "messages", "Most messages a query by key brings."
-    ).live
+    ).notYet
     /// Most messages of a query.
     public static let maxMsgsNumBatch = ConfigKey<Int>.integer(
         "maxMsgsNumBatch", default: 64, in: 1...10_000, unit: "messages", "Most messages a query by key may ask for."
-    ).live
+    )
 
     static let all: [ConfigDeclaration] = [
         storePathRootDir.declaration, storePathCommitLog.declaration, mappedFileSizeCommitLog.declaration,

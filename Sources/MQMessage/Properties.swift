@@ -25,11 +25,21 @@ public enum Properties {
     /// as Java does.
     @inlinable public static func forEach(in text: Span<UInt8>, _ body: (Range<Int>, Range<Int>) -> Bool) {
         var start = 0
+        var index = 0
+        var middle = -1
         while start < text.count {
-            let end = text.next(valueEnd, from: start)
-            let middle = start + text.extracting(start..<end).next(nameEnd, from: 0)
-            if middle < end, !body(start..<middle, (middle + 1)..<end) { return }
-            start = end + 1
+            index = text.nextByte(below: 3, from: index)
+            if index < text.count {
+                if text[index] == nameEnd, middle < 0 { middle = index }
+                if text[index] != valueEnd {
+                    index &+= 1
+                    continue
+                }
+            }
+            if middle >= 0, !body(start..<middle, (middle &+ 1)..<index) { return }
+            index &+= 1
+            start = index
+            middle = -1
         }
     }
 

@@ -17,15 +17,16 @@ extension RemotingHeader {
     private mutating func member(
         _ key: Span<UInt8>, _ scanner: inout HeaderScanner, _ bytes: Span<UInt8>
     ) throws(WireError) {
-        switch key.count {
-        case 4 where key.equals("code"): code = try scanner.int32(in: bytes)
-        case 4 where key.equals("flag"): flag = try scanner.int32(in: bytes)
-        case 6 where key.equals("opaque"): opaque = try scanner.int32(in: bytes)
-        case 6 where key.equals("remark"): remark = try scanner.scalar(in: bytes)
-        case 7 where key.equals("version"): version = try scanner.int32(in: bytes)
-        case 8 where key.equals("language"):
+        guard let first = key.isEmpty ? nil : key[0] else { return try scanner.skip(in: bytes) }
+        switch (key.count, first) {
+        case (4, UInt8(ascii: "c")) where key.equals("code"): code = try scanner.int32(in: bytes)
+        case (4, UInt8(ascii: "f")) where key.equals("flag"): flag = try scanner.int32(in: bytes)
+        case (6, UInt8(ascii: "o")) where key.equals("opaque"): opaque = try scanner.int32(in: bytes)
+        case (6, UInt8(ascii: "r")) where key.equals("remark"): remark = try scanner.scalar(in: bytes)
+        case (7, UInt8(ascii: "v")) where key.equals("version"): version = try scanner.int32(in: bytes)
+        case (8, UInt8(ascii: "l")) where key.equals("language"):
             if let text = try scanner.scalar(in: bytes) { language = Self.language(bytes.extracting(text.range)) }
-        case 9 where key.equals("extFields"): try extFields(&scanner, bytes)
+        case (9, UInt8(ascii: "e")) where key.equals("extFields"): try extFields(&scanner, bytes)
         default: try scanner.skip(in: bytes)
         }
     }
@@ -155,6 +156,18 @@ private struct HeaderScanner {
     }
 
     mutating func int32(in bytes: Span<UInt8>) throws(WireError) -> Int32 {
+        var value: Int32 = 0
+        var index = position
+        while index < end, index &- position < 9 {  // nine digits fit
+            let digit = bytes[index] &- 48
+            guard digit < 10 else { break }
+            value = value &* 10 &+ Int32(digit)
+            index &+= 1
+        }
+        if index > position, index < end, !Self.isBare(bytes[index]) {
+            position = index
+            return value
+        }
         guard let text = try scalar(in: bytes) else { return 0 }
         return try text.int32(in: bytes)
     }

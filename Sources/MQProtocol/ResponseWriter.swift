@@ -155,6 +155,13 @@ public struct ResponseWriter: ~Copyable {
         buffer.append(UInt8(ascii: "\""))
     }
 
+    /// Appends `text` as a value's inside: escaped in a JSON header, as it is in a binary one.
+    public static func append(inString text: Span<UInt8>, as type: SerializeType, to buffer: inout ByteBuffer) {
+        let isPlain = type != .json
+            || text.nextQuoteOrBackslash(from: 0) == text.count && text.nextByte(below: 32, from: 0) == text.count
+        if isPlain { buffer.append(text) } else { appendEscaped(text, to: &buffer) }
+    }
+
     /// Appends `text` as the inside of a JSON string.
     static func appendEscaped(_ text: Span<UInt8>, to buffer: inout ByteBuffer) {
         var plainStart = 0  // most texts need no escapes: they are appended in one piece

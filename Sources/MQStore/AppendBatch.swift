@@ -12,6 +12,8 @@ public final class AppendBatch {
         public let byteCount: Int
         /// The queue it goes to.
         public let queue: ConsumeQueue
+        /// The queue's number.
+        public let queueID: Int32
         let isInQueue: Bool
         let storeTimestampAt: Int
         /// Set by the append: where the record begins in the log.
@@ -44,7 +46,7 @@ public final class AppendBatch {
         let byteCount = try head.encode(topic: topic, body: body, into: &buffer, properties: properties)
         entries.append(
             Entry(
-                start: start, byteCount: byteCount, queue: queue, isInQueue: head.sysFlag.isInQueue,
+                start: start, byteCount: byteCount, queue: queue, queueID: head.queueID, isInQueue: head.sysFlag.isInQueue,
                 storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6)))
     }
 

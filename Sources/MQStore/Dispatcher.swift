@@ -6,7 +6,7 @@ import Synchronization
 
 /// Reads the log behind `confirmed` and builds consume queues and index from it: body of the `dispatch` thread.
 ///
-/// It sleeps for ever when there is nothing, and naps a millisecond between rounds while messages flow that nobody waits
+/// It sleeps for ever when there is nothing, and naps four milliseconds between rounds while messages flow that nobody waits
 /// for, so that a producer alone does not pay for a thread switch per message. A parked pull on a queue that gets a
 /// message ends the nap at once.
 final class Dispatcher: Sendable {
@@ -21,8 +21,8 @@ final class Dispatcher: Sendable {
 
     /// Bytes handled before units are published: bounds how long a reader waits for the first of a large batch.
     private static let roundByteCountMax = 4 << 20
-    private static let napMilliseconds: Int64 = 1
-    private static let napsBeforeSleep = 20
+    private static let napMilliseconds: Int64 = 4
+    private static let napsBeforeSleep = 8
 
     private let log: CommitLog
     private let queues: QueueTable

@@ -88,6 +88,12 @@ extension MessageStore {
     /// Whether the record at `offset` may not be in memory: a loop must not touch it.
     public func isCold(_ offset: Int64) -> Bool { offset < log.written.value.rawValue - config.hotByteCount }
 
+    /// Tells that somebody has begun to wait for messages: what is in the log and not in the queues yet must not wait for
+    /// the end of the dispatch thread's nap.
+    public func waiterCame() {
+        if dispatcher.dispatched.value < log.written.value { dispatcher.confirmedMoved(isAwaited: true) }
+    }
+
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
 

@@ -36,8 +36,8 @@ final class CrashLoad: @unchecked Sendable {
     /// Sends until the broker is gone; returns when nothing is under way any more.
     func run() async throws {
         let loop = try EventLoop("crash-load")
-        loop.start()
         let client = RemotingClient(loop: loop)
+        loop.start()
         lock.withLock { isEnding = false }
         for _ in 0..<Self.window { sendNext(client) }
         try await eventually("all sends are answered or failed") { lock.withLock { inFlight == 0 } }
@@ -101,8 +101,8 @@ final class CrashLoad: @unchecked Sendable {
     /// Everything in one queue from `offset` on: the numbers in order.
     func pullAll(_ queue: Int, from offset: Int64) async throws -> [Int?] {
         let loop = try EventLoop("crash-pull")
-        loop.start()
         let client = RemotingClient(loop: loop)
+        loop.start()
         defer {
             client.close()
             loop.stop()

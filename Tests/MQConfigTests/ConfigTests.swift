@@ -110,26 +110,26 @@ import Testing
 
     @Test func `an update counts whole or not at all`() throws {
         var (values, _) = try load("")
-        let changes = try values.update("flushIntervalCommitLog=200\nlongPollingEnable=false\nbrokerName=h\n")
-        #expect(changes.map(\.key) == ["flushIntervalCommitLog", "longPollingEnable"])
-        #expect(changes.first?.old == "500")
-        #expect(changes.first?.new == "200")
-        #expect(values[StoreKeys.flushIntervalCommitLog] == .milliseconds(200))
-        #expect(!values[BrokerKeys.longPollingEnable])
+        let changes = try values.update("brokerPermission=4\ncompressedRegister=true\nbrokerName=h\n")
+        #expect(changes.map(\.key) == ["brokerPermission", "compressedRegister"])
+        #expect(changes.first?.old == "6")
+        #expect(changes.first?.new == "4")
+        #expect(values[BrokerKeys.brokerPermission] == 4)
+        #expect(values[BrokerKeys.compressedRegister])
 
         for (text, error) in [
-            ("longPollingEnable=true\nlistenPort=1", ConfigError.needsRestart(key: "listenPort")),
-            ("longPollingEnable=true\nfileReservedTime=1", .notSupportedYet(key: "fileReservedTime")),
-            ("longPollingEnable=true\nnope=1", .unknownKey(name: "nope", nearest: nil)),
-            ("longPollingEnable=true\nrocketmqHome=/", .needsRestart(key: "rocketmqHome")),
+            ("compressedRegister=false\nlistenPort=1", ConfigError.needsRestart(key: "listenPort")),
+            ("compressedRegister=false\nfileReservedTime=1", .notSupportedYet(key: "fileReservedTime")),
+            ("compressedRegister=false\nnope=1", .unknownKey(name: "nope", nearest: nil)),
+            ("compressedRegister=false\nrocketmqHome=/", .needsRestart(key: "rocketmqHome")),
         ] {
             #expect(throws: error) { try values.update(text) }
-            #expect(!values[BrokerKeys.longPollingEnable])
+            #expect(values[BrokerKeys.compressedRegister])
         }
         #expect {
-            try values.update("flushIntervalCommitLog=0")
+            try values.update("brokerPermission=8")
         } throws: {
-            "\($0)" == "flushIntervalCommitLog=0 is not allowed: it must be a whole number in 1...60000"
+            "\($0)" == "brokerPermission=8 is not allowed: it must be a whole number in 0...7"
         }
     }
 
@@ -161,10 +161,32 @@ import Testing
     @Test func `the reference page has every key once a table`() {
         let page = ConfigTable.referencePage([("Broker", .broker), ("Name server", .nameServer)])
         #expect(page.contains("| **`flushDiskType`** | `ASYNC_FLUSH` | one of SYNC_FLUSH, ASYNC_FLUSH |"))
-        #expect(page.contains("| `flushIntervalConsumeQueue` | `1000` | a whole number in 1...600000 | ms | live |"))
+        #expect(page.contains("| `flushIntervalConsumeQueue` | `1000` | a whole number in 1...600000 | ms |  |"))
+        #expect(page.contains("| `compressedRegister` | `false` | true or false |  | live |"))
+        #expect(page.contains("| `defaultQueryMaxNum` | `32` | a whole number in 1...10000 | messages | not yet |"))
         #expect(
             page.contains("| `sendMessageThreadPoolNums` | `processors, at most 4` | a whole number |  | not yet |"))
         #expect(page.contains("`~/store`"))
+    }
+
+    /// `MQ_WRITE_REFERENCE=1 swift test --filter MQConfigTests` writes the page anew; `scripts/reference` calls that.
+    @Test func `docs/reference/config.md is what the tables say`() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "docs/reference/config.md")
+        let page = ConfigTable.referencePage([("broker.conf", .broker), ("namesrv.conf", .nameServer)])
+        if ProcessInfo.processInfo.environment["MQ_WRITE_REFERENCE"] == "1" {
+            try page.write(to: path, atomically: true, encoding: .utf8)
+        }
+        let committed = (try? String(contentsOf: path, encoding: .utf8)) ?? ""
+        #expect(committed == page, "docs/reference/config.md is stale: run scripts/reference")
+    }
+
+    @Test func `every key that is honoured says what it does`() {
+        for declaration in ConfigTable.broker.sections.flatMap(\.declarations)
+            + ConfigTable.nameServer.sections.flatMap(\.declarations) where declaration.isSupported
+        {
+            #expect(declaration.summary.hasSuffix("."), "\(declaration.name)")
+        }
     }
 
     // MARK: - Golden

@@ -221,12 +221,13 @@ final class PullHandler {
         let id = nextID
         nextID += 1
         guard hold.park(id, on: ObjectIdentifier(pull.queue)) == .waiting else {
-            return refuse(pull, Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while"))
+            return refuse(pull, .busy)
         }
         parked[id] = pull
         byChannel[pull.channel.connection.id, default: []].insert(id)
         pull.timer = loop.schedule(afterMilliseconds: milliseconds) { [unowned self] in timeOut(id) }
         pull.queue.addWaiter(loop: loopIndex)
+        store.waiterCame()
         // Between the read and here a message may have come that nobody told us of.
         if pull.queue.maxOffset > pull.nextOffset { lookAgain(id) }
     }
@@ -310,7 +311,7 @@ final class PullHandler {
             }
         }
         if !accepted {
-            refuse(pull, Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while"))
+            refuse(pull, .busy)
         }
     }
 

@@ -72,19 +72,19 @@ final class SendCommit {
     }
 
     private func releaseGate() {
-        if let reason = store.fenceReason, store.flushedOffset < store.writtenOffset {
+        gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
+            for waiting in sent.waiting where waiting.waitsForFlush {
+                answer(waiting, in: sent, outcome == .durable ? .success : .flushDiskTimeout)
+            }
+            recycle(sent)
+        }
+        if let reason = store.fenceReason {  // what is left will never be durable
             gate.releaseAll { sent in
                 for waiting in sent.waiting where waiting.waitsForFlush && !waiting.isOneWay {
                     answer(waiting, refused: AppendError.fenced(reason).answer)
                 }
                 recycle(sent)
             }
-        }
-        gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
-            for waiting in sent.waiting where waiting.waitsForFlush {
-                answer(waiting, in: sent, outcome == .durable ? .success : .flushDiskTimeout)
-            }
-            recycle(sent)
         }
         if let deadline = gate.nextDeadline, gateTimer == nil {
             // The hook that runs after every wake-up releases; the timer only makes sure that there is one.
@@ -105,29 +105,35 @@ final class SendCommit {
         waiting.channel.send(answer)
     }
 
-    /// `{msgId, queueId, queueOffset, transactionId, MSG_REGION, TRACE_ON}`; a batch's ids are joined by commas.
-    private func answer(_ waiting: SendBatch.Waiting, in sent: SendBatch, _ code: ResponseCode) {
+    private func answer(_ waiting: borrowing SendBatch.Waiting, in sent: SendBatch, _ code: ResponseCode) {
         guard !waiting.isOneWay, !waiting.entries.isEmpty else { return }
-        let entries = sent.records.entries
-        let first = entries[waiting.entries.lowerBound]
+        let range = waiting.entries
+        let first = range.lowerBound
         let type = waiting.channel.serializeType
-        waiting.channel.connection.send { output in
-            var writer = ResponseWriter(&output, type: type, code: code.rawValue)
-            if !waiting.isSendBack {
-                writer.field("queueId", Int64(waiting.queueID), to: &output)
-                sent.keys.withBytes(waiting.uniqueKey) { writer.field("transactionId", escaping: $0, to: &output) }
-                writer.field("msgId", to: &output) { output in
-                    for index in waiting.entries {
-                        if index > waiting.entries.lowerBound { output.append(UInt8(ascii: ",")) }
-                        MessageID.appendOffsetID(
-                            host: storeHost, offset: PhysicalOffset(rawValue: entries[index].physicalOffset), to: &output)
-                    }
-                }
-                writer.field("TRACE_ON", traceOn, to: &output)
-                writer.field("MSG_REGION", to: &output) { $0.append(regionID) }
-                writer.field("queueOffset", first.queueOffset, to: &output)
+        let opaque = waiting.opaque
+        guard !waiting.isSendBack else {
+            return waiting.channel.connection.send { output in
+                ResponseWriter(&output, type: type, code: code.rawValue).finish(opaque: opaque, in: &output)
             }
-            writer.finish(opaque: waiting.opaque, in: &output)
+        }
+        let answer = SendMessageAnswer(
+            code: code, opaque: opaque, queueID: Int64(waiting.queueID),
+            queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
+        let key = waiting.uniqueKey
+        waiting.channel.connection.send { output in
+            answer.append(
+                to: &output, as: type,
+                transactionID: { output in
+                    sent.keys.withBytes(key) { ResponseWriter.append(inString: $0, as: type, to: &output) }
+                },
+                messageIDs: { output in
+                    for index in range {
+                        if index > first { output.append(UInt8(ascii: ",")) }
+                        MessageID.appendOffsetID(
+                            host: storeHost,
+                            offset: PhysicalOffset(rawValue: sent.records.entries[index].physicalOffset), to: &output)
+                    }
+                }, region: regionID)
         }
     }
 }

@@ -92,7 +92,7 @@ final class SendHandler {
         }
         guard let route = lookup.route(request.topic, in: bytes) else {
             let topic = request.topic.string(in: bytes)
-            if TopicRoute.reserved.contains(topic) {
+            if SystemTopics.notSendable.contains(topic) {
                 throw Refusal(.noPermission, "Sending message to topic[\(topic)] is forbidden.")
             }
             let config = try topics.createForSend(

@@ -21,18 +21,12 @@ final class TopicRoute {
         name = config.topicName
         bytes = Array(name.utf8)
         isRetry = name.hasPrefix("%RETRY%")
-        isReserved = Self.reserved.contains(name)
+        isReserved = SystemTopics.notSendable.contains(name)
         isWritable = config.perm.contains(.write)
         isReadable = config.perm.contains(.read)
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
-
-    /// Topics that producers may not send to. Source: `TopicValidator.java`, RocketMQ 5.3.
-    static let reserved: Set<String> = [
-        "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC", "TRANS_CHECK_MAX_TIME_TOPIC",
-        "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT",
-    ]
 
     /// The queue, made in memory if it was never used.
     /// - Precondition: the id is below the topic's queue count.
