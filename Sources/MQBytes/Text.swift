@@ -51,7 +51,9 @@ public enum Hex {
         return bytes
     }
 
-    private static func nibble(_ digit: UInt8) -> UInt8? {
+    /// What one hexadecimal digit, of either case, counts; `nil` for another character.
+    @inlinable  // per escaped byte of a header, in another module
+    public static func nibble(_ digit: UInt8) -> UInt8? {
         switch digit {
         case 48...57: digit - 48
         case 65...70: digit - 55

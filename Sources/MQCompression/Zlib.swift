@@ -1,7 +1,7 @@
 import CZlib
 
 /// Why compressed bytes could not be expanded. The peer's fault, but for ``outOfMemory``.
-public enum CompressionError: Error, Equatable, Sendable {
+public enum CompressionError: Error, Equatable, Sendable, CustomStringConvertible {
     /// No zlib stream, a wrong checksum, or one that needs a dictionary.
     case corrupt
     /// The stream ends before its end mark.
@@ -10,6 +10,16 @@ public enum CompressionError: Error, Equatable, Sendable {
     case tooLarge(max: Int)
     /// zlib found no memory for its tables (about 44 KiB for expanding, 268 KiB for compressing).
     case outOfMemory
+
+    /// What is wrong with the bytes, said of them: goes behind their name.
+    public var description: String {
+        switch self {
+        case .corrupt: "is no zlib stream"
+        case .truncated: "is cut off"
+        case .tooLarge(let max): "expands to more than \(max) bytes"
+        case .outOfMemory: "needs more memory than there is"
+        }
+    }
 }
 
 /// zlib streams (RFC 1950): the format of compressed message bodies and of compressed broker registrations.

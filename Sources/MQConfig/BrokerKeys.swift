@@ -36,6 +36,11 @@ public enum BrokerKeys {
     public static let rocketmqHome = ConfigKey<String>.text(
         "rocketmqHome", default: .rocketmqHome, "Folder of the installation.")
 
+    /// What hot updates may not touch.
+    public static let configBlackList = ConfigKey<String>.text(
+        "configBlackList", default: .fixed("configBlackList;brokerConfigPath"),
+        "Keys that hot updates may not change, separated by semicolons; the two of the default are always among them.")
+
     // MARK: Name servers
 
     /// `host:port;host:port`.
@@ -115,6 +120,7 @@ public enum BrokerKeys {
     static let all: [ConfigDeclaration] = [
         brokerClusterName.declaration, brokerName.declaration, brokerID.declaration, brokerIP1.declaration,
         brokerIP2.declaration, regionID.declaration, brokerPermission.declaration, rocketmqHome.declaration,
+        configBlackList.declaration,
         namesrvAddr.declaration, registerNameServerPeriod.declaration, compressedRegister.declaration,
         autoCreateTopicEnable.declaration, autoCreateSubscriptionGroup.declaration,
         defaultTopicQueueNums.declaration, clusterTopicEnable.declaration, brokerTopicEnable.declaration,

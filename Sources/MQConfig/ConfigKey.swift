@@ -97,3 +97,8 @@ extension ConfigValue {
         return value
     }
 }
+
+extension Duration {
+    /// Whole milliseconds, as most keys count.
+    public var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

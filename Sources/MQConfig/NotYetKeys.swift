@@ -34,7 +34,6 @@ enum NotYetKeys {
         commercialBaseCount int 1
         commercialSizePerMsg int 4096
         compatibleWithOldNameSrv bool true
-        configBlackList text configBlackList;brokerConfigPath
         configManagerVersion text v1
         consumerFallbehindThreshold int 17179869184
         consumerManagerThreadPoolQueueCapacity int 1000000
@@ -440,12 +439,10 @@ enum NotYetKeys {
         clientRequestThreadPoolNums int 8
         clientRequestThreadPoolQueueCapacity int 50000
         clusterTest bool false
-        configBlackList text configBlackList;configStorePath;kvConfigPath
         defaultThreadPoolNums int 16
         defaultThreadPoolQueueCapacity int 10000
         enableControllerInNamesrv bool false
         notifyMinBrokerIdChanged bool false
-        supportActingMaster bool false
         unRegisterBrokerQueueCapacity int 3000
         """
 }

@@ -67,12 +67,21 @@ public enum NameServerKeys {
         "waitSecondsForService", default: 45, in: 0...3600, "How long needWaitForService refuses routes."
     ).live
 
+    /// Whether a slave stands in for a master that is gone.
+    public static let supportActingMaster = ConfigKey<Bool>.flag(
+        "supportActingMaster", default: false, "Routes show a slave as master while the master is gone."
+    ).live
+    /// What hot updates may not touch.
+    public static let configBlackList = ConfigKey<String>.text(
+        "configBlackList", default: .fixed("configBlackList;configStorePath;kvConfigPath"),
+        "Keys that hot updates may not change, separated by semicolons; the three of the default are always among them.")
+
     static let all: [ConfigDeclaration] = [
         rocketmqHome.declaration, kvConfigPath.declaration, configStorePath.declaration, productEnvName.declaration,
         orderMessageEnable.declaration, returnOrderTopicConfigToBroker.declaration,
         scanNotActiveBrokerInterval.declaration, enableAllTopicList.declaration, enableTopicList.declaration,
         deleteTopicWithBrokerRegistration.declaration, needWaitForService.declaration,
-        waitSecondsForService.declaration,
+        waitSecondsForService.declaration, supportActingMaster.declaration, configBlackList.declaration,
     ]
 }
 

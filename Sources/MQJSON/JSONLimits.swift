@@ -17,7 +17,7 @@ public struct JSONLimits: Sendable, Equatable {
 }
 
 /// Why a text is no JSON, or costs too much. Offsets are bytes from its start. The peer's fault: answer or close.
-public enum JSONError: Error, Equatable, Sendable {
+public enum JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The text ends inside a value.
     case truncated(at: Int)
     /// A byte that cannot stand here.
@@ -34,4 +34,17 @@ public enum JSONError: Error, Equatable, Sendable {
     case tooDeep(max: Int, at: Int)
     /// More values than ``JSONLimits/elementsMax``, `$ref` copies included.
     case tooManyElements(max: Int)
+
+    /// What is wrong with the text, said of it: goes behind its name.
+    public var description: String {
+        switch self {
+        case .truncated(let at): "ends inside a value at offset \(at)"
+        case .unexpected(_, let at), .trailing(let at): "is no JSON at offset \(at)"
+        case .badNumber(let at): "is no JSON at offset \(at): a number is malformed or too large"
+        case .badEscape(let at): "is no JSON at offset \(at): an escape is malformed"
+        case .tooLong(let byteCount, let max): "has \(byteCount) bytes, limit \(max)"
+        case .tooDeep(let max, let at): "nests deeper than \(max) levels at offset \(at)"
+        case .tooManyElements(let max): "has more than \(max) values"
+        }
+    }
 }

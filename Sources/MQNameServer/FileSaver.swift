@@ -1,14 +1,9 @@
-import MQBytes
 import MQSystem
 
-/// Writes whole small files on a thread of its own, so that no loop waits for a disk. A file is replaced in one step:
-/// the new text is written beside it, made durable, and takes the name; a copy of the old one stays as `<name>.bak`.
+/// Writes whole small files on a thread of its own, so that no loop waits for a disk. The old file stays as `<name>.bak`.
 final class FileSaver: Sendable {
     /// Requests that may wait for the disk at once.
     static let waitingMax = 1024
-    /// Longest file that is read back.
-    static let byteCountMax = 16 << 20
-
     typealias Done = @Sendable (SystemError?) -> Void
 
     private struct Work: Sendable {
@@ -66,38 +61,12 @@ final class FileSaver: Sendable {
     }
 
     /// Replaces the file at `path`; returns what failed.
-    static func replace(_ path: String, with text: [UInt8]) -> SystemError? {
+    private static func replace(_ path: String, with text: [UInt8]) -> SystemError? {
         do throws(SystemError) {
-            let folder = folder(of: path)
-            try Directory.create(folder)
-            if let before = try read(path), before != text { try put(before, at: path + ".bak") }
-            try put(text, at: path)
-            try Directory.synchronize(folder)
+            try File.replace(path, with: text, keepsBackup: true)
             return nil
         } catch {
             return error
         }
-    }
-
-    private static func put(_ text: [UInt8], at path: String) throws(SystemError) {
-        let file = try File(path + ".tmp", .replace)
-        try file.write(text.span, at: 0)
-        try file.synchronize()
-        try Directory.rename(path + ".tmp", to: path)
-    }
-
-    /// The bytes of the file at `path`; `nil` if there is none.
-    static func read(_ path: String) throws(SystemError) -> [UInt8]? {
-        do throws(SystemError) {
-            return try File(path, .read).readAll(limit: byteCountMax)
-        } catch {
-            if error.isNotFound { return nil }
-            throw error
-        }
-    }
-
-    private static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 }

@@ -58,11 +58,14 @@ public final class NameServer: Sendable {
         log.info("name server stopped")
     }
 
+    /// Longest KV configuration that is read, bytes.
+    private static let fileByteCountMax = 16 << 20
+
     private static func readKVConfig(_ path: String, _ log: Log) throws(NameServerError) -> KVConfig {
         var firstReason: String?
         for candidate in [path, path + ".bak"] {
             do throws(SystemError) {
-                guard let bytes = try FileSaver.read(candidate) else { continue }
+                guard let bytes = try File.contents(of: candidate, limit: fileByteCountMax) else { continue }
                 do throws(BodyError) {
                     let kvConfig = try KVConfig(parsing: bytes)
                     if let firstReason {

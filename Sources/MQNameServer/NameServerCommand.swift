@@ -7,36 +7,20 @@ import MQTransport
 ///
 /// Source: `NamesrvStartup.java`, RocketMQ 5.3.
 public enum NameServerCommand {
-    private static let usage = """
-        usage: mqnamesrv [-c <arg>] [-h] [-m] [-n <arg>] [-p]
-         -c,--configFile <arg>        Name server config properties file
-         -h,--help                    Print help
-         -m,--printImportantConfig    Print important config items
-         -n,--namesrvAddr <arg>       Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'
-         -p,--printConfigItem         Print all config items
-        """
-
-    private struct Options {
-        var configFile: String?
-        var prints = false
-        var printsImportant = false
-        var wantsHelp = false
-    }
-
     /// Runs the command until SIGTERM or SIGINT. Call on the main thread, before any other thread is started.
     /// - Parameter arguments: without the program's name.
     /// - Returns: the exit code.
     public static func run(_ arguments: [String]) -> Int32 {
         ThisProcess.prepareSignals()
         do throws(Failure) {
-            let options = try parse(arguments)
+            let options = try parsed(arguments)
             if options.wantsHelp {
-                ThisProcess.say(usage)
+                ThisProcess.say(ServerOptions.usage("mqnamesrv"))
                 return 0
             }
             let (config, warnings) = try load(options)
-            if options.prints || options.printsImportant {
-                ThisProcess.put(config.listing(importantOnly: options.printsImportant && !options.prints))
+            if options.printsAll || options.printsImportant {
+                ThisProcess.put(config.listing(importantOnly: options.printsImportant && !options.printsAll))
                 return 0
             }
             try serve(config, warnings)
@@ -52,34 +36,21 @@ public enum NameServerCommand {
         let sentence: String
     }
 
-    private static func parse(_ arguments: [String]) throws(Failure) -> Options {
-        var options = Options()
-        var rest = arguments[...]
-        while let option = rest.popFirst() {
-            switch option {
-            case "-c", "--configFile":
-                guard let path = rest.popFirst() else { throw Failure(sentence: "\(option) wants a file\n\(usage)") }
-                options.configFile = path
-            case "-n", "--namesrvAddr":  // for every RocketMQ command; name servers need no others
-                guard rest.popFirst() != nil else { throw Failure(sentence: "\(option) wants addresses\n\(usage)") }
-            case "-p", "--printConfigItem": options.prints = true
-            case "-m", "--printImportantConfig": options.printsImportant = true
-            case "-h", "--help": options.wantsHelp = true
-            default: throw Failure(sentence: "unknown option \(option)\n\(usage)")
-            }
+    private static func parsed(_ arguments: [String]) throws(Failure) -> ServerOptions {
+        do throws(ServerOptions.UsageError) { return try ServerOptions(arguments) } catch {
+            throw Failure(sentence: "\(error)\n\(ServerOptions.usage("mqnamesrv"))")
         }
-        return options
     }
 
-    private static func load(_ options: Options) throws(Failure) -> (ConfigValues, [ConfigWarning]) {
+    private static func load(_ options: ServerOptions) throws(Failure) -> (ConfigValues, [ConfigWarning]) {
         let machine = ConfigMachine(
             home: ThisProcess.home, rocketmqHome: ThisProcess.environment("ROCKETMQ_HOME") ?? "")
         guard let path = options.configFile else { return (ConfigValues(.nameServer, on: machine), []) }
         let bytes: [UInt8]?
         do throws(SystemError) {
-            bytes = try FileSaver.read(path)
+            bytes = try File.contents(of: path, limit: 1 << 20)
         } catch {
-            throw Failure(sentence: "cannot read \(path): \(error.reason)")
+            throw Failure(sentence: "cannot \(error)")
         }
         guard let bytes else { throw Failure(sentence: "there is no file \(path)") }
         do throws(ConfigError) {
@@ -94,7 +65,7 @@ public enum NameServerCommand {
     }
 
     private static func serve(_ config: ConfigValues, _ warnings: [ConfigWarning]) throws(Failure) {
-        let log = openLog()
+        let log = Log.opened(ThisProcess.logFolder() + "/namesrv.log") { ThisProcess.complain("mqnamesrv: \($0)") }
         for warning in warnings {
             ThisProcess.complain("mqnamesrv: \(warning)")
             log.warn(warning.description)
@@ -112,22 +83,5 @@ public enum NameServerCommand {
         log.info(line)
         ThisProcess.waitForStopSignal()
         server.stop()
-    }
-
-    /// `namesrv.log` in `ROCKETMQ_LOG_DIR`, or in RocketMQ's usual folder.
-    private static func openLog() -> Log {
-        let folder = ThisProcess.environment("ROCKETMQ_LOG_DIR") ?? ThisProcess.home + "/logs/rocketmqlogs"
-        let path = folder + "/namesrv.log"
-        do throws(SystemError) {
-            try Directory.create(folder)
-        } catch {
-            ThisProcess.complain("mqnamesrv: no log: \(error)")
-            return .silent
-        }
-        guard let file = LogFile(path: path) else {
-            ThisProcess.complain("mqnamesrv: no log: cannot write \(path)")
-            return .silent
-        }
-        return Log(to: file)
     }
 }

@@ -19,8 +19,8 @@ extension NameService {
         let sum = try request.number("bodyCrc32", default: 0)
         guard sum == 0 || sum == Int64(CRC32.value(of: request.body.span) & 0x7FFF_FFFF) else { throw .wrongChecksum }
         var registration = RouteTable.Registration(
-            cluster: try request.text("clusterName"), brokerName: try request.text("brokerName"),
-            address: try request.text("brokerAddr"), brokerID: try request.number("brokerId", default: 0),
+            cluster: try request.required("clusterName"), brokerName: try request.required("brokerName"),
+            address: try request.required("brokerAddr"), brokerID: try request.number("brokerId", default: 0),
             haServerAddress: request["haServerAddr"] ?? "", topics: try topics(in: request),
             channel: channel.connection.id)
         registration.zoneName = request["__ZONE_NAME"]
@@ -37,7 +37,7 @@ extension NameService {
                     "broker": registration.brokerName, "address": registration.address,
                     "peer": channel.connection.peer.description, "reason": error.description,
                 ])
-            throw error.refusal
+            throw Refusal(error)
         }
         var answer = RemotingCommand(.success)
         switch outcome {
@@ -84,15 +84,15 @@ extension NameService {
             }
             return try RegisterBrokerBody(parsing: request.body, limits: Self.bodyLimits).topicConfigSerializeWrapper
         } catch {
-            throw error.refusal
+            throw Refusal(error)
         }
     }
 
     /// `UNREGISTER_BROKER` (104).
     func unregisterBroker(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        let brokerName = try request.text("brokerName")
-        let address = try request.text("brokerAddr")
-        table.unregister(cluster: try request.text("clusterName"), brokerName: brokerName, address: address)
+        let brokerName = try request.required("brokerName")
+        let address = try request.required("brokerAddr")
+        table.unregister(cluster: try request.required("clusterName"), brokerName: brokerName, address: address)
         log.info("broker unregistered", ["broker": brokerName, "address": address])
         return RemotingCommand(.success)
     }
@@ -100,16 +100,16 @@ extension NameService {
     /// `BROKER_HEARTBEAT` (904): only says that the broker lives.
     func refreshBroker(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
         table.refresh(
-            cluster: try request.text("clusterName"), address: try request.text("brokerAddr"), at: loop.now)
+            cluster: try request.required("clusterName"), address: try request.required("brokerAddr"), at: loop.now)
         return RemotingCommand(.success)
     }
 
     /// `QUERY_DATA_VERSION` (322): whether the broker must register its topics again.
     func queryDataVersion(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        let cluster = try request.text("clusterName")
-        let address = try request.text("brokerAddr")
+        let cluster = try request.required("clusterName")
+        let address = try request.required("brokerAddr")
         let theirs: DataVersion
-        do throws(BodyError) { theirs = try DataVersion(parsing: request.body) } catch { throw error.refusal }
+        do throws(BodyError) { theirs = try DataVersion(parsing: request.body) } catch { throw Refusal(error) }
         let ours = table.dataVersion(cluster: cluster, address: address)
         if ours == theirs { table.refresh(cluster: cluster, address: address, at: loop.now) }
         return RemotingCommand(
@@ -118,19 +118,19 @@ extension NameService {
 
     /// `GET_BROKER_MEMBER_GROUP` (901): the addresses under one broker name.
     func memberGroup(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        let brokerName = try request.text("brokerName")
+        let brokerName = try request.required("brokerName")
         let addresses = table.addresses(of: brokerName).sorted { $0.key < $1.key }
             .map { (JSONKey.integer($0.key), JSON.string($0.value)) }
         let group: JSON = [
             "brokerAddrs": .object(JSONObject(addresses)), "brokerName": .string(brokerName),
-            "cluster": .string(try request.text("clusterName")),
+            "cluster": .string(try request.required("clusterName")),
         ]
         return RemotingCommand(.success, body: (["brokerMemberGroup": group] as JSON).encoded())
     }
 
     /// `WIPE_WRITE_PERM_OF_BROKER` (205).
     func wipeWritePermission(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        let brokerName = try request.text("brokerName")
+        let brokerName = try request.required("brokerName")
         let count = table.wipeWritePermission(of: brokerName)
         log.info("write permission wiped", ["broker": brokerName, "topics": String(count)])
         return RemotingCommand(.success, ["wipeTopicCount": String(count)])
@@ -138,7 +138,7 @@ extension NameService {
 
     /// `ADD_WRITE_PERM_OF_BROKER` (327).
     func addWritePermission(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        let brokerName = try request.text("brokerName")
+        let brokerName = try request.required("brokerName")
         let count = table.addWritePermission(of: brokerName)
         log.info("write permission added", ["broker": brokerName, "topics": String(count)])
         return RemotingCommand(.success, ["addTopicCount": String(count)])

@@ -70,8 +70,8 @@ extension NameService {
         } catch {
             throw Refusal(.systemError, "string2Properties error")
         }
-        let blackList = (config.text("configBlackList") ?? "").split(separator: ";").map(String.init)
-        let isForbidden = named.contains { Self.neverUpdated.contains($0.key) || blackList.contains($0.key) }
+        let blackList = config[NameServerKeys.configBlackList].split(separator: ";")
+        let isForbidden = named.contains { Self.neverUpdated.contains($0.key) || blackList.contains($0.key[...]) }
         if isForbidden { throw .blackList }
         var changed = config
         let changes: [ConfigValues.Change]

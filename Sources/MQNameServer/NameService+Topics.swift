@@ -2,6 +2,7 @@ import MQConfig
 import MQJSON
 import MQObserve
 import MQProtocol
+import MQRemoting
 
 /// Lists of topics, and the requests that change single topics.
 extension NameService {
@@ -14,7 +15,7 @@ extension NameService {
     /// `GET_TOPICS_BY_CLUSTER` (224).
     func topicsByCluster(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
         guard config[NameServerKeys.enableTopicList] else { throw .listDisabled }
-        let topics = table.topics(inCluster: try request.text("cluster"))
+        let topics = table.topics(inCluster: try request.required("cluster"))
         return RemotingCommand(.success, body: TopicList(topicList: topics).encoded())
     }
 
@@ -26,7 +27,7 @@ extension NameService {
 
     /// `DELETE_TOPIC_IN_NAMESRV` (216).
     func deleteTopic(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        let topic = try request.text("topic")
+        let topic = try request.required("topic")
         let cluster = request["clusterName"].flatMap { $0.isEmpty ? nil : $0 }
         table.deleteTopic(topic, cluster: cluster)
         log.info("topic deleted", ["topic": topic, "cluster": cluster ?? "all"])
@@ -35,19 +36,19 @@ extension NameService {
 
     /// `REGISTER_TOPIC_IN_NAMESRV` (217).
     func registerTopic(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        let topic = try request.text("topic")
+        let topic = try request.required("topic")
         guard !request.body.isEmpty else { return RemotingCommand(.success) }
         let limits = JSONLimits(byteCountMax: 1 << 20, depthMax: 32, elementsMax: 100_000)
         let route: TopicRouteData
         do throws(BodyError) {
             route = try TopicRouteData(parsing: request.body, limits: limits)
         } catch {
-            throw error.refusal
+            throw Refusal(error)
         }
         do throws(RouteRefusal) {
             try table.registerTopic(topic, route.queueDatas)
         } catch {
-            throw error.refusal
+            throw Refusal(error)
         }
         return RemotingCommand(.success)
     }

@@ -156,16 +156,11 @@ final class NameService: RemotingService {
     }
 }
 
-extension Duration {
-    /// Whole milliseconds.
-    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
-}
-
 extension RouteTable.Rules {
     /// The rules that a configuration sets.
     init(_ config: ConfigValues) {
         self.init()
         deletesTopicsNotRegistered = config[NameServerKeys.deleteTopicWithBrokerRegistration]
-        supportsActingMaster = config.text("supportActingMaster")?.lowercased() == "true"
+        supportsActingMaster = config[NameServerKeys.supportActingMaster]
     }
 }

@@ -47,6 +47,14 @@ public struct Log: Sendable {
     /// Writes nothing.
     public static let silent = Log()
 
+    /// Events go to the file at `path`. If that cannot be written, `complain` hears so once and nothing is logged: a
+    /// server without a log still serves.
+    public static func opened(_ path: String, orComplain complain: (String) -> Void) -> Log {
+        if let file = LogFile(path: path) { return Log(to: file) }
+        complain("no log: cannot write \(path)")
+        return .silent
+    }
+
     /// Writes one event.
     public func write(_ level: LogLevel, _ event: String, _ fields: KeyValuePairs<StaticString, String>) {
         guard level >= self.level, let sink else { return }

@@ -58,12 +58,14 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let queryTopicConsumeByWho = RequestCode(300)
     public static let getSystemTopicListFromNameServer = RequestCode(304)
     public static let getSystemTopicListFromBroker = RequestCode(305)
+    public static let cleanExpiredConsumeQueue = RequestCode(306)
     public static let getConsumerRunningInfo = RequestCode(307)
     public static let consumeMessageDirectly = RequestCode(309)
     public static let sendMessageV2 = RequestCode(310)
     public static let getUnitTopicList = RequestCode(311)
     public static let getHasUnitSubTopicList = RequestCode(312)
     public static let getHasUnitSubUnUnitTopicList = RequestCode(313)
+    public static let cleanUnusedTopic = RequestCode(316)
     public static let updateNameServerConfig = RequestCode(318)
     public static let getNameServerConfig = RequestCode(319)
     public static let sendBatchMessage = RequestCode(320)
@@ -73,6 +75,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getTopicConfig = RequestCode(351)
     public static let getSubscriptionGroupConfig = RequestCode(352)
     public static let litePullMessage = RequestCode(361)
+    public static let getBrokerMemberGroup = RequestCode(901)
+    public static let brokerHeartbeat = RequestCode(904)
 
     public var description: String { String(rawValue) }
 }
@@ -106,6 +110,7 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let subscriptionGroupNotExist = ResponseCode(26)
     public static let invalidParameter = ResponseCode(29)
     public static let consumerNotOnline = ResponseCode(206)
+    public static let consumeMessageTimeout = ResponseCode(207)
     public static let noMessage = ResponseCode(208)
     public static let broadcastConsumption = ResponseCode(213)
 

@@ -91,7 +91,7 @@ enum JSONEscape {
         case UInt8(ascii: "t"): buffer.append(9)
         case UInt8(ascii: "v"): buffer.append(11)
         case UInt8(ascii: "0")...UInt8(ascii: "7"): buffer.append(kind - 48)
-        case UInt8(ascii: "x"): buffer.append((nibble(bytes[index + 2]) ?? 0) << 4 | (nibble(bytes[index + 3]) ?? 0))
+        case UInt8(ascii: "x"): buffer.append((Hex.nibble(bytes[index + 2]) ?? 0) << 4 | (Hex.nibble(bytes[index + 3]) ?? 0))
         case UInt8(ascii: "u"): return appendUnicode(bytes, at: index, to: &buffer)
         default: buffer.append(kind)
         }
@@ -124,18 +124,9 @@ enum JSONEscape {
         if word & 0xFFFF_FFF8 == 0x3030_3030 { return word & 7 }  // 0000…0007: what separates properties
         var value: UInt32 = 0
         for offset in 0..<4 {
-            guard let digit = nibble(bytes[index + offset]) else { return nil }
+            guard let digit = Hex.nibble(bytes[index + offset]) else { return nil }
             value = value << 4 | UInt32(digit)
         }
         return value
-    }
-
-    private static func nibble(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case 48...57: digit - 48
-        case 65...70: digit - 55
-        case 97...102: digit - 87
-        default: nil
-        }
     }
 }

@@ -155,10 +155,21 @@ public struct ResponseWriter: ~Copyable {
         buffer.append(UInt8(ascii: "\""))
     }
 
+    /// Appends `text` as a value's inside: escaped in a JSON header, as it is in a binary one.
+    public static func append(inString text: Span<UInt8>, as type: SerializeType, to buffer: inout ByteBuffer) {
+        let isPlain = type != .json
+            || text.nextQuoteOrBackslash(from: 0) == text.count && text.nextByte(below: 32, from: 0) == text.count
+        if isPlain { buffer.append(text) } else { appendEscaped(text, to: &buffer) }
+    }
+
     /// Appends `text` as the inside of a JSON string.
     static func appendEscaped(_ text: Span<UInt8>, to buffer: inout ByteBuffer) {
+        var plainStart = 0  // most texts need no escapes: they are appended in one piece
         for index in 0..<text.count {
             let byte = text[index]
+            if byte >= 32, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { continue }
+            if plainStart < index { buffer.append(text.extracting(plainStart..<index)) }
+            plainStart = index + 1
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
                 buffer.append(UInt8(ascii: "\\"))
@@ -166,11 +177,11 @@ public struct ResponseWriter: ~Copyable {
             case 10: buffer.append("\\n")
             case 13: buffer.append("\\r")
             case 9: buffer.append("\\t")
-            case 0..<32:
+            default:
                 buffer.append("\\u00")
                 buffer.append(hex: UInt64(byte), digits: 2)
-            default: buffer.append(byte)
             }
         }
+        if plainStart < text.count { buffer.append(text.extracting(plainStart..<text.count)) }
     }
 }

@@ -44,7 +44,8 @@ public enum SystemClock {
             + "\(pad(time.hour, 2)):\(pad(time.minute, 2)):\(pad(time.second, 2)),\(pad(time.millisecond, 3))"
     }
 
-    /// When the month of `milliseconds` began and when to ask again, in local time; for ids that count from there.
+    /// When the month of `milliseconds` began and when it ends, in local time; for ids that count
+    /// from there. An hour off after a change of summer time, which ids do not mind.
     @Sendable public static func monthBounds(_ milliseconds: Int64) -> (start: Int64, end: Int64) {
         let time = local(Timestamp(rawValue: milliseconds))
         let seconds = ((time.day - 1) * 24 + time.hour) * 3600 + time.minute * 60 + time.second

@@ -52,6 +52,14 @@ public enum Directory {
         guard unsafe Glibc.rename(old, new) == 0 else { throw .last("rename", old) }
     }
 
+    /// Gives the file at `path` a second name, `<path>.bak`, which another file may have had; link(2). Where the file
+    /// system has no second names, the first is gone then.
+    static func backUp(_ path: String) throws(SystemError) {
+        let backup = path + ".bak"
+        try removeFile(backup)
+        if unsafe link(path, backup) != 0 { try rename(path, to: backup) }
+    }
+
     /// Makes names added to or removed from the folder durable.
     public static func synchronize(_ path: String) throws(SystemError) {
         let descriptor = unsafe mq_open(path, O_RDONLY | O_DIRECTORY, 0)

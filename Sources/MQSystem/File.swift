@@ -205,3 +205,31 @@ extension File {
         }
     }
 }
+
+extension File {
+    /// Everything in the file at `path`; `nil` if there is none.
+    public static func contents(of path: String, limit: Int) throws(SystemError) -> [UInt8]? {
+        do throws(SystemError) {
+            return try File(path, .read).readAll(limit: limit)
+        } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+    }
+
+    /// Puts `bytes` at `path` in one step: whoever looks, now or after a crash, finds all of the old file or all of the
+    /// new one. When it returns the new one is durable. Blocks on the disk; missing folders are made.
+    /// - Parameter keepsBackup: the old file stays as `<path>.bak`.
+    public static func replace(_ path: String, with bytes: [UInt8], keepsBackup: Bool = false) throws(SystemError) {
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let fresh = path + ".tmp"
+        try Directory.create(folder)
+        let file = try File(fresh, .replace)
+        try file.write(bytes.span, at: 0)
+        try file.synchronize()
+        if keepsBackup, Directory.exists(path) { try Directory.backUp(path) }
+        try Directory.rename(fresh, to: path)
+        try Directory.synchronize(folder)
+    }
+}

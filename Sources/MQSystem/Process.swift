@@ -19,6 +19,13 @@ public enum ThisProcess {
     /// The user's home folder, `/root` or `/tmp` when the environment does not say.
     public static var home: String { environment("HOME") ?? "/tmp" }
 
+    /// The folder of a server's logs: `ROCKETMQ_LOG_DIR`, or RocketMQ's usual one. Made if it is missing and can be.
+    public static func logFolder() -> String {
+        let folder = environment("ROCKETMQ_LOG_DIR") ?? home + "/logs/rocketmqlogs"
+        try? Directory.create(folder)  // best effort: who opens a file there hears why it cannot be
+        return folder
+    }
+
     /// This machine's name.
     public static var hostName: String {
         var name = [CChar](repeating: 0, count: 256)

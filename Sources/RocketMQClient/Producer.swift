@@ -68,7 +68,7 @@ public final class Producer: Sendable {
         ids = Lock(
             UniqueIDMaker(
                 ip: SocketAddress.ofThisMachine().ip, processID: ThisProcess.id,
-                makerID: UInt32.random(in: .min ... .max, using: &random), monthBounds: monthBounds))
+                makerID: UInt32.random(in: .min ... .max, using: &random), monthBounds: SystemClock.monthBounds))
         turn = Lock(Int.random(in: 0..<65_536, using: &random))
     }
 
@@ -254,15 +254,4 @@ public final class Producer: Sendable {
         default: false
         }
     }
-}
-
-/// The month of `now`, in milliseconds since 1970, by the local calendar. An hour off after a change of summer time,
-/// which ids do not mind.
-@Sendable func monthBounds(_ now: Int64) -> (start: Int64, end: Int64) {
-    let time = SystemClock.local(Timestamp(rawValue: now))
-    let seconds = ((time.day - 1) * 24 + time.hour) * 3600 + time.minute * 60 + time.second
-    let start = now - Int64(seconds) * 1000 - now % 1000
-    let isLeap = time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0)
-    let days = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][time.month - 1]
-    return (start, start + Int64(days) * 86_400_000)
 }

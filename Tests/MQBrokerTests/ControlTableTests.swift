@@ -4,6 +4,7 @@ import MQConfig
 import MQJSON
 import MQObserve
 import MQProtocol
+import MQRemoting
 import MQStore
 import MQSystem
 import Testing

@@ -3,6 +3,7 @@ import MQJSON
 import MQMessage
 import MQObserve
 import MQProtocol
+import MQRemoting
 import Testing
 
 @testable import MQBroker

@@ -132,7 +132,7 @@ import Testing
     @Test func `a month begins at its first midnight and ends at the next`() {
         // 2026-02-28 and 2028-02-29, whatever the time zone.
         for (now, days) in [(Int64(1_772_280_000_123), 28), (1_835_400_000_123, 29)] {
-            let (start, end) = monthBounds(now)
+            let (start, end) = SystemClock.monthBounds(now)
             #expect(start <= now && now < end)
             #expect(end - start == Int64(days) * 86_400_000)
             let first = SystemClock.local(Timestamp(rawValue: start))

@@ -75,7 +75,7 @@ let topicCommands: [Command] = [
             "set %s orderConf. isOrder=%s, orderConf=[%s]%n", arguments.has("b") ? "broker" : "cluster", true, order)
     }
     topic.attributes = parsedAttributes(attributes)
-    output.print("%s%n", topic.javaText)
+    output.print("%s%n", topic.description)
 }
 
 @Sendable private func updatePermission(
@@ -101,7 +101,7 @@ let topicCommands: [Command] = [
         await admin.waitForRoute(of: topic, at: [address])
         output.print(
             "update topic perm from %s to %s in %s success.%n", data.perm.rawValue, wanted.rawValue, address)
-        output.print("%s.%n", topic.javaText)
+        output.print("%s.%n", topic.description)
     }
 }
 
@@ -119,23 +119,6 @@ private func parsedAttributes(_ text: String) -> [String: String] {
         if parts.count == 2 { table[String(parts[0])] = String(parts[1]) }
     }
     return table
-}
-
-extension TopicConfig {
-    /// As Java prints it.
-    var javaText: String {
-        let attributes = self.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        return "TopicConfig [topicName=\(topicName), readQueueNums=\(readQueueNums), writeQueueNums=\(writeQueueNums), "
-            + "perm=\(perm.javaText), topicFilterType=\(topicFilterType), topicSysFlag=\(topicSysFlag), order=\(order), "
-            + "attributes={\(attributes.joined(separator: ", "))}]"
-    }
-}
-
-extension TopicPermission {
-    /// `RW-`; the third letter is `X` for topics that others are made after. Source: `PermName.perm2String`.
-    var javaText: String {
-        (contains(.read) ? "R" : "-") + (contains(.write) ? "W" : "-") + (contains(.inherit) ? "X" : "-")
-    }
 }
 
 @Sendable private func deleteTopic(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {

@@ -30,7 +30,7 @@ extension ControlService {
                 reply.send(RemotingCommand(.systemError, remark: "it counts until the broker stops, but: \(error)"))
             }
         }
-        guard isTaken else { throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while") }
+        guard isTaken else { throw .busy }
         return nil
     }
 

@@ -148,9 +148,8 @@ public final class ControlService: Sendable {
             let version = config.version.json.text()
             return RemotingCommand(.success, ["version": version], body: Array(config.listing.utf8))
         case .getBrokerRuntimeInfo: return try runtimeInfo(reply: reply, now: channel.connection.loop.now)
-        case RequestCode(rawValue: 306):  // CLEAN_EXPIRED_CONSUMEQUEUE: queues here shrink with the log by themselves
-            return RemotingCommand(.success)
-        case RequestCode(rawValue: 316): return try cleanUnusedTopics(reply: reply)
+        case .cleanExpiredConsumeQueue: return RemotingCommand(.success)  // queues shrink with the log by themselves
+        case .cleanUnusedTopic: return try cleanUnusedTopics(reply: reply)
         default: return .notSupported(request.code)
         }
     }
@@ -169,7 +168,7 @@ public final class ControlService: Sendable {
             }
         }
         guard isTaken else {
-            throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while")
+            throw .busy
         }
         return nil
     }
@@ -197,28 +196,5 @@ public final class ControlService: Sendable {
     /// What a body may cost that one request brings.
     var bodyLimits: JSONLimits {
         JSONLimits(byteCountMax: limits.controlBodyByteCountMax, depthMax: 32, elementsMax: 100_000)
-    }
-}
-
-extension RemotingCommand {
-    /// The ext field called `name`.
-    /// - Throws: if it is missing.
-    func required(_ name: String) throws(Refusal) -> String {
-        guard let text = self[name] else { throw Refusal(.systemError, "the custom field <\(name)> is null") }
-        return text
-    }
-
-    /// The ext field called `name` as a number; `fallback` if it is absent.
-    /// - Throws: if it is there and not a number in `range`.
-    func number(_ name: String, default fallback: Int64? = nil, in range: ClosedRange<Int64>) throws(Refusal) -> Int64 {
-        guard let text = self[name] else {
-            guard let fallback else { throw Refusal(.systemError, "the custom field <\(name)> is null") }
-            return fallback
-        }
-        guard let value = Int64(text), range.contains(value) else {
-            let reason = "the custom field <\(name)> is not a number in \(range): \(text.prefix(64))"
-            throw Refusal(.invalidParameter, reason)
-        }
-        return value
     }
 }

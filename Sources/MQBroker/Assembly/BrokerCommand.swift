@@ -53,14 +53,15 @@ public enum BrokerCommand {
 
     private static func read(_ path: String) throws -> [UInt8] {
         do throws(SystemError) {
-            return try File(path, .read).readAll(limit: 1 << 20)
+            if let bytes = try File.contents(of: path, limit: 1 << 20) { return bytes }
         } catch {
-            throw BrokerStartError(error.isNotFound ? "there is no file \(path)" : "cannot \(error)")
+            throw BrokerStartError("cannot \(error)")
         }
+        throw BrokerStartError("there is no file \(path)")
     }
 
     private static func serve(_ values: ConfigValues, _ warnings: [ConfigWarning]) throws {
-        let log = openLog()
+        let log = Log.opened(ThisProcess.logFolder() + "/broker.log") { ThisProcess.complain("mqbroker: \($0)") }
         for warning in warnings {
             ThisProcess.complain("mqbroker: \(warning)")
             log.warn(warning.description)
@@ -81,17 +82,5 @@ public enum BrokerCommand {
         log.info("stopping")
         broker.stop()
         log.info("stopped")
-    }
-
-    /// `broker.log` in `ROCKETMQ_LOG_DIR`, or in RocketMQ's usual folder.
-    private static func openLog() -> Log {
-        let folder = ThisProcess.environment("ROCKETMQ_LOG_DIR") ?? ThisProcess.home + "/logs/rocketmqlogs"
-        // Best effort: a broker without a log still serves, and says so once.
-        try? Directory.create(folder)
-        guard let file = LogFile(path: folder + "/broker.log") else {
-            ThisProcess.complain("mqbroker: no log: cannot write \(folder)/broker.log")
-            return .silent
-        }
-        return Log(to: file)
     }
 }

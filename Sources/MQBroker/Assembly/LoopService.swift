@@ -92,7 +92,7 @@ final class LoopService: RemotingService {
                 }
             }
         }
-        if !accepted { throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while") }
+        if !accepted { throw .busy }
     }
 
     private func query(
@@ -101,7 +101,7 @@ final class LoopService: RemotingService {
     ) throws(Refusal) {
         let accepted = coldReads.submit { [queries] in reply.send(body(queries, request)) }
         if !accepted {
-            throw Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while")
+            throw .busy
         }
     }
 

@@ -148,8 +148,3 @@ public struct RegistrationSettings: Equatable, Sendable {
         guard nameServers.count <= 64 else { throw BrokerConfigError("namesrvAddr names more than 64 name servers") }
     }
 }
-
-extension Duration {
-    /// Whole milliseconds.
-    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
-}

@@ -4,15 +4,11 @@ import MQSystem
 /// Writes what an administrator changed into the file that the broker was started with, so that it survives a restart.
 /// Comments and everything else stay as they are.
 enum ConfigFileUpdate {
-    /// Changes `path` on disk: beside it first, then in its place. Blocks.
+    /// Changes `path` on disk: in one step. Blocks.
     static func apply(_ changes: [ConfigValues.Change], to path: String) throws(SystemError) {
         let bytes = try File(path, .read).readAll(limit: 1 << 20)
         let text = updated(String(decoding: bytes, as: UTF8.self), changes.map { ($0.key, $0.new) })
-        let temporary = path + ".tmp"
-        let file = try File(temporary, .replace)
-        try file.write(Array(text.utf8).span, at: 0)
-        try file.synchronize()
-        try Directory.rename(temporary, to: path)
+        try File.replace(path, with: Array(text.utf8))
     }
 
     /// `text` with `pairs`: the last line of a key is replaced, a new key comes at the end.

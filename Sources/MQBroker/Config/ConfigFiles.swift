@@ -4,8 +4,7 @@ public import MQObserve
 public import MQSystem
 
 /// The JSON tables below `<root>/config`: read at start, written by one thread of their own so that no loop waits for a
-/// disk. A table is written whole: to `<name>.tmp`, durably, then the old file becomes `<name>.bak` and the new one
-/// takes its place.
+/// disk. A table is written whole and takes the old one's place in one step; that stays as `<name>.bak`.
 ///
 /// Source: `ConfigManager.java` `load`, `persist`, RocketMQ 5.3.
 public final class ConfigFiles: Sendable {
@@ -71,7 +70,7 @@ public final class ConfigFiles: Sendable {
         } catch let error as SystemError {
             throw ConfigFileError(path: path, reason: error.reason)
         } catch {
-            throw ConfigFileError(path: path, reason: "is no JSON: \(error)")
+            throw ConfigFileError(path: path, reason: "\(error)")
         }
     }
 
@@ -192,13 +191,7 @@ public final class ConfigFiles: Sendable {
     private func write(_ name: String, _ bytes: [UInt8]) -> SystemError? {
         let path = folder + "/" + name
         do throws(SystemError) {
-            try Directory.create(folder)
-            let file = try File(path + ".tmp", .replace)
-            try file.write(bytes.span, at: 0)
-            try file.synchronize()
-            if Directory.exists(path) { try Directory.rename(path, to: path + ".bak") }
-            try Directory.rename(path + ".tmp", to: path)
-            try Directory.synchronize(folder)
+            try File.replace(path, with: bytes, keepsBackup: true)
             return nil
         } catch {
             log.error("cannot write config file", ["path": path, "reason": error.description])

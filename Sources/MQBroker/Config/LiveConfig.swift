@@ -1,5 +1,6 @@
 public import MQConfig
 public import MQProtocol
+import MQRemoting
 import MQSystem
 
 /// The present configuration, swapped whole when an administrator changes a key. Any thread.
@@ -51,8 +52,9 @@ public final class LiveConfig: Sendable {
         guard let properties = try? PropertiesText.parse(text) else {
             throw Refusal(.systemError, "string2Properties error")
         }
-        for property in properties where Self.blackList.contains(property.key) {
-            throw Refusal(.noPermission, "Can not update config in black list.")
+        let blackList = state.withLock { $0.values[BrokerKeys.configBlackList] }.split(separator: ";")
+        for property in properties where Self.neverUpdated.contains(property.key) || blackList.contains(property.key[...]) {
+            throw .blackList
         }
         do {
             var values = state.withLock { $0.values }
@@ -72,6 +74,6 @@ public final class LiveConfig: Sendable {
         }
     }
 
-    /// Source: `BrokerConfig.java` `configBlackList`, RocketMQ 5.3.
-    private static let blackList: Set<String> = ["configBlackList", "brokerConfigPath"]
+    /// The list itself and the file, whatever a file makes of the list.
+    private static let neverUpdated: Set<String> = ["configBlackList", "brokerConfigPath"]
 }

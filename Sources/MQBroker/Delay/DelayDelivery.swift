@@ -190,15 +190,21 @@ final class DelayDelivery: Sendable {
             queueID: Int32(queueID), flag: record.flag, sysFlag: record.sysFlag.subtracting(.transactionRollback),
             bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
             reconsumeTimes: record.reconsumeTimes)
+        let staged = batch.entries.count
         do throws(WireError) {
             try batch.stage(
                 head, topic: topic, body: bytes.extracting(record.body),
                 in: store.queue(topic.toString(), Int(queueID))
             ) { $0.append(properties) }
-            return true
         } catch {
             return false
         }
+        // The real topic's name may be longer than the one it waited under.
+        guard batch.entries[staged].byteCount <= store.recordByteCountMax else {
+            batch.truncate(to: staged)
+            return false
+        }
+        return true
     }
 
     /// Appends what is staged; then the level stands at `offset`.

@@ -130,7 +130,7 @@ final class PullHandler {
         guard config.consumeEnable else {
             throw Refusal(.noPermission, "subscription group no permission, \(group)")
         }
-        guard let route = lookup.route(bytes.extracting(request.topic.range)) else {
+        guard let route = lookup.route(request.topic, in: bytes) else {
             throw Refusal(
                 .topicNotExist,
                 "topic[\(request.topic.string(in: bytes))] not exist, apply first please! \(Refusal.topicHelp)")
@@ -143,9 +143,6 @@ final class PullHandler {
                 .invalidParameter,
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
                     + "[\(route.config.readQueueNums)] consumer:[\(channel.connection.peer)]")
-        }
-        guard request.queueOffset >= 0 else {
-            throw Refusal(.invalidParameter, "queueOffset[\(request.queueOffset)] is negative")
         }
         let filter = try self.filter(request, group: group, route: route, broadcasts: config.consumeBroadcastEnable, bytes)
         var limits = settings.limits
@@ -162,7 +159,9 @@ final class PullHandler {
         _ request: PullMessageRequest, group: String, route: TopicRoute, broadcasts: Bool, _ bytes: Span<UInt8>
     ) throws(Refusal) -> TagFilter {
         if request.flags.contains(.subscription) {
-            if let type = request.expressionType, !bytes.extracting(type.range).equals("TAG") { throw Self.noSQL }
+            if let type = request.expressionType, !type.isEmpty, !bytes.extracting(type.range).equals("TAG") {
+                throw Self.noSQL
+            }
             let text = request.subscription?.string(in: bytes) ?? "*"
             guard let filter = TagFilter(text) else {
                 throw Refusal(.subscriptionParseFailed, "parse the consumer's subscription failed")
@@ -222,7 +221,7 @@ final class PullHandler {
         let id = nextID
         nextID += 1
         guard hold.park(id, on: ObjectIdentifier(pull.queue)) == .waiting else {
-            return refuse(pull, Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while"))
+            return refuse(pull, .busy)
         }
         parked[id] = pull
         byChannel[pull.channel.connection.id, default: []].insert(id)
@@ -312,7 +311,7 @@ final class PullHandler {
             }
         }
         if !accepted {
-            refuse(pull, Refusal(.systemBusy, "[OVERLOAD]system busy, start flow control for a while"))
+            refuse(pull, .busy)
         }
     }
 

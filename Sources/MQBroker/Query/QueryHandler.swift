@@ -19,10 +19,10 @@ struct QueryHandler: Sendable {
             return RemotingCommand(.systemError, remark: "topic and key are needed")
         }
         let begin = request.int64("beginTimestamp") ?? 0
-        let end = request.int64("endTimestamp") ?? .max
+        let end = min(request.int64("endTimestamp") ?? .max, .max - 999)  // the index rounds up to seconds
         guard begin <= end else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
         let wanted = min(max(Int(request.int32("maxNum") ?? 32), 1), messageCountMax)
-        let found = store.indexedOffsets(topic: topic, key: key, time: begin...min(end, .max - 999), limit: wanted)
+        let found = store.indexedOffsets(topic: topic, key: key, time: begin...end, limit: wanted)
         var body = ByteBuffer()
         for offset in found.offsets where body.count < Self.answerByteCountMax {
             _ = store.withRecord(at: offset) { record, bytes in

@@ -55,7 +55,7 @@ final class SendBackHandler {
         if let refusal = outcome { throw refusal }
         batch.waiting.append(
             SendBatch.Waiting(
-                channel: channel, opaque: request.opaque, isOneWay: request.isOneWay,
+                channel: channel, opaque: request.opaque, isOneWay: request.isOneWay, queueID: 0,
                 entries: first..<batch.records.entries.count, uniqueKey: 0..<0, isSendBack: true, waitsForFlush: true))
         batch.needsFlush = true
         return true
@@ -97,12 +97,17 @@ final class SendBackHandler {
             reconsumeTimes: record.reconsumeTimes &+ 1)
         let text = Properties.encode(properties)
         let name = target.bytes
+        let staged = batch.records.entries.count
         do throws(WireError) {
             try batch.records.stage(
                 head, topic: name.span, body: bytes.extracting(record.body), in: target.queue(queueID)
             ) { $0.append(text) }
         } catch {
             throw Refusal(.messageIllegal, "the message cannot be sent back: \(error)")
+        }
+        guard batch.records.entries[staged].byteCount <= store.recordByteCountMax else {
+            batch.records.truncate(to: staged)
+            throw Refusal(.messageIllegal, "the message cannot be sent back: with its new properties it fits no file")
         }
     }
 

@@ -12,6 +12,8 @@ final class SendBatch {
         let channel: RemotingChannel
         let opaque: Int32
         let isOneWay: Bool
+        /// The queue it was sent to; its record may wait in another one.
+        let queueID: Int
         /// Its records in the batch: several for a batch of messages.
         let entries: Range<Int>
         /// Where its UNIQ_KEY lies in `keys`; empty for none.

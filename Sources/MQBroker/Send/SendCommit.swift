@@ -72,19 +72,19 @@ final class SendCommit {
     }
 
     private func releaseGate() {
-        if let reason = store.fenceReason, store.flushedOffset < store.writtenOffset {
+        gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
+            for waiting in sent.waiting where waiting.waitsForFlush {
+                answer(waiting, in: sent, outcome == .durable ? .success : .flushDiskTimeout)
+            }
+            recycle(sent)
+        }
+        if let reason = store.fenceReason {  // what is left will never be durable
             gate.releaseAll { sent in
                 for waiting in sent.waiting where waiting.waitsForFlush && !waiting.isOneWay {
                     answer(waiting, refused: AppendError.fenced(reason).answer)
                 }
                 recycle(sent)
             }
-        }
-        gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
-            for waiting in sent.waiting where waiting.waitsForFlush {
-                answer(waiting, in: sent, outcome == .durable ? .success : .flushDiskTimeout)
-            }
-            recycle(sent)
         }
         if let deadline = gate.nextDeadline, gateTimer == nil {
             // The hook that runs after every wake-up releases; the timer only makes sure that there is one.
@@ -117,13 +117,15 @@ final class SendCommit {
             }
         }
         let answer = SendMessageAnswer(
-            code: code, opaque: opaque, queueID: Int64(sent.records.entries[first].queueID),
+            code: code, opaque: opaque, queueID: Int64(waiting.queueID),
             queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
         let key = waiting.uniqueKey
         waiting.channel.connection.send { output in
             answer.append(
                 to: &output, as: type,
-                transactionID: { output in sent.keys.withBytes(key) { output.append($0) } },
+                transactionID: { output in
+                    sent.keys.withBytes(key) { ResponseWriter.append(inString: $0, as: type, to: &output) }
+                },
                 messageIDs: { output in
                     for index in range {
                         if index > first { output.append(UInt8(ascii: ",")) }

@@ -77,7 +77,7 @@ final class SendHandler {
         }
         batch.waiting.append(
             SendBatch.Waiting(
-                channel: channel, opaque: header.opaque, isOneWay: header.isOneWay,
+                channel: channel, opaque: header.opaque, isOneWay: header.isOneWay, queueID: queueID,
                 entries: first..<batch.records.entries.count, uniqueKey: key, isSendBack: false, waitsForFlush: waits))
         if waits { batch.needsFlush = true }
     }
@@ -90,10 +90,9 @@ final class SendHandler {
         guard settings.isBrokerWritable else {
             throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] sending message is forbidden")
         }
-        let name = bytes.extracting(request.topic.range)
-        guard let route = lookup.route(name) else {
+        guard let route = lookup.route(request.topic, in: bytes) else {
             let topic = request.topic.string(in: bytes)
-            if TopicRoute.reserved.contains(topic) {
+            if SystemTopics.notSendable.contains(topic) {
                 throw Refusal(.noPermission, "Sending message to topic[\(topic)] is forbidden.")
             }
             let config = try topics.createForSend(
@@ -114,8 +113,8 @@ final class SendHandler {
     private func queueID(
         _ request: SendMessageRequest, _ route: TopicRoute, _ channel: RemotingChannel
     ) throws(Refusal) -> Int {
-        guard request.queueID >= 0 else {
-            return Int.random(in: 0..<max(1, route.config.writeQueueNums), using: &random)
+        if request.queueID < 0, route.config.writeQueueNums > 0 {
+            return Int.random(in: 0..<route.config.writeQueueNums, using: &random)
         }
         guard route.hasQueue(Int(request.queueID)) else {
             throw Refusal(
@@ -183,6 +182,7 @@ final class SendHandler {
         _ batch: SendBatch, to buffer: inout ByteBuffer
     ) {
         properties.withBytes(0..<properties.count) { text in
+            if target.delayLevel > 0 { return appendUndelayed(text, to: &buffer) }
             buffer.append(text)
             if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
         }
@@ -199,6 +199,18 @@ final class SendHandler {
             buffer.append("REAL_QID\u{1}")
             buffer.append(decimal: Int64(queueID))
             buffer.append(Properties.valueEnd)
+        }
+    }
+
+    /// The properties without those that an earlier delay left: a consumer that sends its retry itself copies them.
+    private func appendUndelayed(_ text: Span<UInt8>, to buffer: inout ByteBuffer) {
+        Properties.forEach(in: text) { name, value in
+            let key = text.extracting(name)
+            if !key.equals(PropertyName.realTopic), !key.equals(PropertyName.realQueueID) {
+                buffer.append(text.extracting(name.lowerBound..<value.upperBound))
+                buffer.append(Properties.valueEnd)
+            }
+            return true
         }
     }
 

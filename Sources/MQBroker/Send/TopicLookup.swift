@@ -21,18 +21,12 @@ final class TopicRoute {
         name = config.topicName
         bytes = Array(name.utf8)
         isRetry = name.hasPrefix("%RETRY%")
-        isReserved = Self.reserved.contains(name)
+        isReserved = SystemTopics.notSendable.contains(name)
         isWritable = config.perm.contains(.write)
         isReadable = config.perm.contains(.read)
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
-
-    /// Topics that producers may not send to. Source: `TopicValidator.java`, RocketMQ 5.3.
-    static let reserved: Set<String> = [
-        "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC", "TRANS_CHECK_MAX_TIME_TOPIC",
-        "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT",
-    ]
 
     /// The queue, made in memory if it was never used.
     /// - Precondition: the id is below the topic's queue count.
@@ -44,7 +38,9 @@ final class TopicRoute {
     }
 
     /// Whether the topic has such a queue.
-    func hasQueue(_ queueID: Int) -> Bool { queues.indices.contains(queueID) }
+    func hasQueue(_ queueID: Int) -> Bool {
+        queueID >= 0 && queueID < max(config.readQueueNums, config.writeQueueNums)
+    }
 }
 
 /// One loop's view of the topic table; dropped whole when the table changes. Loop only.
@@ -71,6 +67,12 @@ struct TopicLookup {
         let route = TopicRoute(config, store: store)
         known.set(name, to: route)
         return route
+    }
+
+    /// As ``route(_:)``, for a name in a header; one with escapes is the same name.
+    mutating func route(_ name: HeaderText, in bytes: Span<UInt8>) -> TopicRoute? {
+        guard name.isEscaped else { return route(bytes.extracting(name.range)) }
+        return route(Array(name.string(in: bytes).utf8).span)
     }
 
     /// As ``route(_:)``, for a topic whose configuration is at hand because it was just made.

@@ -2,6 +2,7 @@ public import MQJSON
 import MQMessage
 public import MQObserve
 public import MQProtocol
+public import MQRemoting
 import MQSystem
 import Synchronization
 

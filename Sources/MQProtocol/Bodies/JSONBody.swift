@@ -58,11 +58,11 @@ public enum BodyError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What is wrong, in one line.
     public var description: String {
         switch self {
-        case .json(let error): "body is no JSON: \(error)"
+        case .json(let error): "the body \(error)"
         case .notAnObject(let body): "\(body) is not a JSON object"
         case .missing(let body, let member): "\(body) has no \(member)"
         case .badMember(let body, let member): "\(body).\(member) has the wrong type"
-        case .compression(let error): "compressed body: \(error)"
+        case .compression(let error): "the compressed body \(error)"
         case .wire(let error): "compressed body: \(error)"
         case .badTopicText(let text): "compressed body has a malformed topic: \(text)"
         }

@@ -3,7 +3,7 @@ public import MQJSON
 /// What may be done with a topic at one broker: the bits of `perm`.
 ///
 /// Source: `PermName.java`, RocketMQ 5.3.
-public struct TopicPermission: OptionSet, Hashable, Sendable {
+public struct TopicPermission: OptionSet, Hashable, Sendable, CustomStringConvertible {
     /// The bits as they travel.
     public let rawValue: Int
 
@@ -18,6 +18,11 @@ public struct TopicPermission: OptionSet, Hashable, Sendable {
     public static let read = TopicPermission(rawValue: 4)
     /// The topic has priority queues.
     public static let priority = TopicPermission(rawValue: 8)
+
+    /// `RW-`; the third letter is `X` for topics that others are made after. Source: `PermName.java` `perm2String`.
+    public var description: String {
+        (contains(.read) ? "R" : "-") + (contains(.write) ? "W" : "-") + (contains(.inherit) ? "X" : "-")
+    }
 }
 
 /// One topic at one broker: body of nothing by itself but of tables, of `GET_TOPIC_CONFIG` (351) and `topics.json`.
@@ -77,5 +82,15 @@ public struct TopicConfig: JSONBody {
             ("readQueueNums", JSON(readQueueNums)), ("topicFilterType", .string(topicFilterType)),
             ("topicName", .string(topicName)), ("topicSysFlag", JSON(topicSysFlag)),
             ("writeQueueNums", JSON(writeQueueNums)))
+    }
+}
+
+extension TopicConfig: CustomStringConvertible {
+    /// As Java prints it, in remarks and listings. Source: `TopicConfig.java` `toString`.
+    public var description: String {
+        let attributes = self.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        return "TopicConfig [topicName=\(topicName), readQueueNums=\(readQueueNums), writeQueueNums=\(writeQueueNums), "
+            + "perm=\(perm), topicFilterType=\(topicFilterType), topicSysFlag=\(topicSysFlag), order=\(order), "
+            + "attributes={\(attributes.joined(separator: ", "))}]"
     }
 }

@@ -1,0 +1,242 @@
+import Foundation
+import MQBase
+import MQBytes
+import MQConfig
+import MQMessage
+import MQObserve
+import MQProtocol
+import MQTransport
+import Testing
+
+@testable import MQBroker
+
+struct BrokerTestFailure: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// A whole broker in this process, on a free port of loopback, with its store in a folder that is removed.
+final class RunningBroker {
+    let folder: URL
+    let port: Int
+    private(set) var broker: Broker?
+    private let keys: [String: String]
+
+    init(_ keys: [String: String] = [:]) throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-broker-\(UUID().uuidString)")
+        var all = [
+            "brokerName": "broker-a", "brokerIP1": "127.0.0.1", "brokerIP2": "127.0.0.1", "bindAddress": "127.0.0.1",
+            "storePathRootDir": folder.path, "mappedFileSizeCommitLog": String(16 << 20), "maxIndexNum": "20000",
+            "messageDelayLevel": "1s 2s 1s 1s 30m", "namesrvAddr": "",
+        ]
+        all.merge(keys) { $1 }
+        self.keys = all
+        var chosen = 0
+        var made: Broker?
+        for attempt in 0..<20 where made == nil {
+            chosen = Int.random(in: 12_000..<32_000)
+            do { made = try Self.make(all, port: chosen) } catch {
+                guard attempt < 19, "\(error)".contains("in use") else { throw error }
+            }
+        }
+        port = chosen
+        broker = made
+        made?.start()
+    }
+
+    private static func make(_ keys: [String: String], port: Int) throws -> Broker {
+        var values = ConfigValues(.broker, on: ConfigMachine(home: "/tmp"))
+        for (key, value) in keys { try values.set(key, to: value) }
+        try values.set("listenPort", to: String(port))
+        return try Broker(LiveConfig(values), log: .silent)
+    }
+
+    func stop() {
+        broker?.stop()
+        broker = nil
+    }
+
+    func restart() throws {
+        stop()
+        broker = try Self.make(keys, port: port)
+        broker?.start()
+    }
+
+    deinit {
+        stop()
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    func connect() throws -> BrokerPeer { try BrokerPeer(port: port) }
+}
+
+/// A client that sends bytes as they are and waits for answers.
+final class BrokerPeer {
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+    private var nextOpaque: Int32 = 0
+
+    init(port: Int) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { throw BrokerTestFailure(description: "connect: \(String(cString: strerror(errno)))") }
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    func send(_ bytes: [UInt8]) {
+        var done = 0
+        while done < bytes.count {
+            let sent = bytes[done...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            if sent <= 0 { return }
+            done += sent
+        }
+    }
+
+    /// Sends a request with an opaque of its own and says which.
+    @discardableResult
+    func post(_ request: RemotingCommand, as type: SerializeType = .json) -> Int32 {
+        nextOpaque += 1
+        var request = request
+        request.opaque = nextOpaque
+        send(request.frame(as: type))
+        return nextOpaque
+    }
+
+    /// The next frame, decoded; the connection's end is an error.
+    func receive() throws -> RemotingCommand {
+        while true {
+            let held = buffer
+            if let frame = try RemotingFrame.decode(held.span, at: 0) {
+                let bytes = Array(buffer[..<frame.byteCount])
+                buffer.removeFirst(frame.byteCount)
+                return try RemotingCommand(frame: bytes.span)
+            }
+            var chunk = [UInt8](repeating: 0, count: 64 << 10)
+            let got = recv(descriptor, &chunk, chunk.count, 0)
+            guard got > 0 else { throw BrokerTestFailure(description: got == 0 ? "closed" : "no answer: \(errno)") }
+            buffer.append(contentsOf: chunk[..<got])
+        }
+    }
+
+    /// The answer to `request`; what the broker asks of us meanwhile is passed over.
+    @discardableResult
+    func ask(_ request: RemotingCommand, as type: SerializeType = .json) throws -> RemotingCommand {
+        let opaque = post(request, as: type)
+        while true {
+            let answer = try receive()
+            if answer.isResponse {
+                guard answer.opaque == opaque else { throw BrokerTestFailure(description: "answer to \(answer.opaque)") }
+                return answer
+            }
+        }
+    }
+
+    /// Whether the broker closes the connection; answers before that are passed over.
+    func isClosed() -> Bool {
+        while true {
+            do { _ = try receive() } catch { return "\(error)" == "closed" || "\(error)".hasSuffix("\(ECONNRESET)") }
+        }
+    }
+}
+
+/// A message as a pull brings it.
+struct Pulled {
+    let record: MessageRecord
+    let topic: String
+    let body: [UInt8]
+    let properties: [String: String]
+
+    /// All records of a pull's or query's body, which must hold nothing else.
+    static func all(_ answer: RemotingCommand) throws -> [Pulled] {
+        var rest = answer.body
+        var found: [Pulled] = []
+        while !rest.isEmpty {
+            let record = try MessageRecord(rest.span)
+            let isIntact = record.hasIntactBody(rest.span)
+            #expect(isIntact)
+            found.append(
+                Pulled(
+                    record: record, topic: String(decoding: rest[record.topic], as: UTF8.self), body: Array(rest[record.body]),
+                    properties: Dictionary(
+                        Properties.list(Array(rest[record.properties]).span).map { ($0.name, $0.value) },
+                        uniquingKeysWith: { $1 })))
+            rest.removeFirst(record.byteCount)
+        }
+        return found
+    }
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+}
+
+extension RemotingCommand {
+    static func put(
+        _ topic: String, _ body: String = "hello", queue: Int = 0, properties: String = "", with changes: [String: String?] = [:]
+    ) -> RemotingCommand {
+        var command = RemotingCommand(
+            .sendMessageV2,
+            [
+                "a": "producers", "b": topic, "c": "TBW102", "d": "4", "e": String(queue), "f": "0", "g": "1795241524644",
+                "h": "0", "i": properties, "j": "0", "k": "false", "m": "false",
+            ], body: Array(body.utf8))
+        for (name, value) in changes { command[name] = value }
+        return command
+    }
+
+    /// A pull that brings its own subscription.
+    static func pull(
+        _ topic: String, queue: Int = 0, from offset: Int64 = 0, group: String = "consumers", wait: Int64 = 0,
+        tags: String = "*", with changes: [String: String?] = [:]
+    ) -> RemotingCommand {
+        var command = RemotingCommand(
+            .pullMessage,
+            [
+                "consumerGroup": group, "topic": topic, "queueId": String(queue), "queueOffset": String(offset),
+                "maxMsgNums": "32", "sysFlag": wait > 0 ? "6" : "4", "commitOffset": "0", "suspendTimeoutMillis": String(wait),
+                "subscription": tags, "subVersion": "0", "expressionType": "TAG",
+            ])
+        for (name, value) in changes { command[name] = value }
+        return command
+    }
+
+    static func sendBack(_ offset: Int64, group: String, level: Int = 0, max: Int? = nil) -> RemotingCommand {
+        var command = RemotingCommand(
+            .consumerSendMessageBack,
+            ["offset": String(offset), "group": group, "delayLevel": String(level), "originTopic": "x", "unitMode": "false"])
+        if let max { command["maxReconsumeTimes"] = String(max) }
+        return command
+    }
+
+    static func topic(_ name: String, queues: Int = 4, perm: Int = 6) -> RemotingCommand {
+        RemotingCommand(
+            .updateAndCreateTopic,
+            [
+                "topic": name, "defaultTopic": "TBW102", "readQueueNums": String(queues), "writeQueueNums": String(queues),
+                "perm": String(perm), "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",
+            ])
+    }
+
+    static func heartbeat(group: String, topic: String, tags: String = "*", version: Int64 = 1) -> RemotingCommand {
+        var subscription = SubscriptionData(topic: topic, subString: tags)
+        subscription.subVersion = version
+        let codes = tags == "*" ? [] : tags.split(separator: "|", omittingEmptySubsequences: true).map {
+            javaHashCode(Array($0.trimmingCharacters(in: .whitespaces).utf8).span)
+        }
+        subscription.codeSet = codes
+        let data = HeartbeatData(
+            clientID: "127.0.0.1@test", producerGroups: [],
+            consumerDataSet: [ConsumerData(groupName: group, subscriptionDataSet: [subscription])])
+        return RemotingCommand(.heartBeat, body: data.encoded())
+    }
+
+    var names: Set<String> { Set(fields.map(\.name)) }
+}
