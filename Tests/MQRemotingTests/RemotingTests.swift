@@ -78,7 +78,8 @@ import Testing
             serverLoop.stop()
         }
 
-        func ask(_ code: Int32, _ body: [UInt8] = [], timeout: Int64 = 10_000) -> Result<RemotingCommand, RemotingError> {
+        func ask(_ code: Int32, _ body: [UInt8] = [], timeout: Int64 = 10_000) -> Result<RemotingCommand, RemotingError>
+        {
             client.invokeAndWait(RemotingCommand(testCode(code), body: body), to: address, timeoutMilliseconds: timeout)
         }
     }
@@ -156,7 +157,8 @@ import Testing
     @Test func `what waits when a connection ends fails, and the next request connects anew`() throws {
         let running = try Running()
         let result = Monitor<Result<RemotingCommand, RemotingError>?>(nil)
-        running.client.invoke(RemotingCommand(testCode(2)), to: running.address, timeoutMilliseconds: 30_000) { answer in
+        running.client.invoke(RemotingCommand(testCode(2)), to: running.address, timeoutMilliseconds: 30_000) {
+            answer in
             result.signal {
                 $0 = answer
                 return true
