@@ -33,6 +33,11 @@ final class QueueTable: Sendable {
 
     var topics: [String] { queues.withLock { Array($0.keys) } }
 
+    /// Topic → one more than its highest queue number.
+    var counts: [String: Int] {
+        queues.withLock { $0.compactMapValues { $0.filter { $1.maxOffset > 0 }.keys.max().map { $0 + 1 } } }
+    }
+
     /// Forgets the queues of `topic` and removes their files.
     func remove(topic: String) throws(SystemError) {
         let removed = queues.withLock { $0.removeValue(forKey: topic) } ?? [:]
