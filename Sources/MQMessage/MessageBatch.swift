@@ -6,8 +6,11 @@ public import MQBytes
 public enum MessageBatch {
     /// One message of a batch; the ranges are relative to the batch's first byte.
     public struct Item: Equatable, Sendable {
+        /// The sender's, opaque.
         public let flag: Int32
+        /// Where the body lies.
         public let body: Range<Int>
+        /// Where the properties lie.
         public let properties: Range<Int>
     }
 

@@ -58,11 +58,14 @@ public struct MessageHost: Hashable, Sendable, CustomStringConvertible {
     public var ip: [UInt8] {
         var all: [UInt8] = []
         for word in [high, low] {
-            for shift in stride(from: UInt64(56), through: 0, by: -8) { all.append(UInt8(truncatingIfNeeded: word >> shift)) }
+            for shift in stride(from: UInt64(56), through: 0, by: -8) {
+                all.append(UInt8(truncatingIfNeeded: word >> shift))
+            }
         }
         return isIPv6 ? all : Array(all.prefix(4))
     }
 
+    /// `address:port`, an IPv6 address in brackets.
     public var description: String {
         if !isIPv6 { return ip.map(String.init).joined(separator: ".") + ":\(port)" }
         let groups = stride(from: 0, to: 16, by: 2).map { String(Int(ip[$0]) << 8 | Int(ip[$0 + 1]), radix: 16) }

@@ -9,21 +9,32 @@ public import MQBytes
 /// ```
 /// An IPv6 host takes 12 bytes more. Source: `MessageDecoder.java`, `CommitLog.java`, RocketMQ 5.3.
 public enum RecordLayout {
+    /// A record whose topic has one length byte.
     public static let magicV1 = Int32(bitPattern: 0xDAA3_20A7)
+    /// A record whose topic has two length bytes.
     public static let magicV2 = Int32(bitPattern: 0xDAA3_20AB)
     /// Marks the unused rest of a file; its size field counts the bytes up to the file's end.
     public static let magicBlank = Int32(bitPattern: 0xCBD4_3194)
     /// Size and magic of a blank.
     public static let blankByteCount = 8
 
+    /// Position of `magic`.
     public static let magic = 4
+    /// Position of `bodyCRC`.
     public static let bodyCRC = 8
+    /// Position of `queueID`.
     public static let queueID = 12
+    /// Position of `flag`.
     public static let flag = 16
+    /// Position of `queueOffset`.
     public static let queueOffset = 20
+    /// Position of `physicalOffset`.
     public static let physicalOffset = 28
+    /// Position of `sysFlag`.
     public static let sysFlag = 36
+    /// Position of `bornTimestamp`.
     public static let bornTimestamp = 40
+    /// Position of `bornHost`.
     public static let bornHost = 48
 
     /// Where `storeTimestamp` lies.
@@ -45,22 +56,39 @@ public enum RecordLayout {
 
 /// A record in memory, taken apart without copying. The ranges are relative to the record's first byte.
 public struct MessageRecord: Sendable {
+    /// Bytes of the whole record.
     public let byteCount: Int
+    /// `magicV1` or `magicV2`.
     public let magic: Int32
+    /// The body's checksum as it was stored.
     public let bodyCRC: Int32
+    /// The queue it belongs to.
     public let queueID: Int32
+    /// The sender's, opaque.
     public let flag: Int32
+    /// Its number in the queue; 0 for half and rolled-back messages.
     public let queueOffset: Int64
+    /// Where it says it begins in the log.
     public let physicalOffset: Int64
+    /// What kind of message it is.
     public let sysFlag: SysFlag
+    /// When it was sent.
     public let bornTimestamp: Timestamp
+    /// Who sent it.
     public let bornHost: MessageHost
+    /// When it was stored.
     public let storeTimestamp: Timestamp
+    /// The broker that stored it first.
     public let storeHost: MessageHost
+    /// How often consumers sent it back.
     public let reconsumeTimes: Int32
+    /// Of a committed message: where its half message begins.
     public let preparedTransactionOffset: Int64
+    /// Where the body lies.
     public let body: Range<Int>
+    /// Where the topic's name lies.
     public let topic: Range<Int>
+    /// Where the properties lie.
     public let properties: Range<Int>
 
     /// Takes the record at the start of `bytes` apart. Every length is checked against the record's own size; the
@@ -98,7 +126,8 @@ public struct MessageRecord: Sendable {
         _ = try reader.range(head - 4, "record head")
         let bodyByteCount = Int(try reader.int32("body length"))
         body = try reader.range(bodyByteCount, "body")
-        let topicByteCount = magic == RecordLayout.magicV2
+        let topicByteCount =
+            magic == RecordLayout.magicV2
             ? Int(try reader.int16("topic length")) : Int(try reader.uint8("topic length"))
         topic = try reader.range(topicByteCount, "topic")
         let propertiesByteCount = Int(try reader.int16("properties length"))
@@ -114,17 +143,25 @@ public struct MessageRecord: Sendable {
 
 /// What a record is made from, but for what the append decides: offsets and the store's time.
 public struct RecordHead: Sendable {
+    /// The queue.
     public var queueID: Int32
+    /// The sender's, opaque.
     public var flag: Int32
     /// The address bits always say what the addresses are, whatever the sender put there: a record whose head is
     /// longer than its flags say could not be read back.
     public let sysFlag: SysFlag
+    /// When it was sent.
     public var bornTimestamp: Timestamp
+    /// Who sent it.
     public let bornHost: MessageHost
+    /// This broker.
     public let storeHost: MessageHost
+    /// How often consumers sent it back.
     public var reconsumeTimes: Int32
+    /// Of a committed message: where its half message begins.
     public var preparedTransactionOffset: Int64
 
+    /// A head whose address bits follow the addresses.
     public init(
         queueID: Int32, flag: Int32, sysFlag: SysFlag, bornTimestamp: Timestamp, bornHost: MessageHost,
         storeHost: MessageHost, reconsumeTimes: Int32 = 0, preparedTransactionOffset: Int64 = 0

@@ -1,7 +1,9 @@
 /// The bits of a record's `sysFlag`. Source: `MessageSysFlag.java`, RocketMQ 5.3.
 public struct SysFlag: OptionSet, Hashable, Sendable {
+    /// The bits as records hold them.
     public var rawValue: Int32
 
+    /// Any bits.
     public init(rawValue: Int32) { self.rawValue = rawValue }
 
     /// The body is compressed; the codec is in ``compressionMask``.

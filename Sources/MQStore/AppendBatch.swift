@@ -46,7 +46,8 @@ public final class AppendBatch {
         let byteCount = try head.encode(topic: topic, body: body, into: &buffer, properties: properties)
         entries.append(
             Entry(
-                start: start, byteCount: byteCount, queue: queue, queueID: head.queueID, isInQueue: head.sysFlag.isInQueue,
+                start: start, byteCount: byteCount, queue: queue, queueID: head.queueID,
+                isInQueue: head.sysFlag.isInQueue,
                 storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6)))
     }
 

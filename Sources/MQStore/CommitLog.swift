@@ -127,6 +127,15 @@ final class CommitLog: Sendable {
         }
     }
 
+    /// Lets `queues` count from 0 again.
+    /// - Returns: records before this offset have the old numbers, those behind it the new ones.
+    func restart(_ queues: [ConsumeQueue]) -> PhysicalOffset {
+        tail.withLock { tail in
+            for queue in queues { queue.setNextOffset(0) }
+            return tail.position
+        }
+    }
+
     private func append(
         _ batch: AppendBatch, _ tail: inout Tail, _ time: Int64, _ placed: inout Int
     ) throws(SystemError) {
@@ -151,7 +160,9 @@ final class CommitLog: Sendable {
         try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, try currentSegment(&tail))
     }
 
-    private func place(_ entry: inout AppendBatch.Entry, in batch: AppendBatch, at offset: PhysicalOffset, _ time: Int64) {
+    private func place(
+        _ entry: inout AppendBatch.Entry, in batch: AppendBatch, at offset: PhysicalOffset, _ time: Int64
+    ) {
         entry.physicalOffset = offset.rawValue
         if entry.isInQueue { entry.queueOffset = entry.queue.takeOffset() }
         batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
@@ -172,7 +183,8 @@ final class CommitLog: Sendable {
     private func wipe(_ byteCount: Int, behind end: PhysicalOffset) {
         for segment in files where segment.end > end {
             let start = Swift.max(end, segment.start) - segment.start
-            try? segment.file.zero(start..<Swift.min(segment.byteCount, start + byteCount + RecordLayout.blankByteCount))
+            try? segment.file.zero(
+                start..<Swift.min(segment.byteCount, start + byteCount + RecordLayout.blankByteCount))
         }
     }
 

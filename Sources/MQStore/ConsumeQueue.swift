@@ -6,6 +6,7 @@ import Synchronization
 /// One entry of a consume queue, 20 bytes, big-endian: `| physicalOffset i64 | size i32 | tagsCode i64 |`.
 /// Source: `ConsumeQueue.java`, RocketMQ 5.3.
 public struct QueueUnit: Equatable, Sendable {
+    /// Bytes of one unit.
     public static let byteCount = 20
     /// What fills a file before its first real unit.
     static let preBlankSize: Int32 = 0x7FFF_FFFF
@@ -19,7 +20,9 @@ public struct QueueUnit: Equatable, Sendable {
     /// Whether anything was written there, a blank included.
     var isUsed: Bool { physicalOffset >= 0 && size > 0 }
 
+    /// Where the record begins in the log.
     public let physicalOffset: Int64
+    /// Bytes of the record.
     public let size: Int32
     /// Java's `hashCode` of the tags; in `SCHEDULE_TOPIC_XXXX` the time a message is due.
     public let tagsCode: Int64
@@ -64,8 +67,8 @@ public final class ConsumeQueue: Sendable {
     private let fileByteCount: Int
     private let files: Lock<[QueueFile]>
     private let pending = Lock(Pending())
-    /// Held while files are written or removed, so that a removed queue leaves nothing behind. `true`: removed.
-    private let writing = Lock<Bool>(false)
+    /// Held while files are written or removed, so that a removed queue leaves nothing behind.
+    private let writing = Lock<Void>(())
     /// Offset the next record gets; changed under the append lock only.
     private let next: Atomic<Int64>
     private let minimum: Atomic<Int64>
@@ -124,7 +127,7 @@ public final class ConsumeQueue: Sendable {
         return offset
     }
 
-    /// Sets what the next record gets; recovery only.
+    /// Sets what the next record gets; append lock or recovery only.
     func setNextOffset(_ offset: Int64) { next.store(offset, ordering: .relaxed) }
 
     func setMinOffset(_ offset: Int64) { minimum.store(offset, ordering: .releasing) }
@@ -187,25 +190,29 @@ public final class ConsumeQueue: Sendable {
 
     /// Drops everything; the queue goes on with `offset`.
     private func restart(at offset: Int64) throws(SystemError) {
-        try writing.withLock { isRemoved throws(SystemError) in
-            pending.withLock { $0.units.removeAll() }
-            let old = files.withLock { files in
-                let old = files
-                files.removeAll()
-                return old
-            }
-            maximum.store(offset, ordering: .relaxed)
-            minimum.store(offset, ordering: .releasing)
-            synced.withLock { $0.count = min($0.count, offset) }
-            if !isRemoved { for file in old { try Directory.removeFile(file.file.path) } }
+        try writing.withLock { (_) throws(SystemError) in
+            for file in forgetAll(offset) { try Directory.removeFile(file.file.path) }
+        }
+    }
+
+    /// Forgets all units; returns the files that held them.
+    private func forgetAll(_ offset: Int64) -> [QueueFile] {
+        pending.withLock { $0.units.removeAll() }
+        maximum.store(offset, ordering: .relaxed)
+        minimum.store(offset, ordering: .releasing)
+        synced.withLock { $0.count = min($0.count, offset) }
+        return files.withLock { files in
+            let old = files
+            files.removeAll()
+            return old
         }
     }
 
     /// Writes what was added to the file and lets readers see it.
     func publish() throws(SystemError) {
-        try writing.withLock { isRemoved throws(SystemError) in
+        try writing.withLock { (_) throws(SystemError) in
             let units = pending.withLock { $0.units }
-            guard !units.isEmpty, !isRemoved else { return }
+            guard !units.isEmpty else { return }
             var position = maximum.load(ordering: .relaxed) * Int64(QueueUnit.byteCount)
             var bytes = ByteBuffer(capacity: units.count * QueueUnit.byteCount)
             for unit in units { unit.append(to: &bytes) }
@@ -225,14 +232,24 @@ public final class ConsumeQueue: Sendable {
 
     private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> File {
         if let last = files.withLock({ $0.last }), last.start == start { return last.file }
-        try Directory.create(folder)
-        // Emptied: what an earlier topic of that name left there must not be taken for units.
-        let file = try File(folder + "/" + Segment.name(start), .replace)
+        let file = try makeFile(folder + "/" + Segment.name(start))
         try file.truncate(to: fileByteCount)
         if inFile > 0 { try preBlank(file, byteCount: inFile) }
         files.withLock { $0.append(QueueFile(start: start, file: file)) }
         synced.withLock { $0.hasNewFile = true }
         return file
+    }
+
+    /// Emptied if it is there: what was left of an earlier topic of that name must not be taken for units.
+    private func makeFile(_ path: String) throws(SystemError) -> File {
+        do throws(SystemError) {
+            try Directory.create(folder)
+            return try File(path, .replace)
+        } catch {
+            guard error.isNotFound else { throw error }
+            try Directory.create(folder)  // the topic's empty folder was being removed at this moment
+            return try File(path, .replace)
+        }
     }
 
     /// Units that stand for "before the queue's first": Java skips them by their size.
@@ -361,11 +378,13 @@ public final class ConsumeQueue: Sendable {
         return last.size == QueueUnit.preBlankSize ? 0 : last.physicalOffset + Int64(last.size)
     }
 
-    /// Removes the files. The queue must not be used any more.
-    func remove() throws(SystemError) {
-        try writing.withLock { isRemoved throws(SystemError) in
-            isRemoved = true
-            files.withLock { $0.removeAll() }
+    /// Empties the queue and removes its files, because its topic was deleted. Loops may hold it and go on with it when
+    /// the topic is made again: it counts from 0 then. The append has been told so, with ``setNextOffset(_:)``.
+    /// - Parameter end: records before it are the old topic's.
+    func clear(before end: PhysicalOffset) throws(SystemError) {
+        try writing.withLock { (_) throws(SystemError) in
+            _ = forgetAll(0)
+            pending.withLock { $0.lastPhysicalOffset = max($0.lastPhysicalOffset, end.rawValue - 1) }
             try Directory.removeTree(folder)
         }
     }

@@ -53,7 +53,8 @@ final class Dispatcher: Sendable {
     /// Tells that readers may see more. Any thread; a load or two when the thread is awake.
     /// - Parameter isAwaited: somebody is parked on a queue that got a message.
     func confirmedMoved(isAwaited: Bool) {
-        atomicMemoryFence(ordering: .sequentiallyConsistent)  // the watermark before `sleep`, as the thread does in reverse
+        // The watermark before `sleep`, as the thread does in reverse.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
         switch Sleep(rawValue: sleep.load(ordering: .relaxed)) {
         case .asleep: break
         case .napping where isAwaited: break

@@ -24,7 +24,8 @@ final class Flusher: Sendable {
     let flushed: Watermark
 
     init(
-        log: CommitLog, checkpoint: Checkpoint, isSynchronous: Bool, intervalMilliseconds: Int64, flushed: PhysicalOffset
+        log: CommitLog, checkpoint: Checkpoint, isSynchronous: Bool, intervalMilliseconds: Int64,
+        flushed: PhysicalOffset
     ) {
         self.log = log
         self.checkpoint = checkpoint
@@ -35,7 +36,8 @@ final class Flusher: Sendable {
 
     /// Tells that something was appended. Costs a load when the thread is awake. Any thread.
     func appended() {
-        atomicMemoryFence(ordering: .sequentiallyConsistent)  // `written` before `isAsleep`, as the thread does in reverse
+        // `written` before `isAsleep`, as the thread does in reverse.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
         guard isAsleep.load(ordering: .relaxed) else { return }
         monitor.signal { state in
             state.isWanted = true

@@ -33,21 +33,29 @@ public enum ReadStatus: Sendable {
 
 /// Records that lie one after the other in one file of the log.
 public struct LogRange: Sendable {
+    /// The file's bytes; keeps them mapped.
     public let mapping: Mapping
     /// Bytes from the mapping's start.
     public let offset: Int
+    /// How many.
     public internal(set) var byteCount: Int
 }
 
 /// What a read of a queue found.
 public struct ReadResult: Sendable {
+    /// How it ended.
     public var status: ReadStatus
     /// Where the reader goes on.
     public var nextOffset: Int64
+    /// The queue's first offset.
     public var minOffset: Int64
+    /// One more than the queue's last offset.
     public var maxOffset: Int64
+    /// Where the records lie, in the queue's order.
     public var ranges: [LogRange] = []
+    /// Bytes of all records.
     public var byteCount = 0
+    /// How many records.
     public var messageCount = 0
     /// Some of `ranges` may not be in memory: do not touch them on a loop.
     public var isCold = false
@@ -63,11 +71,14 @@ public struct ReadResult: Sendable {
 
 /// How much one read may bring. RocketMQ's defaults for messages in memory.
 public struct ReadLimits: Sendable {
+    /// Messages.
     public var messageCount: Int
+    /// Bytes of records; the first one may be larger.
     public var byteCount: Int
     /// Units looked at, matched or not.
     public var unitCount: Int
 
+    /// RocketMQ's limits, or others.
     public init(messageCount: Int = 32, byteCount: Int = 262_144, unitCount: Int = 800) {
         self.messageCount = messageCount
         self.byteCount = byteCount
@@ -101,9 +112,11 @@ extension MessageStore {
     public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
 
     /// Forgets everything about a topic's queues. The records stay in the log until their files go.
-    public func deleteQueues(of topic: String) throws(SystemError) { try queues.remove(topic: topic) }
+    public func deleteQueues(of topic: String) throws(SystemError) {
+        try queues.clear(topic, before: log.restart(queues.queues(of: topic)))
+    }
 
-    /// Topics that have queues.
+    /// Topics that have messages.
     public var topicsWithQueues: [String] { queues.topics }
 
     /// Finds up to `limits` messages from `offset` on whose tags code passes `matches`. Reads queue units, never records.

@@ -15,12 +15,14 @@ public final class MessageStore: Sendable {
         /// More of the log is durable.
         public var flushed: @Sendable () -> Void
 
+        /// Both are called until the store has stopped.
         public init(arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void) {
             self.arrived = arrived
             self.flushed = flushed
         }
     }
 
+    /// As it was opened.
     public let config: StoreConfig
     let log: CommitLog
     let queues: QueueTable
@@ -41,6 +43,7 @@ public final class MessageStore: Sendable {
     public init(_ config: StoreConfig, log logger: Log) throws(StoreOpenError) {
         self.config = config
         self.logger = logger
+        ThisProcess.raiseOpenFilesLimit()  // every file of a queue stays open
         lockFile = try Self.lock(config.root)
         let recovery = Recovery(config: config, log: logger)
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
@@ -70,7 +73,8 @@ public final class MessageStore: Sendable {
         }
         let log = CommitLog(
             folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
-            fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments, end: outcome.end)
+            fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments,
+            end: outcome.end)
         self.log = log
         let flusher = Flusher(
             log: log, checkpoint: checkpoint, isSynchronous: config.isFlushSynchronous,
@@ -81,13 +85,16 @@ public final class MessageStore: Sendable {
             log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: dispatchFrom
         ) { isSynchronous ? flusher.flushed.value : log.written.value }
         try StoreOpenError.wrap { () throws(SystemError) in
-            try AbortFile.write(abort, in: config.root)  // before the queues are touched: rebuilding them may be interrupted
+            // Before the queues are touched: rebuilding them may be interrupted.
+            try AbortFile.write(abort, in: config.root)
             try finishRecovery(outcome, wasClean: wasClean)
         }
         logger.info(
             "store opened",
-            ["root": config.root, "clean": String(wasClean), "end": outcome.end.description,
-                "dispatchedFrom": dispatchFrom.description])
+            [
+                "root": config.root, "clean": String(wasClean), "end": outcome.end.description,
+                "dispatchedFrom": dispatchFrom.description,
+            ])
     }
 
     /// Cuts and completes the queues.
@@ -228,7 +235,9 @@ public final class MessageStore: Sendable {
             let isStopping = keeper.wait(milliseconds: config.consumeQueueFlushIntervalMilliseconds) { $0 ? true : nil }
             if isStopping == true { return }
             rounds += 1
-            guard rounds % 10 == 0, kept < dispatcher.dispatched.value, keepError.withLock({ $0 }) == nil else { continue }
+            guard rounds % 10 == 0, kept < dispatcher.dispatched.value, keepError.withLock({ $0 }) == nil else {
+                continue
+            }
             kept = dispatcher.dispatched.value
             do throws(SystemError) {
                 try keep(thorough: false)

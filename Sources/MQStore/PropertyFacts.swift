@@ -62,5 +62,6 @@ struct PropertyFacts {
 
 /// Where delayed messages wait: one queue a level, level 1 in queue 0.
 public enum ScheduleTopic {
+    /// `SCHEDULE_TOPIC_XXXX`.
     public static let name = "SCHEDULE_TOPIC_XXXX"
 }

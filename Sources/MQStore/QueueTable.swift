@@ -1,3 +1,4 @@
+import MQBase
 import MQBytes
 import MQSystem
 
@@ -31,13 +32,19 @@ final class QueueTable: Sendable {
 
     var all: [ConsumeQueue] { queues.withLock { $0.values.flatMap(\.values) } }
 
-    var topics: [String] { queues.withLock { Array($0.keys) } }
+    /// Topics that have messages.
+    var topics: [String] {
+        queues.withLock { queues in queues.filter { $0.value.values.contains { $0.maxOffset > 0 } }.map(\.key) }
+    }
 
-    /// Forgets the queues of `topic` and removes their files.
-    func remove(topic: String) throws(SystemError) {
-        let removed = queues.withLock { $0.removeValue(forKey: topic) } ?? [:]
-        for queue in removed.values { try queue.remove() }
-        try Directory.removeTree(root + "/" + topic)
+    func queues(of topic: String) -> [ConsumeQueue] { queues.withLock { Array(($0[topic] ?? [:]).values) } }
+
+    /// Empties the queues of `topic` and removes their files. The queues stay in the table, because loops hold them.
+    /// - Parameter end: records before it are not put into these queues any more.
+    func clear(_ topic: String, before end: PhysicalOffset) throws(SystemError) {
+        let cleared = queues(of: topic)
+        for queue in cleared { try queue.clear(before: end) }
+        if !cleared.isEmpty { try Directory.removeIfEmpty(root + "/" + topic) }
     }
 
     private func folder(_ topic: String, _ queueID: Int) -> String { "\(root)/\(topic)/\(queueID)" }
@@ -122,13 +129,19 @@ final class QueueTable: Sendable {
     /// The offset of the first unit that is not a pre-blank.
     private func firstUnit(_ files: [(start: Int64, file: File)], count: Int64) throws(SystemError) -> Int64 {
         guard let (start, file) = files.first else { return count }
-        var bytes = ByteBuffer(capacity: fileByteCount)
-        try file.read(fileByteCount, at: 0, into: &bytes)
-        let span = bytes.span
         var offset = start / Int64(QueueUnit.byteCount)
-        for index in stride(from: 0, to: span.count, by: QueueUnit.byteCount) {
-            guard QueueUnit(span, at: index) == .blank else { break }
-            offset += 1
+        var bytes = ByteBuffer(capacity: 4000)
+        var position = 0
+        while offset < count, try file.read(min(4000, fileByteCount - position), at: position, into: &bytes) > 0 {
+            let units = bytes.count / QueueUnit.byteCount
+            for index in 0..<units {
+                guard QueueUnit(bytes.span, at: index * QueueUnit.byteCount) == .blank else {
+                    return min(offset, count)
+                }
+                offset += 1
+            }
+            position += units * QueueUnit.byteCount
+            bytes.removeAll()
         }
         return min(offset, count)
     }

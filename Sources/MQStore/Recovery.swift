@@ -69,7 +69,8 @@ struct Recovery {
             return Outcome(segments: [], end: .zero, dispatchFrom: .zero)
         }
         return try StoreOpenError.wrap { () throws(SystemError) in
-            let start = wasClean
+            let start =
+                wasClean
                 ? try startAfterCleanStop(segments, queues)
                 : try startAfterCrash(segments, queues, trusted: checkpoint.trusted)
             let from = max(start, first.start)
@@ -84,7 +85,8 @@ struct Recovery {
     }
 
     /// Behind the last record any queue knows, if that record is what the queue says; else the start of the log.
-    private func startAfterCleanStop(_ segments: [Segment], _ queues: QueueTable) throws(SystemError) -> PhysicalOffset {
+    private func startAfterCleanStop(_ segments: [Segment], _ queues: QueueTable) throws(SystemError) -> PhysicalOffset
+    {
         var best = segments[0].start
         for queue in queues.all {
             guard let unit = try queue.unit(at: queue.maxOffset - 1), unit.physicalOffset >= best.rawValue,
@@ -92,7 +94,9 @@ struct Recovery {
             else { continue }
             let at = PhysicalOffset(rawValue: unit.physicalOffset)
             guard let segment = segments.first(where: { $0.start <= at && at < $0.end }) else { continue }
-            if case .record(let byteCount, _) = examine(segment, at), byteCount == Int(unit.size) { best = at + byteCount }
+            if case .record(let byteCount, _) = examine(segment, at), byteCount == Int(unit.size) {
+                best = at + byteCount
+            }
         }
         return best
     }

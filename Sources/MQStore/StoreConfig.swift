@@ -8,8 +8,9 @@ public struct StoreConfig: Sendable {
     public var commitLogFileByteCount = 1 << 30
     /// `mappedFileSizeConsumeQueue`, bytes; a multiple of 20.
     public var consumeQueueFileByteCount = 300_000 * 20
-    /// `maxHashSlotNum` and `maxIndexNum` of an index file.
+    /// `maxHashSlotNum`: slots of an index file.
     public var indexSlotCount = 5_000_000
+    /// `maxIndexNum`: entries of an index file.
     public var indexEntryCount = 20_000_000
     /// `messageIndexEnable`.
     public var isIndexEnabled = true

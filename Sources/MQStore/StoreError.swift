@@ -11,13 +11,15 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
     /// A file that must follow another is missing.
     case missingFile(path: String)
 
+    /// One sentence for the operator.
     public var description: String {
         switch self {
         case .locked(let path): "Lock failed, MQ already started: \(path) is held by another process"
         case .system(let error): "cannot open the store: \(error)"
         case .wrongLength(let path, let byteCount, let expected):
             "\(path) has \(byteCount) bytes, not the \(expected) that its size is configured to; length not matched"
-        case .missingFile(let path): "\(path) is missing: the log has a hole; restore the file or move the later ones away"
+        case .missingFile(let path):
+            "\(path) is missing: the log has a hole; restore the file or move the later ones away"
         }
     }
 }
@@ -38,6 +40,7 @@ public enum AppendError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A record that can never fit a file of the log.
     case tooLarge(byteCount: Int, max: Int)
 
+    /// One sentence for the producer.
     public var description: String {
         switch self {
         case .fenced(let reason): "the store is not writable: \(reason)"

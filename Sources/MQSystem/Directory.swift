@@ -47,6 +47,11 @@ public enum Directory {
         if unsafe rmdir(path) != 0 { throw .last("rmdir", path) }
     }
 
+    /// Removes `path` if nothing is in it; rmdir(2). A missing folder is fine.
+    public static func removeIfEmpty(_ path: String) throws(SystemError) {
+        if unsafe rmdir(path) != 0, errno != ENOTEMPTY, errno != EEXIST, errno != ENOENT { throw .last("rmdir", path) }
+    }
+
     /// Gives `old` the name `new` in one step; rename(2).
     public static func rename(_ old: String, to new: String) throws(SystemError) {
         guard unsafe Glibc.rename(old, new) == 0 else { throw .last("rename", old) }

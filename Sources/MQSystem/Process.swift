@@ -56,6 +56,15 @@ public enum ThisProcess {
         repeat { unsafe sigwait(&set, &received) } while received == SIGHUP
     }
 
+    /// Lets this process open as many files as the system allows, not just the 1024 that are usual; Java does the same.
+    public static func raiseOpenFilesLimit() {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard unsafe getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(resource, &limit)  // best effort: the next open says what is missing
+    }
+
     /// Writes a line to standard error.
     public static func complain(_ line: String) { write(line + "\n", to: 2) }
 

@@ -22,6 +22,7 @@ import Synchronization
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var dirty: [Connection] = []
+    private var flushing: [Connection] = []
     private var timers = TimerHeap()
     private var hooks: [() -> Void] = []
 
@@ -188,9 +189,10 @@ import Synchronization
 
     private func flushDirty() {
         guard !dirty.isEmpty else { return }
-        let ready = dirty
-        dirty.removeAll(keepingCapacity: true)
-        for connection in ready { connection.flush() }
+        // Two arrays in turn: a copy of one would make the next append allocate, once a wake-up.
+        swap(&dirty, &flushing)
+        for connection in flushing { connection.flush() }
+        flushing.removeAll(keepingCapacity: true)
     }
 }
 

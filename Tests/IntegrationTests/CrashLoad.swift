@@ -75,7 +75,8 @@ final class CrashLoad: @unchecked Sendable {
             [
                 "a": "crash-producers", "b": topic, "c": "TBW102", "d": String(queueCount),
                 "e": String(number % queueCount), "f": "0", "g": "1700000000000", "h": "0",
-                "i": "UNIQ_KEY\u{1}CRASH\(number)\u{2}TAGS\u{1}T\(number % 3)\u{2}", "j": "0", "k": "false", "m": "false",
+                "i": "UNIQ_KEY\u{1}CRASH\(number)\u{2}TAGS\u{1}T\(number % 3)\u{2}", "j": "0", "k": "false",
+                "m": "false",
             ], body: body(number))
     }
 

@@ -16,7 +16,8 @@ import Testing
         var random = Moments(seed: seed)
         try await Running.run { running in
             let broker = try await running.broker(
-                [], ["flushDiskType": flush, "mappedFileSizeCommitLog": "1048576", "mappedFileSizeConsumeQueue": "6000"])
+                [],
+                ["flushDiskType": flush, "mappedFileSizeCommitLog": "1048576", "mappedFileSizeConsumeQueue": "6000"])
             let load = CrashLoad(port: broker.port)
             var ends = [Int64](repeating: 0, count: CrashLoad.queueCount)
             for cycle in 1...cycles {
@@ -46,12 +47,17 @@ import Testing
             let numbers = try await load.pullAll(queue, from: 0)
             ends.append(Int64(numbers.count))
             for (offset, number) in numbers.enumerated() {
-                guard let number else { throw TestFailure("\(place): a body in queue \(queue) at \(offset) was never sent") }
-                if number >= sent || number % CrashLoad.queueCount != queue || !seen.insert(number).inserted {
-                    Issue.record("\(place): message \(number) in queue \(queue) at \(offset) is invented or there twice")
+                guard let number else {
+                    throw TestFailure("\(place): a body in queue \(queue) at \(offset) was never sent")
                 }
-                if let expected = acknowledged[CrashLoad.Place(queue: queue, offset: Int64(offset))], expected != number {
-                    Issue.record("\(place): message \(number) where \(expected) was acknowledged, queue \(queue) at \(offset)")
+                if number >= sent || number % CrashLoad.queueCount != queue || !seen.insert(number).inserted {
+                    Issue.record(
+                        "\(place): message \(number) in queue \(queue) at \(offset) is invented or there twice")
+                }
+                if let expected = acknowledged[CrashLoad.Place(queue: queue, offset: Int64(offset))], expected != number
+                {
+                    Issue.record(
+                        "\(place): message \(number) where \(expected) was acknowledged, queue \(queue) at \(offset)")
                 }
             }
         }

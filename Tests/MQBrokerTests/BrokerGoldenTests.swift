@@ -51,6 +51,7 @@ import Testing
             var request = pair.request
             let topic = "gold_\(number)"
             request["topic"] = topic
+            request["suspendTimeoutMillis"] = "100"  // clients wait 15 s
             try fill(topic, for: pair, peer)
             if Int32(request["sysFlag"] ?? "0")! & 4 == 0 {
                 let wanted = pair.answer.responseCode == .subscriptionNotLatest
@@ -98,6 +99,9 @@ import Testing
         let running = try RunningBroker()
         let peer = try running.connect()
         let id = "FD0000000000000000000000000000022CC54E0E2F2A6853D5A30000"
+        for group in ["gold_push", "gold_pull", "cpp_g", "cpp_pull", "gold_order", "gold_bcast"] {
+            _ = try peer.ask(.heartbeat(group: group, topic: "gold_t"))
+        }
         for topic in ["gold_t", "%RETRY%gold_push"] {
             _ = try peer.ask(.topic(topic))
             for number in 0..<9 {
@@ -105,9 +109,6 @@ import Testing
                 _ = try peer.ask(.put(topic, "m\(number)", queue: number % 2, properties: properties))
             }
             _ = try peer.ask(.pull(topic, wait: 10_000))
-        }
-        for group in ["gold_push", "gold_pull", "cpp_g", "cpp_pull", "gold_order", "gold_bcast"] {
-            _ = try peer.ask(.heartbeat(group: group, topic: "gold_t"))
         }
         let first = try #require(Pulled.all(peer.ask(.pull("gold_t"))).first)
         var compared: [Int32: Int] = [:]

@@ -65,7 +65,9 @@ import Testing
             MessageBatch.append(flag: 0, body: none.span, properties: none.span, to: &buffer)
         }
         let bytes = buffer.toArray()
-        #expect(throws: WireError.tooMany("messages in a batch", limit: 65_536)) { _ = try MessageBatch.items(bytes.span) }
+        #expect(throws: WireError.tooMany("messages in a batch", limit: 65_536)) {
+            _ = try MessageBatch.items(bytes.span)
+        }
     }
 
     private func bytes(_ bytes: UInt8...) -> [UInt8] { bytes }
@@ -76,8 +78,11 @@ import Testing
         var buffer = ByteBuffer()
         var messages: [Message] = []
         for _ in 0..<Int.random(in: 1...6, using: &random) {
-            let message: Message = (.random(in: .min ... .max, using: &random), random.bytes(0...50), random.bytes(0...30))
-            MessageBatch.append(flag: message.flag, body: message.body.span, properties: message.properties.span, to: &buffer)
+            let message: Message = (
+                .random(in: .min ... .max, using: &random), random.bytes(0...50), random.bytes(0...30)
+            )
+            MessageBatch.append(
+                flag: message.flag, body: message.body.span, properties: message.properties.span, to: &buffer)
             messages.append(message)
         }
         return (messages, buffer.toArray())

@@ -16,7 +16,9 @@ extension SeededRandom {
 
     mutating func name(_ count: ClosedRange<Int>) -> [UInt8] {
         let letters = Array("abcXYZ019_-%|".utf8)
-        return (0..<Int.random(in: count, using: &self)).map { _ in letters[Int.random(in: 0..<letters.count, using: &self)] }
+        return (0..<Int.random(in: count, using: &self)).map { _ in
+            letters[Int.random(in: 0..<letters.count, using: &self)]
+        }
     }
 
     mutating func host() -> MessageHost {

@@ -55,7 +55,8 @@ import Testing
             TestMessage(queueID: 0, body: [0]), TestMessage(queueID: 1, body: [1]),
             TestMessage(queueID: 0, body: [2], sysFlag: .transactionPrepared),
             TestMessage(queueID: 0, body: [3], sysFlag: .transactionRollback),
-            TestMessage(queueID: 0, body: [4], sysFlag: .transactionCommit), TestMessage(topic: "U", queueID: 0, body: [5]),
+            TestMessage(queueID: 0, body: [4], sysFlag: .transactionCommit),
+            TestMessage(topic: "U", queueID: 0, body: [5]),
         ])
         #expect(entries.map(\.queueOffset) == [0, 0, 0, 0, 1, 0])
         try store.settle()
@@ -81,7 +82,8 @@ import Testing
     @Test func `a delayed message's code is when it is due`() throws {
         let store = try TestStore()
         for level in ["3", "18", "99", "0", "-1", "x"] {
-            try store.append(TestMessage(topic: ScheduleTopic.name, properties: [("DELAY", level), ("TAGS", "TagA")]), at: 5000)
+            try store.append(
+                TestMessage(topic: ScheduleTopic.name, properties: [("DELAY", level), ("TAGS", "TagA")]), at: 5000)
         }
         try store.append(TestMessage(topic: "Other", properties: [("DELAY", "3"), ("TAGS", "TagA")]), at: 5000)
         try store.settle()
@@ -102,7 +104,8 @@ import Testing
         #expect(try store.bodies() == wanted)
         let folder = store.root.appending(path: "consumequeue/T/0")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-        #expect(files == ["00000000000000000000", "00000000000000006000", "00000000000000012000", "00000000000000018000"])
+        #expect(
+            files == ["00000000000000000000", "00000000000000006000", "00000000000000012000", "00000000000000018000"])
         try store.close()
         try store.open()
         #expect(try store.bodies() == wanted)
@@ -117,7 +120,10 @@ import Testing
         let large = [UInt8](repeating: 9, count: 5 << 20)
         for _ in 0..<4 { try store.append([TestMessage(body: [1]), TestMessage(body: large), TestMessage(body: [2])]) }
         try store.settle()
-        #expect(try store.bodies().map(\.count) == [1, large.count, 1, 1, large.count, 1, 1, large.count, 1, 1, large.count, 1])
+        #expect(
+            try store.bodies().map(\.count) == [
+                1, large.count, 1, 1, large.count, 1, 1, large.count, 1, 1, large.count, 1,
+            ])
         #expect(store.store.dispatchedOffset == store.store.writtenOffset)
     }
 

@@ -205,7 +205,11 @@ import Testing
         let store = try filled(100)
         try store.settle()
         for number in 0..<5 { try store.append(TestMessage(body: .text("late \(number)"))) }
+        let held = store.store.queue("T", 0)
         try store.store.deleteQueues(of: "T")
+        try store.settle()
+        #expect(held.maxOffset == 0)
+        #expect(store.store.queue("T", 0) === held)  // loops hold it
         for number in 0..<5 { try store.append(TestMessage(body: .text("new \(number)"))) }
         try store.settle()
         #expect(try store.bodies() == (0..<5).map { .text("new \($0)") })

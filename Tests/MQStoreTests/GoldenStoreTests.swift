@@ -22,7 +22,8 @@ import Testing
     }
 
     @Test(arguments: GoldenStore.all)
-    func `deleted queues and index of a store of Java's are built again to the same answers`(golden: GoldenStore) throws {
+    func `deleted queues and index of a store of Java's are built again to the same answers`(golden: GoldenStore) throws
+    {
         let opened = try OpenedGolden(golden, deleting: ["consumequeue", "index"])
         try opened.compareQueues(hashing: false)
         try opened.compareIndex()
@@ -81,8 +82,9 @@ private struct OpenedGolden {
                 seen += 1
             }
         }
-        #expect(seen + manifest.commitLog.recordsNotReadableByPull_decodedFromFolder.count
-            == manifest.commitLog.recordsInFolder)
+        #expect(
+            seen + manifest.commitLog.recordsNotReadableByPull_decodedFromFolder.count
+                == manifest.commitLog.recordsInFolder)
         #expect(store.store.writtenOffset.rawValue == manifest.commitLog.endOfLastRecord)
     }
 

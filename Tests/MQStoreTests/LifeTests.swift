@@ -107,7 +107,8 @@ import Testing
                         let name: [UInt8] = .text(topic)
                         let body: [UInt8] = .text("\(loop) \(round) \(number)") + [UInt8](repeating: 7, count: 500)
                         try? batch.stage(
-                            head, topic: name.span, body: body.span, in: opened.queue(topic, 0)) { _ in }
+                            head, topic: name.span, body: body.span, in: opened.queue(topic, 0)
+                        ) { _ in }
                     }
                     try? opened.append(batch, at: Timestamp(rawValue: 1_700_000_000_000))
                     results.withLock { results in
@@ -126,6 +127,43 @@ import Testing
         }
         let again = try TestStore(store.config, in: store.folder)
         for (topic, offsets) in given { #expect(try again.bodies(topic).count == offsets.count) }
+    }
+
+    @Test func `a topic that is deleted while it is sent to loses nothing that came behind`() throws {
+        let store = try TestStore()
+        store.store.start(Events().events)
+        let opened = store.store
+        let isDone = Atomic<Bool>(false)
+        try store.append(TestMessage(body: .text("first")))
+        let sender = Thread("sender") {
+            let batch = AppendBatch()
+            let host = MessageHost(ip: [1, 2, 3, 4], port: 1)
+            let head = RecordHead(
+                queueID: 0, flag: 0, sysFlag: [], bornTimestamp: Timestamp(rawValue: 0), bornHost: host, storeHost: host
+            )
+            let queue = opened.queue("T", 0)  // as a loop's route holds it
+            let (topic, body): ([UInt8], [UInt8]) = (.text("T"), .text("body"))
+            while !isDone.load(ordering: .relaxed) {
+                batch.removeAll()
+                try? batch.stage(head, topic: topic.span, body: body.span, in: queue) { _ in }
+                try? opened.append(batch, at: Timestamp(rawValue: 1_700_000_000_000))
+            }
+        }
+        for _ in 0..<200 { try opened.deleteQueues(of: "T") }
+        let last = opened.writtenOffset
+        isDone.store(true, ordering: .relaxed)
+        sender.join()
+        let entry = try store.append(TestMessage(body: .text("last")))
+        opened.stop()
+        let queue = opened.queue("T", 0)
+        #expect(queue.maxOffset == entry.queueOffset + 1)
+        let bodies = try store.bodies()
+        #expect(bodies.last == .text("last"))
+        #expect(queue.minOffset == 0)
+        #expect(try (0..<queue.maxOffset).allSatisfy { try queue.unit(at: $0)?.size != QueueUnit.preBlankSize })
+        #expect(entry.physicalOffset >= last.rawValue)
+        let again = try TestStore(store.config, in: store.folder)
+        #expect(try again.bodies() == bodies)
     }
 
     @Test func `a store that stops without its threads having run is still whole`() throws {
@@ -164,7 +202,9 @@ import Testing
             try store.store.dispatcher.catchUp { _ in }
             Issue.record("a broken record was dispatched")
         } catch {
-            #expect(error.description.hasPrefix("record size is out of range: 1 at offset \(entries[1].physicalOffset) of "))
+            #expect(
+                error.description.hasPrefix("record size is out of range: 1 at offset \(entries[1].physicalOffset) of ")
+            )
         }
     }
 }

@@ -129,19 +129,28 @@ import Testing
         #expect(try #require(try reopened()).maxOffset == 600)
     }
 
-    @Test func `a removed queue leaves nothing behind and a new one starts empty`() throws {
-        let old = table.queue("T", 0)
-        try add(old, [(0, 0), (1, 10)])
-        _ = try old.add(unit(20), at: 2)
-        try table.remove(topic: "T")
-        try old.publish()
+    @Test func `a cleared queue leaves nothing behind and counts from zero again`() throws {
+        let queue = table.queue("T", 0)
+        try add(queue, [(0, 0), (1, 10)])
+        _ = try queue.add(unit(20), at: 2)
+        try table.clear("T", before: PhysicalOffset(rawValue: 50))
+        #expect(table.queue("T", 0) === queue)
+        try add(queue, [(3, 30), (4, 49)])  // the old topic's last records
         #expect(!FileManager.default.fileExists(atPath: folder.url.path + "/T"))
-        try old.synchronize()
-        let new = table.queue("T", 0)
-        #expect(new !== old)
-        #expect(new.maxOffset == 0)
-        try add(new, [(0, 100)])
-        #expect(try content(#require(try reopened())) == [100])
+        #expect((queue.minOffset, queue.maxOffset) == (0, 0))
+        #expect(table.topics == [])
+        try queue.synchronize()
+        try add(queue, [(0, 50)])
+        #expect(try content(#require(try reopened())) == [50])
+        #expect(table.topics == ["T"])
+    }
+
+    @Test(arguments: ["", ".", "..", "../T", "/", "T/0"])
+    func `a name that leads elsewhere removes nothing`(name: String) throws {
+        let queue = table.queue("T", 0)
+        try add(queue, [(0, 0), (1, 10)])
+        try table.clear(name, before: .zero)
+        #expect(try content(#require(try reopened())) == [0, 10])
     }
 
     @Test func `older files behind a hole are not reached`() throws {

@@ -14,7 +14,8 @@ import Testing
         for number in 0..<count {
             let body = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: byteCount)
             try store.append(
-                TestMessage(body: body, properties: [("TAGS", number % 10 == 0 ? "TagA" : "TagB")]), at: 1000 + Int64(number / 2))
+                TestMessage(body: body, properties: [("TAGS", number % 10 == 0 ? "TagA" : "TagB")]),
+                at: 1000 + Int64(number / 2))
         }
         try store.settle()
         return store
@@ -90,7 +91,8 @@ import Testing
         #expect(try read(store, from: .min).status == .offsetTooSmall)
         var units = ByteBuffer()
         let empty = try store.store.read(
-            store.store.queue("T", 1), from: 5, limits: ReadLimits(), units: &units) { _ in true }
+            store.store.queue("T", 1), from: 5, limits: ReadLimits(), units: &units
+        ) { _ in true }
         #expect(empty.status == .noMessageInQueue)
         #expect(empty.nextOffset == 0)
     }
@@ -104,7 +106,9 @@ import Testing
             #expect(store.store.withRecord(at: offset) { _, _ in true } == nil)
         }
         let end = store.store.writtenOffset.rawValue
-        for offset in 1..<200 { #expect(store.store.withRecord(at: Int64(offset)) { record, _ in record.queueOffset } != 0) }
+        for offset in 1..<200 {
+            #expect(store.store.withRecord(at: Int64(offset)) { record, _ in record.queueOffset } != 0)
+        }
         #expect(store.store.withRecord(at: end) { _, _ in true } == nil)
         #expect(store.store.withRecord(at: end - 1) { _, _ in true } == nil)
     }
