@@ -10,6 +10,7 @@ import MQTransport
 
 /// Why a broker does not start: one sentence for the operator.
 public struct BrokerStartError: Error, Sendable, CustomStringConvertible {
+    /// The sentence.
     public let description: String
 
     init(_ description: String) { self.description = description }
