@@ -21,6 +21,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     /// The system reported an error.
     case failed(SystemError)
 
+    /// For the log.
     public var description: String {
         switch self {
         case .peer: "closed by peer"

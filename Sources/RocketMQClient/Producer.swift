@@ -112,9 +112,9 @@ public final class Producer: Sendable {
             guard let queue = queues.pick(nextTurn(), avoiding: failedBroker) else { break }
             let left = deadline.milliseconds(since: SystemClock.now())
             guard left > 0 else {
-                if attempt == 0 {
-                    failure = .noAnswer(
-                        from: "the name servers", .timedOut(milliseconds: options.sendTimeout.milliseconds))
+                if attempt == 0 {  // finding the queues took it all
+                    let allowed = options.sendTimeout.milliseconds
+                    failure = .noAnswer(from: "the name server", .timedOut(milliseconds: allowed))
                 }
                 break
             }

@@ -9,7 +9,7 @@ import Testing
 @testable import MQRemoting
 
 /// A server whose answers depend on the code: 1 echoes, 2 never answers, 3 waits for three and answers them backwards,
-/// 4 closes, 5 asks back first; others are refused.
+/// 4 closes, 5 asks back first, 6 echoes from another thread; others are refused.
 private final class Teller: RemotingService {
     private var held: [(Reply, RemotingCommand)] = []
     private let notes: Notes
@@ -37,6 +37,7 @@ private final class Teller: RemotingService {
                 echo["asked"] = (try? result.get().remark) ?? "\(result)"
                 reply.send(echo)
             }
+        case 6: _ = MQSystem.Thread("elsewhere") { [echo] in reply.send(echo) }
         default: reply.send(.notSupported(header.code))
         }
     }
@@ -130,6 +131,11 @@ private final class Pair {
         let lines = notes.wait(for: 300)
         #expect(lines.count == 300 && lines.allSatisfy { $0.hasSuffix("true") })
         #expect(lines.prefix(3) == ["2 true", "1 true", "0 true"])
+    }
+
+    @Test func `an answer may come from another thread`() throws {
+        let pair = try Pair()
+        for number in 0..<50 { #expect(try pair.ask(6, "\(number)").get()["n"] == "\(number)") }
     }
 
     @Test func `one-way requests are not answered`() throws {

@@ -129,6 +129,15 @@ private final class TestFolder: Sendable {
         #expect(try file.readAll(limit: 8192).suffix(2) == [0xFF, 0xFE])
         #expect(reader.bytes(4094..<4096).toArray() == [1, 2])
     }
+
+    @Test func `reading outside a mapping traps`() async throws {
+        let path = path("outside")
+        try Data(count: 4096).write(to: URL(filePath: path))
+        await #expect(processExitsWith: .failure) { [path = path as String] in
+            let mapping = try Mapping(try File(path, .read), byteCount: 4096)
+            _ = mapping.int64(at: 4089)
+        }
+    }
 }
 
 @Suite struct DirectoryTests {

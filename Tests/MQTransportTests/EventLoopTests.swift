@@ -47,6 +47,23 @@ import Testing
         loop.stop()
     }
 
+    @Test func `what a loop owns traps off the loop`() async {
+        await #expect(processExitsWith: .failure) {
+            let loop = try EventLoop("owner")
+            let bound = LoopBound(1, on: loop)
+            loop.start()
+            let isRunning = Monitor(false)
+            bound.execute { _ in
+                isRunning.signal {
+                    $0 = true
+                    return true
+                }
+            }
+            _ = isRunning.wait { $0 ? true : nil }
+            _ = bound.value
+        }
+    }
+
     @Test(arguments: [1, 2])
     func `many connections are echoed at once`(loops: Int) throws {
         let station = try Station(loops: loops) { _ in Echo() }
