@@ -170,6 +170,8 @@ extension MessageStore {
     ) throws(SystemError) {
         let hotFrom = log.written.value.rawValue - config.hotByteCount
         var scanned = 0
+        var segment: Segment?  // most units point into the file of the one before
+        result.ranges.reserveCapacity(limits.messageCount)
         while scanned < limits.unitCount {
             units.removeAll()
             let wanted = min(limits.unitCount - scanned, max(limits.messageCount, 32))
@@ -186,7 +188,9 @@ extension MessageStore {
                         result.status = .found
                         return
                     }
-                    if let segment = log.segment(at: PhysicalOffset(rawValue: max(0, unit.physicalOffset))) {
+                    let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
+                    if segment?.contains(place) != true { segment = log.segment(at: place) }
+                    if let segment {
                         add(unit, segment, to: &result)
                         if isCold { result.isCold = true }
                     }
