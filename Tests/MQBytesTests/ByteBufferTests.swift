@@ -19,10 +19,11 @@ import Testing
         #expect(array.span.uint8(at: 5) == 0x80)
     }
 
-    @Test(arguments: [
-        0, 1, 9, 10, 99, 100, 12_345, -1, -9, -10, .max, .min, .max - 1, .min + 1, 999_999_999_999_999_999,
-        1_000_000_000_000_000_000, 9_223_372_036_854_775_799,
-    ] as [Int64])
+    @Test(
+        arguments: [
+            0, 1, 9, 10, 99, 100, 12_345, -1, -9, -10, .max, .min, .max - 1, .min + 1, 999_999_999_999_999_999,
+            1_000_000_000_000_000_000, 9_223_372_036_854_775_799,
+        ] as [Int64])
     func `decimal text is Swift's, and reads back`(value: Int64) {
         var buffer = ByteBuffer()
         buffer.append(UInt8(ascii: "x"))
@@ -45,13 +46,16 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("", nil), ("-", nil), ("+", nil), ("+7", 7), ("-0", 0), ("007", 7), ("1 ", nil), (" 1", nil), ("1.0", nil), ("0x1", nil),
-        ("9223372036854775807", .max), ("9223372036854775808", nil), ("-9223372036854775808", .min),
-        ("-9223372036854775809", nil), ("18446744073709551616", nil), ("99999999999999999999", nil),
-        ("00000000000000000001", 1), ("000000000000000000001", nil), ("--1", nil), ("1/", nil), ("1:", nil), ("١", nil),
-        ("999999999999999999", 999_999_999_999_999_999), ("-99999999999999999", -99_999_999_999_999_999),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("", nil), ("-", nil), ("+", nil), ("+7", 7), ("-0", 0), ("007", 7), ("1 ", nil), (" 1", nil), ("1.0", nil),
+            ("0x1", nil),
+            ("9223372036854775807", .max), ("9223372036854775808", nil), ("-9223372036854775808", .min),
+            ("-9223372036854775809", nil), ("18446744073709551616", nil), ("99999999999999999999", nil),
+            ("00000000000000000001", 1), ("000000000000000000001", nil), ("--1", nil), ("1/", nil), ("1:", nil),
+            ("١", nil),
+            ("999999999999999999", 999_999_999_999_999_999), ("-99999999999999999", -99_999_999_999_999_999),
+        ] as [(String, Int64?)])
     func `only decimal integers of 64 bits are numbers`(text: String, wanted: Int64?) {
         #expect(Decimal.parse(Array(text.utf8).span) == wanted)
     }
@@ -67,7 +71,9 @@ import Testing
         #expect(text.hasPrefix("000102") && text.hasSuffix("FDFEFF"))
         #expect(Hex.decode(Array(text.utf8).span) == all && Hex.decode(Array(text.lowercased().utf8).span) == all)
         #expect(Hex.decode(Span()) == [])
-        for bad in ["0", "0g", "G0", "0 ", "::", "@@", "``", "//"] { #expect(Hex.decode(Array(bad.utf8).span) == nil, "\(bad)") }
+        for bad in ["0", "0g", "G0", "0 ", "::", "@@", "``", "//"] {
+            #expect(Hex.decode(Array(bad.utf8).span) == nil, "\(bad)")
+        }
     }
 
     @Test func `text and repeats are appended whole`() {
@@ -97,7 +103,9 @@ import Testing
         for _ in 0..<1500 {
             switch Int.random(in: 0..<8, using: &random) {
             case 0...2:
-                let bytes = (0..<Int.random(in: 0..<300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+                let bytes = (0..<Int.random(in: 0..<300, using: &random)).map { _ in
+                    UInt8.random(in: 0...255, using: &random)
+                }
                 buffer.append(bytes)
                 model += bytes
             case 3, 4:
@@ -119,7 +127,9 @@ import Testing
             #expect(buffer.count == model.count && buffer.isEmpty == model.isEmpty, "seed \(seed)")
         }
         #expect(buffer.toArray() == model, "seed \(seed)")
-        #expect(buffer.allocatedByteCount <= max(2048, 64 * (model.count + 1000)), "seed \(seed): it never gives up sliding")
+        #expect(
+            buffer.allocatedByteCount <= max(2048, 64 * (model.count + 1000)), "seed \(seed): it never gives up sliding"
+        )
     }
 
     /// What a connection does: bytes come at the end, frames leave at the front.

@@ -6,10 +6,14 @@ import Testing
 
 /// Numbers that are on disk and on the wire: they must be Java's and zlib's.
 @Suite struct HashTests {
-    @Test(arguments: [
-        ("", 0), ("a", 0xE8B7_BE43), ("123456789", 0xCBF4_3926), ("The quick brown fox jumps over the lazy dog", 0x414F_A339),
-    ] as [(String, UInt32)])
-    func `checksums are zlib's`(text: String, wanted: UInt32) { #expect(CRC32.value(of: Array(text.utf8).span) == wanted) }
+    @Test(
+        arguments: [
+            ("", 0), ("a", 0xE8B7_BE43), ("123456789", 0xCBF4_3926),
+            ("The quick brown fox jumps over the lazy dog", 0x414F_A339),
+        ] as [(String, UInt32)])
+    func `checksums are zlib's`(text: String, wanted: UInt32) {
+        #expect(CRC32.value(of: Array(text.utf8).span) == wanted)
+    }
 
     @Test(arguments: [0, 1, 15, 16, 17, 63, 64, 65, 255, 256, 1000, 4096, 65_537])
     func `checksums of any length agree with the definition`(count: Int) {
@@ -24,11 +28,12 @@ import Testing
     }
 
     // From Java's String.hashCode.
-    @Test(arguments: [
-        ("", 0), ("a", 97), ("TagA", 2_598_919), ("TagB", 2_598_920), ("Aa", 2112), ("BB", 2112),
-        ("polygenelubricants", .min), ("hello world", 1_794_106_052), ("日本", 835_047), ("😀", 1_772_899), ("é", 233),
-        ("x\u{0}", 3720),
-    ] as [(String, Int32)])
+    @Test(
+        arguments: [
+            ("", 0), ("a", 97), ("TagA", 2_598_919), ("TagB", 2_598_920), ("Aa", 2112), ("BB", 2112),
+            ("polygenelubricants", .min), ("hello world", 1_794_106_052), ("日本", 835_047), ("😀", 1_772_899), ("é", 233),
+            ("x\u{0}", 3720),
+        ] as [(String, Int32)])
     func `hash codes are Java's`(text: String, wanted: Int32) {
         #expect(javaHashCode(Array(text.utf8).span) == wanted)
     }
@@ -36,11 +41,15 @@ import Testing
     @Test(arguments: 0..<8)
     func `hash codes agree with the definition, whatever the letters`(seed: Int) {
         var random = SeededRandom(seed: UInt64(seed))
-        let letters: [Character] = ["a", "Z", "0", "|", "é", "ß", "日", "😀", "\u{7F}", "\u{80}", "\u{FFFF}", "\u{10FFFF}"]
+        let letters: [Character] = [
+            "a", "Z", "0", "|", "é", "ß", "日", "😀", "\u{7F}", "\u{80}", "\u{FFFF}", "\u{10FFFF}",
+        ]
         for _ in 0..<300 {
             let ascii = Int.random(in: 0..<12, using: &random)
             var text = String(repeating: "q", count: ascii)
-            for _ in 0..<Int.random(in: 0..<12, using: &random) { text.append(letters.randomElement(using: &random) ?? "a") }
+            for _ in 0..<Int.random(in: 0..<12, using: &random) {
+                text.append(letters.randomElement(using: &random) ?? "a")
+            }
             var wanted: Int32 = 0
             for unit in text.utf16 { wanted = 31 &* wanted &+ Int32(unit) }
             #expect(javaHashCode(Array(text.utf8).span) == wanted, "\(text), seed \(seed)")
@@ -64,7 +73,10 @@ import Testing
         var random = SeededRandom(seed: UInt64(seed))
         var table = ByteTable<Int>()
         var model: [String: Int] = [:]
-        let names = (0..<400).map { "\($0 % 7 == 0 ? "" : "topic-")\($0)" + String(repeating: "y", count: $0 % 20) } + ["", "é"]
+        let names =
+            (0..<400).map { "\($0 % 7 == 0 ? "" : "topic-")\($0)" + String(repeating: "y", count: $0 % 20) } + [
+                "", "é",
+            ]
         for step in 0..<4000 {
             let name = names[Int.random(in: names.indices, using: &random)]
             let bytes = Array(name.utf8)

@@ -56,7 +56,9 @@ import Testing
         var random = SeededRandom(seed: UInt64(seed))
         let parts = ["A", "B", "TagC", " ", "", "d e", "é", "*"]
         for _ in 0..<300 {
-            let chosen = (0..<Int.random(in: 1..<6, using: &random)).map { _ in parts.randomElement(using: &random) ?? "" }
+            let chosen = (0..<Int.random(in: 1..<6, using: &random)).map { _ in
+                parts.randomElement(using: &random) ?? ""
+            }
             let expression = chosen.joined(separator: "||")
             let trimmed = { (text: String) in String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
             let tags = Set(chosen.map(trimmed).filter { !$0.isEmpty })

@@ -9,7 +9,7 @@ import Testing
 @testable import MQRemoting
 
 /// A server whose answers depend on the code: 1 echoes, 2 never answers, 3 waits for three and answers them backwards,
-/// 4 closes, 5 asks back first; others are refused.
+/// 4 closes, 5 asks back first, 6 echoes from another thread; others are refused.
 private final class Teller: RemotingService {
     private var held: [(Reply, RemotingCommand)] = []
     private let notes: Notes
@@ -37,6 +37,7 @@ private final class Teller: RemotingService {
                 echo["asked"] = (try? result.get().remark) ?? "\(result)"
                 reply.send(echo)
             }
+        case 6: _ = MQSystem.Thread("elsewhere") { [echo] in reply.send(echo) }
         default: reply.send(.notSupported(header.code))
         }
     }
@@ -78,7 +79,8 @@ private final class Pair {
         limits.idleSeconds = idleSeconds
         let log = Log(to: try #require(LogFile(path: logPath)))
         server = try RemotingServer(
-            SocketAddress(ip: [127, 0, 0, 1], port: 0), loops: [serverLoop], limits: limits, serializeType: serializeType, log: log
+            SocketAddress(ip: [127, 0, 0, 1], port: 0), loops: [serverLoop], limits: limits,
+            serializeType: serializeType, log: log
         ) { [notes] _ in Teller(notes) }
         client = RemotingClient(loop: clientLoop)
         serverLoop.start()
@@ -96,13 +98,16 @@ private final class Pair {
         try? FileManager.default.removeItem(atPath: logPath)
     }
 
-    func ask(_ code: Int32, _ text: String = "", milliseconds: Int64 = 10_000) -> Result<RemotingCommand, RemotingError> {
+    func ask(_ code: Int32, _ text: String = "", milliseconds: Int64 = 10_000) -> Result<RemotingCommand, RemotingError>
+    {
         client.invokeAndWait(
             RemotingCommand(RequestCode(rawValue: code), ["n": text]), to: address, timeoutMilliseconds: milliseconds)
     }
 
     var warnings: [Substring] {
-        ((try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "").split(separator: "\n").filter { $0.contains("WARN") }
+        ((try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "").split(separator: "\n").filter {
+            $0.contains("WARN")
+        }
     }
 }
 
@@ -126,6 +131,11 @@ private final class Pair {
         let lines = notes.wait(for: 300)
         #expect(lines.count == 300 && lines.allSatisfy { $0.hasSuffix("true") })
         #expect(lines.prefix(3) == ["2 true", "1 true", "0 true"])
+    }
+
+    @Test func `an answer may come from another thread`() throws {
+        let pair = try Pair()
+        for number in 0..<50 { #expect(try pair.ask(6, "\(number)").get()["n"] == "\(number)") }
     }
 
     @Test func `one-way requests are not answered`() throws {
@@ -192,7 +202,8 @@ private final class Pair {
         let refused = Monitor(0)
         let lost = Monitor(0)
         for _ in 0..<(RemotingChannel.pendingMax + 3) {
-            pair.client.invoke(RemotingCommand(RequestCode(rawValue: 2)), to: pair.address, timeoutMilliseconds: 60_000) { result in
+            pair.client.invoke(RemotingCommand(RequestCode(rawValue: 2)), to: pair.address, timeoutMilliseconds: 60_000)
+            { result in
                 guard case .failure(let error) = result else { return }
                 let counter = error == .tooManyInFlight(limit: RemotingChannel.pendingMax) ? refused : lost
                 counter.signal {
@@ -221,9 +232,11 @@ private final class Pair {
         #expect(pair.notes.wait(for: 1) == ["closed"])
     }
 
-    @Test(arguments: [
-        [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 6, 9, 0, 0, 2, 0x7B, 0x7D], [0, 0, 0, 6, 0, 0, 0, 2, 0x7B, 0x7B], [0x16, 3, 1, 0, 0, 0, 0, 0],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 6, 9, 0, 0, 2, 0x7B, 0x7D], [0, 0, 0, 6, 0, 0, 0, 2, 0x7B, 0x7B],
+            [0x16, 3, 1, 0, 0, 0, 0, 0],
+        ] as [[UInt8]])
     func `a bad frame closes its connection with one line in the log`(bytes: [UInt8]) throws {
         let pair = try Pair()
         let peer = try RawPeer(pair.address)

@@ -37,9 +37,13 @@ private final class TestFolder: Sendable {
     }
 
     @Test func `a missing file is an error with its name`() {
-        #expect(throws: SystemError(code: ENOENT, call: "open", subject: path("none"))) { try File(path("none"), .read) }
+        #expect(throws: SystemError(code: ENOENT, call: "open", subject: path("none"))) {
+            try File(path("none"), .read)
+        }
         let error = SystemError(code: ENOENT, call: "open", subject: "x")
-        #expect(error.isNotFound && !error.isNoSpace && !error.isLocked && error.description == "open x: No such file or directory")
+        #expect(
+            error.isNotFound && !error.isNoSpace && !error.isLocked
+                && error.description == "open x: No such file or directory")
     }
 
     @Test func `what is in memory is read without waiting, the rest is not`() throws {
@@ -124,6 +128,15 @@ private final class TestFolder: Sendable {
         #expect(reader.int64(at: 8184) == -2)
         #expect(try file.readAll(limit: 8192).suffix(2) == [0xFF, 0xFE])
         #expect(reader.bytes(4094..<4096).toArray() == [1, 2])
+    }
+
+    @Test func `reading outside a mapping traps`() async throws {
+        let path = path("outside")
+        try Data(count: 4096).write(to: URL(filePath: path))
+        await #expect(processExitsWith: .failure) { [path = path as String] in
+            let mapping = try Mapping(try File(path, .read), byteCount: 4096)
+            _ = mapping.int64(at: 4089)
+        }
     }
 }
 
@@ -228,7 +241,9 @@ private final class TestFolder: Sendable {
 @Suite struct ClockTests {
     @Test func `instants saturate instead of overflowing`() {
         let now = SystemClock.now()
-        #expect(now.advanced(byMilliseconds: .max).nanoseconds == .max && now.advanced(byMilliseconds: .min).nanoseconds == .min)
+        #expect(
+            now.advanced(byMilliseconds: .max).nanoseconds == .max
+                && now.advanced(byMilliseconds: .min).nanoseconds == .min)
         #expect(now.advanced(byMilliseconds: 5).milliseconds(since: now) == 5)
         #expect(SystemClock.now() >= now)
     }

@@ -47,6 +47,23 @@ import Testing
         loop.stop()
     }
 
+    @Test func `what a loop owns traps off the loop`() async {
+        await #expect(processExitsWith: .failure) {
+            let loop = try EventLoop("owner")
+            let bound = LoopBound(1, on: loop)
+            loop.start()
+            let isRunning = Monitor(false)
+            bound.execute { _ in
+                isRunning.signal {
+                    $0 = true
+                    return true
+                }
+            }
+            _ = isRunning.wait { $0 ? true : nil }
+            _ = bound.value
+        }
+    }
+
     @Test(arguments: [1, 2])
     func `many connections are echoed at once`(loops: Int) throws {
         let station = try Station(loops: loops) { _ in Echo() }
@@ -133,7 +150,9 @@ import Testing
             let at = Int.random(in: 0..<size - 60_000, using: &random)
             plan.append((.random(in: 0..<5000, using: &random), at, .random(in: 0..<60_000, using: &random)))
         }
-        let wanted = plan.flatMap { Array(repeating: UInt8($0.own & 0xFF), count: $0.own) + content[$0.at..<$0.at + $0.count] }
+        let wanted = plan.flatMap {
+            Array(repeating: UInt8($0.own & 0xFF), count: $0.own) + content[$0.at..<$0.at + $0.count]
+        }
         let station = try Station { [plan] _ in
             Sink { bytes, connection in
                 for step in plan {
@@ -286,14 +305,17 @@ import Testing
 
 @Suite struct SocketAddressTests {
     @Test(arguments: [
-        ("127.0.0.1:9876", "127.0.0.1:9876"), ("[::1]:80", "[::1]:80"), (":10911", "0.0.0.0:10911"), ("*:1", "0.0.0.0:1"),
+        ("127.0.0.1:9876", "127.0.0.1:9876"), ("[::1]:80", "[::1]:80"), (":10911", "0.0.0.0:10911"),
+        ("*:1", "0.0.0.0:1"),
         ("localhost:7", "127.0.0.1:7"),
     ])
     func `addresses are read and printed`(text: String, wanted: String) throws {
         #expect(try SocketAddress.resolve(text).description == wanted)
     }
 
-    @Test(arguments: ["", "host", "1.2.3.4", "1.2.3.4:", "1.2.3.4:x", "1.2.3.4:65536", "1.2.3.4:-1", "no.such.host.invalid:1"])
+    @Test(arguments: [
+        "", "host", "1.2.3.4", "1.2.3.4:", "1.2.3.4:x", "1.2.3.4:65536", "1.2.3.4:-1", "no.such.host.invalid:1",
+    ])
     func `what is no address is an error`(text: String) {
         #expect(throws: SystemError.self) { try SocketAddress.resolve(text) }
     }

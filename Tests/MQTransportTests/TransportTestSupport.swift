@@ -12,7 +12,10 @@ final class Station {
 
     var address: SocketAddress { listener.address }
 
-    init(loops count: Int = 1, connectionsMax: Int = 1000, _ make: @escaping @Sendable (Connection) -> (any ConnectionHandler)?) throws {
+    init(
+        loops count: Int = 1, connectionsMax: Int = 1000,
+        _ make: @escaping @Sendable (Connection) -> (any ConnectionHandler)?
+    ) throws {
         let loops = try (0..<count).map { try EventLoop("test-\($0)") }
         self.loops = loops
         listener = try Listener(
@@ -91,7 +94,9 @@ final class RawSocket {
     func send(_ bytes: [UInt8]) {
         var done = 0
         while done < bytes.count {
-            let sent = bytes[done...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let sent = bytes[done...].withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             if sent <= 0 { return }
             done += sent
         }
