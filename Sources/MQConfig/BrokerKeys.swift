@@ -14,7 +14,8 @@ public enum BrokerKeys {
     ).important
     /// 0 for the master.
     public static let brokerID = ConfigKey<Int>.integer(
-        "brokerId", default: 0, in: 0...Int.max, "0 for the master, from 1 on for slaves; a master counts as 0 whatever it says."
+        "brokerId", default: 0, in: 0...Int.max,
+        "0 for the master, from 1 on for slaves; a master counts as 0 whatever it says."
     ).important
     /// The address clients are told.
     public static let brokerIP1 = ConfigKey<String>.text(

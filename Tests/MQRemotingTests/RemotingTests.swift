@@ -3,228 +3,291 @@ import MQBytes
 import MQObserve
 import MQProtocol
 import MQSystem
-import MQTestKit
 import MQTransport
 import Testing
 
 @testable import MQRemoting
 
-/// Goal: every request gets its own answer or one error, in time; bad bytes end their connection and nothing else.
-/// Method: a server and a client on loopback, each with a loop of its own.
-@Suite(.timeLimit(.minutes(1))) struct RemotingTests {
-    /// Answers code 1 with the request's body, 2 never, 3 from another thread; asks its peer back on 4.
-    private final class Service: RemotingService {
-        let closed: Monitor<Int>
-        init(_ closed: Monitor<Int>) { self.closed = closed }
+/// A server whose answers depend on the code: 1 echoes, 2 never answers, 3 waits for three and answers them backwards,
+/// 4 closes, 5 asks back first, 6 echoes from another thread; others are refused.
+private final class Teller: RemotingService {
+    private var held: [(Reply, RemotingCommand)] = []
+    private let notes: Notes
 
-        func handle(
-            _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
-        ) {
-            let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
-            let request = RemotingCommand(header, frame, in: bytes)
-            let answer = RemotingCommand(.success, body: request.body)
-            switch request.code {
-            case 1: reply.send(answer)
-            case 2: break
-            case 3: _ = MQSystem.Thread("elsewhere") { reply.send(answer) }
-            case 4:
-                channel.invoke(RemotingCommand(testCode(5)), timeoutMilliseconds: 5000) { result in
-                    reply.send((try? result.get()) ?? RemotingCommand(.systemError))
+    init(_ notes: Notes) { self.notes = notes }
+
+    func handle(_ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel) {
+        let request = RemotingCommand(header, frame, in: bytes)
+        let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
+        var echo = RemotingCommand(.success, body: request.body)
+        echo.fields = request.fields
+        switch header.code {
+        case 1:
+            if header.isOneWay { notes.add("one-way \(request["n"] ?? "")") }
+            reply.send(echo)
+        case 2: break
+        case 3:
+            held.append((reply, echo))
+            guard held.count == 3 else { return }
+            for (reply, echo) in held.reversed() { reply.send(echo) }
+            held = []
+        case 4: channel.connection.close("asked to")
+        case 5:
+            channel.invoke(RemotingCommand(RequestCode(rawValue: 77)), timeoutMilliseconds: 5000) { result in
+                echo["asked"] = (try? result.get().remark) ?? "\(result)"
+                reply.send(echo)
+            }
+        case 6: _ = MQSystem.Thread("elsewhere") { [echo] in reply.send(echo) }
+        default: reply.send(.notSupported(header.code))
+        }
+    }
+
+    func closed(_ channel: RemotingChannel, because reason: CloseReason) { notes.add("closed") }
+}
+
+/// Lines from any thread, to wait for.
+final class Notes: Sendable {
+    private let lines = Monitor<[String]>([])
+
+    func add(_ line: String) {
+        lines.signal {
+            $0.append(line)
+            return true
+        }
+    }
+
+    func wait(for count: Int) -> [String] {
+        lines.wait(milliseconds: 20_000) { $0.count >= count ? $0 : nil } ?? lines.withLock { $0 }
+    }
+}
+
+/// A server and a client on loops of their own.
+private final class Pair {
+    let notes = Notes()
+    let server: RemotingServer
+    let client: RemotingClient
+    let logPath = FileManager.default.temporaryDirectory.path + "/apus-remoting-\(UUID().uuidString).log"
+    private let serverLoop: EventLoop
+    private let clientLoop: EventLoop
+
+    var address: SocketAddress { server.address }
+
+    init(idleSeconds: Int64 = 120, serializeType: SerializeType = .json) throws {
+        serverLoop = try EventLoop("server")
+        clientLoop = try EventLoop("client")
+        var limits = RemotingServer.Limits()
+        limits.idleSeconds = idleSeconds
+        let log = Log(to: try #require(LogFile(path: logPath)))
+        server = try RemotingServer(
+            SocketAddress(ip: [127, 0, 0, 1], port: 0), loops: [serverLoop], limits: limits,
+            serializeType: serializeType, log: log
+        ) { [notes] _ in Teller(notes) }
+        client = RemotingClient(loop: clientLoop)
+        serverLoop.start()
+        clientLoop.start()
+        server.start()
+    }
+
+    func stop() {
+        clientLoop.stop()
+        serverLoop.stop()
+    }
+
+    deinit {
+        stop()
+        try? FileManager.default.removeItem(atPath: logPath)
+    }
+
+    func ask(_ code: Int32, _ text: String = "", milliseconds: Int64 = 10_000) -> Result<RemotingCommand, RemotingError>
+    {
+        client.invokeAndWait(
+            RemotingCommand(RequestCode(rawValue: code), ["n": text]), to: address, timeoutMilliseconds: milliseconds)
+    }
+
+    var warnings: [Substring] {
+        ((try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "").split(separator: "\n").filter {
+            $0.contains("WARN")
+        }
+    }
+}
+
+@Suite struct RemotingTests {
+    @Test(arguments: [SerializeType.json, .rocketMQ])
+    func `a request gets its answer`(type: SerializeType) throws {
+        let pair = try Pair(serializeType: type)
+        let answer = try pair.ask(1, "x\"\u{1}é").get()
+        #expect(answer.responseCode == .success && answer["n"] == "x\"\u{1}é" && answer.isResponse)
+    }
+
+    @Test func `answers out of order find their requests`() throws {
+        let pair = try Pair()
+        let notes = Notes()
+        for number in 0..<300 {
+            let request = RemotingCommand(RequestCode(rawValue: 3), ["n": "\(number)"])
+            pair.client.invoke(request, to: pair.address, timeoutMilliseconds: 20_000) { result in
+                notes.add("\(number) \((try? result.get()["n"]) == "\(number)")")
+            }
+        }
+        let lines = notes.wait(for: 300)
+        #expect(lines.count == 300 && lines.allSatisfy { $0.hasSuffix("true") })
+        #expect(lines.prefix(3) == ["2 true", "1 true", "0 true"])
+    }
+
+    @Test func `an answer may come from another thread`() throws {
+        let pair = try Pair()
+        for number in 0..<50 { #expect(try pair.ask(6, "\(number)").get()["n"] == "\(number)") }
+    }
+
+    @Test func `one-way requests are not answered`() throws {
+        let pair = try Pair()
+        for number in 0..<3 {
+            pair.client.sendOneWay(RemotingCommand(RequestCode(rawValue: 1), ["n": "\(number)"]), to: pair.address)
+        }
+        #expect(pair.notes.wait(for: 3) == ["one-way 0", "one-way 1", "one-way 2"])
+        #expect(try pair.ask(1, "after").get()["n"] == "after")
+    }
+
+    @Test func `an unknown code is answered in RocketMQ's words`() throws {
+        let pair = try Pair()
+        let answer = try pair.ask(4711).get()
+        #expect(answer.responseCode == .requestCodeNotSupported && answer.remark == " request type 4711 not supported")
+    }
+
+    @Test func `both sides may ask`() throws {
+        let pair = try Pair()
+        #expect(try pair.ask(5).get()["asked"] == " request type 77 not supported")
+    }
+
+    @Test func `an answer that does not come is an error, and its lateness hurts nobody`() throws {
+        let pair = try Pair()
+        guard case .failure(.timedOut) = pair.ask(2, milliseconds: 50) else {
+            Issue.record("no answer came, and that was no error")
+            return
+        }
+        let (first, second) = (pair.ask(3, "a", milliseconds: 30), pair.ask(3, "b", milliseconds: 30))
+        #expect(throws: RemotingError.self) { try first.get() }
+        #expect(throws: RemotingError.self) { try second.get() }
+        #expect(try pair.ask(3, "c").get()["n"] == "c")
+        #expect(try pair.ask(1, "d").get()["n"] == "d")
+    }
+
+    @Test func `a lost connection fails what waits, and the next request connects again`() throws {
+        let pair = try Pair()
+        guard case .failure(.connectionLost) = pair.ask(4) else {
+            Issue.record("the connection was not lost")
+            return
+        }
+        #expect(try pair.ask(1, "again").get()["n"] == "again")
+    }
+
+    @Test func `nobody there is an error`() throws {
+        let pair = try Pair()
+        let address = pair.address
+        pair.stop()
+        let loop = try EventLoop("lonely")
+        loop.start()
+        let client = RemotingClient(loop: loop)
+        let result = client.invokeAndWait(RemotingCommand(.heartBeat), to: address, timeoutMilliseconds: 5000)
+        guard case .failure(.cannotConnect(let error)) = result else {
+            Issue.record("\(result)")
+            return
+        }
+        #expect(error.code == ECONNREFUSED)
+        loop.stop()
+    }
+
+    @Test func `too many requests in flight are refused, the others stay`() throws {
+        let pair = try Pair()
+        _ = try pair.ask(1).get()
+        let refused = Monitor(0)
+        let lost = Monitor(0)
+        for _ in 0..<(RemotingChannel.pendingMax + 3) {
+            pair.client.invoke(RemotingCommand(RequestCode(rawValue: 2)), to: pair.address, timeoutMilliseconds: 60_000)
+            { result in
+                guard case .failure(let error) = result else { return }
+                let counter = error == .tooManyInFlight(limit: RemotingChannel.pendingMax) ? refused : lost
+                counter.signal {
+                    $0 += 1
+                    return true
                 }
-            default: reply.send(.notSupported(request.code))
             }
         }
-
-        func closed(_ channel: RemotingChannel, because reason: CloseReason) {
-            closed.signal {
-                $0 += 1
-                return true
-            }
-        }
+        #expect(refused.wait(milliseconds: 20_000) { $0 == 3 ? true : nil } == true)
+        pair.client.close()
+        #expect(lost.wait(milliseconds: 20_000) { $0 == RemotingChannel.pendingMax ? true : nil } == true)
     }
 
-    private final class Running {
-        let serverLoop: EventLoop
-        let clientLoop: EventLoop
-        let server: RemotingServer
-        let client: RemotingClient
-        let closed = Monitor(0)
-        let logFile: URL
-        private let folder: TemporaryFolder
-
-        var address: SocketAddress { server.address }
-
-        init(idleSeconds: Int64 = 120, clientService: (any RemotingService)? = nil) throws {
-            folder = try TemporaryFolder("apus-remoting")
-            logFile = folder.url.appending(path: "server.log")
-            let log = Log(to: try #require(LogFile(path: logFile.path)))
-            serverLoop = try EventLoop("server-io")
-            clientLoop = try EventLoop("client-io")
-            var limits = RemotingServer.Limits()
-            limits.idleSeconds = idleSeconds
-            server = try RemotingServer(
-                SocketAddress(ip: [127, 0, 0, 1], port: 0), loops: [serverLoop], limits: limits, log: log
-            ) { [closed] _ in Service(closed) }
-            client = RemotingClient(loop: clientLoop, service: clientService)
-            serverLoop.start()
-            clientLoop.start()
-            server.start()
+    @Test func `a silent connection is closed, a busy one is not`() throws {
+        let pair = try Pair(idleSeconds: 1)
+        let silent = try RawPeer(pair.address)
+        let started = ContinuousClock.now
+        var answers = 0
+        while ContinuousClock.now - started < .milliseconds(1600) {
+            // The wait for an answer that does not come is the pace.
+            _ = pair.ask(2, milliseconds: 100)
+            answers += (try? pair.ask(1).get()) == nil ? 0 : 1
         }
-
-        deinit {
-            client.close()
-            server.stop()
-            clientLoop.stop()
-            serverLoop.stop()
-        }
-
-        func ask(_ code: Int32, _ body: [UInt8] = [], timeout: Int64 = 10_000) -> Result<RemotingCommand, RemotingError> {
-            client.invokeAndWait(RemotingCommand(testCode(code), body: body), to: address, timeoutMilliseconds: timeout)
-        }
-    }
-
-    @Test(arguments: [1, 3] as [Int32]) func `answers find their requests`(code: Int32) throws {
-        let running = try Running()
-        let answers = Monitor<[Int: [UInt8]]>([:])
-        for number in 0..<1000 {
-            let body = Array("body \(number)".utf8)
-            running.client.invoke(
-                RemotingCommand(testCode(code), body: body), to: running.address, timeoutMilliseconds: 30_000
-            ) { result in
-                answers.signal {
-                    $0[number] = (try? result.get().body) ?? []
-                    return $0.count == 1000
-                }
-            }
-        }
-        let all = try #require(answers.wait { $0.count == 1000 ? $0 : nil })
-        for (number, body) in all { #expect(body == Array("body \(number)".utf8)) }
-    }
-
-    @Test func `no answer in time is an error, and a late one harms nobody`() throws {
-        let running = try Running()
-        guard case .failure(.timedOut) = running.ask(2, timeout: 50) else {
-            Issue.record("an answer came")
-            return
-        }
-        #expect(try running.ask(1, [7]).get().body == [7])
-    }
-
-    @Test func `unknown codes are refused in RocketMQ's words`() throws {
-        let answer = try Running().ask(9999).get()
-        #expect(answer.code == 3 && answer.remark == " request type 9999 not supported")
-    }
-
-    @Test func `both sides ask over one connection`() throws {
-        final class Answering: RemotingService {
-            func handle(
-                _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
-            ) {
-                channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(RemotingCommand(.success, body: [42]))
-            }
-            func closed(_ channel: RemotingChannel, because reason: CloseReason) {}
-        }
-        let running = try Running(clientService: Answering())
-        #expect(try running.ask(4).get().body == [42])
-    }
-
-    @Test func `one-way requests are answered by nobody`() throws {
-        let running = try Running()
-        let sent = Monitor<Bool?>(nil)
-        running.client.sendOneWay(RemotingCommand(testCode(1), body: [1]), to: running.address) { error in
-            sent.signal {
-                $0 = error == nil
-                return true
-            }
-        }
-        #expect(sent.wait { $0 } == true)
-        #expect(try running.ask(1, [2]).get().body == [2], "the next answer is the next request's")
-    }
-
-    @Test func `a peer that is not there is one error`() throws {
-        let running = try Running()
-        let nobody = SocketAddress(ip: [127, 0, 0, 1], port: try Machine.freePort())
-        guard
-            case .failure(.cannotConnect) = running.client.invokeAndWait(
-                RemotingCommand(testCode(1)), to: nobody, timeoutMilliseconds: 5000)
-        else {
-            Issue.record("it answered")
-            return
-        }
-    }
-
-    @Test func `what waits when a connection ends fails, and the next request connects anew`() throws {
-        let running = try Running()
-        let result = Monitor<Result<RemotingCommand, RemotingError>?>(nil)
-        running.client.invoke(RemotingCommand(testCode(2)), to: running.address, timeoutMilliseconds: 30_000) { answer in
-            result.signal {
-                $0 = answer
-                return true
-            }
-        }
-        #expect(try running.ask(1, [1]).get().body == [1])
-        running.client.disconnect(running.address)
-        guard case .failure(.connectionLost) = result.wait(until: { $0 }) else {
-            Issue.record("it was not told")
-            return
-        }
-        #expect(try running.ask(1, [2]).get().body == [2])
-    }
-
-    @Test func `a silent connection is closed`() throws {
-        let running = try Running(idleSeconds: 0)
-        let peer = try RawPeer(running.address.port)
-        #expect(try peer.readToEnd().isEmpty)
-        #expect(running.closed.wait { $0 > 0 ? true : nil } == true)
+        #expect(answers >= 10)
+        #expect(silent.receive().isEmpty)
+        #expect(pair.notes.wait(for: 1) == ["closed"])
     }
 
     @Test(
         arguments: [
-            ("a TLS handshake", [0x16, 3, 1, 2, 0, 1, 0, 1]), ("a negative length", [255, 255, 255, 255, 0, 0, 0, 0]),
-            ("a length without room for a header", [0, 0, 0, 0, 0, 0, 0, 0]),
-            ("a header longer than its frame", [0, 0, 0, 8, 0, 0, 0, 200, 1, 2, 3, 4]),
-            ("an unknown serialize type", [0, 0, 0, 6, 9, 0, 0, 2, 123, 125]),
-            ("a header that is no JSON", [0, 0, 0, 6, 0, 0, 0, 2, 33, 33]),
-            ("a frame over the limit", [0x7F, 255, 255, 255, 0, 0, 0, 0]),
-        ] as [(String, [UInt8])])
-    func `bad bytes close their connection, with one line in the log`(what: String, bytes: [UInt8]) throws {
-        let running = try Running()
-        let neighbour = running.ask(1, [1])
-        let peer = try RawPeer(running.address.port)
-        try peer.write(bytes)
-        #expect(try peer.readToEnd().isEmpty, "\(what)")
-        _ = running.closed.wait { $0 > 0 ? true : nil }
-        let lines = try String(contentsOf: running.logFile, encoding: .utf8).split(separator: "\n")
-        #expect(lines.count == 1 && lines[0].contains("connection refused"), "\(lines)")
-        #expect(try neighbour.get().body == [1])
-        #expect(try running.ask(1, [2]).get().body == [2], "the neighbour's connection lives")
+            [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 6, 9, 0, 0, 2, 0x7B, 0x7D], [0, 0, 0, 6, 0, 0, 0, 2, 0x7B, 0x7B],
+            [0x16, 3, 1, 0, 0, 0, 0, 0],
+        ] as [[UInt8]])
+    func `a bad frame closes its connection with one line in the log`(bytes: [UInt8]) throws {
+        let pair = try Pair()
+        let peer = try RawPeer(pair.address)
+        peer.send(bytes + bytes)
+        #expect(peer.receive().isEmpty)
+        _ = pair.notes.wait(for: 1)
+        #expect(try pair.ask(1, "fine").get()["n"] == "fine")
+        #expect(pair.warnings.count == 1, "\(pair.warnings)")
+        #expect(pair.warnings.first?.contains("bad frame") == true)
+    }
+
+    @Test func `an answer nobody asked for is passed over`() throws {
+        let pair = try Pair()
+        let peer = try RawPeer(pair.address)
+        var stray = RemotingCommand(.success, remark: "stray")
+        stray.opaque = 5
+        peer.send(stray.frame() + RemotingCommand(RequestCode(rawValue: 1), ["n": "then"]).frame())
+        #expect(String(decoding: peer.receive(), as: UTF8.self).contains("then"))
     }
 }
 
-/// A blocking socket that sends what no client would.
-private struct RawPeer {
-    private let handle: FileHandle
+/// A blocking socket.
+final class RawPeer {
+    private let descriptor: Int32
 
-    init(_ port: Int) throws {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+    init(_ address: SocketAddress) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = in_port_t(address.port).bigEndian
+        name.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let result = withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
         try #require(result == 0)
-        handle = FileHandle(fileDescriptor: socket, closeOnDealloc: true)
     }
 
-    func write(_ bytes: [UInt8]) throws { try handle.write(contentsOf: Data(bytes)) }
+    deinit { Glibc.close(descriptor) }
 
-    /// Everything until the other end closes; a reset counts as an end.
-    func readToEnd() throws -> Data { (try? handle.readToEnd()) ?? Data() }
+    func send(_ bytes: [UInt8]) {
+        _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
+
+    /// What comes next; empty at the end or after a reset.
+    func receive() -> [UInt8] {
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        let got = recv(descriptor, &chunk, chunk.count, 0)
+        return Array(chunk.prefix(max(0, got)))
+    }
 }
-
-/// A code that only these tests know.
-private func testCode(_ code: Int32) -> RequestCode { RequestCode(rawValue: code) }

@@ -10,6 +10,7 @@ import MQTransport
 
 /// Why a broker does not start: one sentence for the operator.
 public struct BrokerStartError: Error, Sendable, CustomStringConvertible {
+    /// The sentence.
     public let description: String
 
     init(_ description: String) { self.description = description }
@@ -194,7 +195,8 @@ extension SendHandler.Settings {
         self.init(
             storeHost: MessageHost(ip: host.ip, port: host.port), clusterName: Array(config.identity.clusterName.utf8),
             // Written into every answer as it is: nothing that JSON would escape.
-            regionID: config.send.regionID.utf8.filter { $0 > 32 && $0 < 127 && $0 != 34 && $0 != 92 }, isTraceOn: config.send.isTraceOn,
+            regionID: config.send.regionID.utf8.filter { $0 > 32 && $0 < 127 && $0 != 34 && $0 != 92 },
+            isTraceOn: config.send.isTraceOn,
             bodyByteCountMax: config.send.bodyByteCountMax,
             isBrokerWritable: config.topics.brokerPermission & 2 != 0, brokerIP: config.identity.brokerIP1,
             delayLevelCount: config.store.delayLevels.count)

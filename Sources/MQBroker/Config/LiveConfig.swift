@@ -62,7 +62,8 @@ public final class LiveConfig: Sendable {
             throw Refusal(.systemError, "string2Properties error")
         }
         let blackList = state.withLock { $0.values[BrokerKeys.configBlackList] }.split(separator: ";")
-        for property in properties where Self.neverUpdated.contains(property.key) || blackList.contains(property.key[...]) {
+        for property in properties
+        where Self.neverUpdated.contains(property.key) || blackList.contains(property.key[...]) {
             throw .blackList
         }
         do {

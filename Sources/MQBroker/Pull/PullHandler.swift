@@ -128,7 +128,8 @@ final class PullHandler {
         let group = request.consumerGroup.string(in: bytes)
         if let refusal = NameRules.refusal(ofGroup: group) { throw Refusal(.systemError, refusal) }
         guard let config = groups.config(of: group) else {
-            throw Refusal(.subscriptionGroupNotExist, "subscription group [\(group)] does not exist, \(Refusal.topicHelp)")
+            throw Refusal(
+                .subscriptionGroupNotExist, "subscription group [\(group)] does not exist, \(Refusal.topicHelp)")
         }
         guard config.consumeEnable else {
             throw Refusal(.noPermission, "subscription group no permission, \(group)")
@@ -147,7 +148,8 @@ final class PullHandler {
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
                     + "[\(route.config.readQueueNums)] consumer:[\(channel.connection.peer)]")
         }
-        let filter = try self.filter(request, group: group, route: route, broadcasts: config.consumeBroadcastEnable, bytes)
+        let filter = try self.filter(
+            request, group: group, route: route, broadcasts: config.consumeBroadcastEnable, bytes)
         var limits = settings.limits
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }

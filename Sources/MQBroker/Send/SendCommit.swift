@@ -146,11 +146,17 @@ extension AppendError {
     var answer: RemotingCommand {
         switch self {
         case .fenced:
-            RemotingCommand(.serviceNotAvailable, remark: "service not available now. It may be caused by one of the "
-                + "following reasons: the broker's disk is full or failed [\(self)], messages are put to the slave, message store has been shut down, etc.")
+            RemotingCommand(
+                .serviceNotAvailable,
+                remark: "service not available now. It may be caused by one of the "
+                    + "following reasons: the broker's disk is full or failed [\(self)], messages are put to the slave, message store has been shut down, etc."
+            )
         case .diskFull:
-            RemotingCommand(.serviceNotAvailable, remark: "service not available now. It may be caused by one of the "
-                + "following reasons: the broker's disk is full [\(self)], messages are put to the slave, message store has been shut down, etc.")
+            RemotingCommand(
+                .serviceNotAvailable,
+                remark: "service not available now. It may be caused by one of the "
+                    + "following reasons: the broker's disk is full [\(self)], messages are put to the slave, message store has been shut down, etc."
+            )
         case .tooLarge: RemotingCommand(.messageIllegal, remark: description)
         }
     }

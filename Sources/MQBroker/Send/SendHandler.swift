@@ -58,7 +58,8 @@ final class SendHandler {
         if watch.hasChanged() { settings.follow(watch.config.current) }
         let request: SendMessageRequest
         do throws(WireError) {
-            request = header.code == RequestCode.sendMessage.rawValue
+            request =
+                header.code == RequestCode.sendMessage.rawValue
                 ? try SendMessageRequest(long: header, in: bytes) : try SendMessageRequest(short: header, in: bytes)
         } catch {
             throw Refusal(.systemError, "bad send header: \(error)")
@@ -227,7 +228,9 @@ final class SendHandler {
             throw Refusal(.messageIllegal, "the batch is malformed: \(error)")
         }
         guard !items.isEmpty, !route.isRetry else {
-            throw Refusal(.messageIllegal, items.isEmpty ? "the batch is empty" : "batch request does not support retry group  \(route.name)")
+            throw Refusal(
+                .messageIllegal,
+                items.isEmpty ? "the batch is empty" : "batch request does not support retry group  \(route.name)")
         }
         let first = batch.records.entries.count
         let keysStart = batch.keys.count

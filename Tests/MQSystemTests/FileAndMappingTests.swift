@@ -5,7 +5,7 @@ import MQTestKit
 import Testing
 
 /// Goal: files, folders, mappings and locks do what their names say, and what fails says what it was.
-@Suite struct FileTests {
+@Suite struct FileAndMappingTests {
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder("apus-system") }
