@@ -124,6 +124,12 @@ extension MessageStore {
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
 
+    /// Most queues this store takes on: each keeps a file open, and half of those this process may have are for them.
+    public var queueCountMax: Int { ThisProcess.openFilesMax / 2 }
+
+    /// Whether there is room for queues that were never used.
+    public var hasRoomForQueue: Bool { queues.queueCount < queueCountMax }
+
     /// The queue if it was ever used.
     public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
 
