@@ -91,7 +91,8 @@ enum JSONEscape {
         case UInt8(ascii: "t"): buffer.append(9)
         case UInt8(ascii: "v"): buffer.append(11)
         case UInt8(ascii: "0")...UInt8(ascii: "7"): buffer.append(kind - 48)
-        case UInt8(ascii: "x"): buffer.append((Hex.nibble(bytes[index + 2]) ?? 0) << 4 | (Hex.nibble(bytes[index + 3]) ?? 0))
+        case UInt8(ascii: "x"):
+            buffer.append((Hex.nibble(bytes[index + 2]) ?? 0) << 4 | (Hex.nibble(bytes[index + 3]) ?? 0))
         case UInt8(ascii: "u"): return appendUnicode(bytes, at: index, to: &buffer)
         default: buffer.append(kind)
         }

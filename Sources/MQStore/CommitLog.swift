@@ -99,8 +99,8 @@ final class CommitLog: Sendable {
 
     /// Gives every record of `batch` its place, fills offsets and the store's time in, and writes them: one system call
     /// unless a file ends in the middle. When this returns the records are in the page cache, not on the disk.
-    /// - Throws: `SystemError` if a write or a new file failed. Nothing of the batch counts then; the caller fences the
-    ///   store, because what lies behind `written` is unknown.
+    /// - Throws: `SystemError` if a write or a new file failed. Nothing of the batch counts then, and its offsets are
+    ///   given back. Unless there was no room, the caller fences the store: what lies behind `written` is unknown.
     func append(_ batch: AppendBatch, at now: Timestamp) throws(SystemError) {
         guard !batch.entries.isEmpty else { return }
         try tail.withLock { tail throws(SystemError) in

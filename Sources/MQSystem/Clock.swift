@@ -50,14 +50,17 @@ public enum SystemClock {
         let time = local(Timestamp(rawValue: milliseconds))
         let seconds = ((time.day - 1) * 24 + time.hour) * 3600 + time.minute * 60 + time.second
         let start = milliseconds - Int64(seconds) * 1000 - Int64(time.millisecond)
-        let days = [31, time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0) ? 29 : 28, 31, 30, 31, 30, 31, 31,
-            30, 31, 30, 31][time.month - 1]
+        let days = [
+            31, time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0) ? 29 : 28, 31, 30, 31, 30, 31, 31,
+            30, 31, 30, 31,
+        ][time.month - 1]
         return (start, start + Int64(days) * 86_400_000)
     }
 
     /// Blocks the calling thread. Never on an I/O loop.
     public static func sleep(milliseconds: Int) {
         var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: (milliseconds % 1000) * 1_000_000)
-        unsafe nanosleep(&time, nil)  // SAFETY: reads one timespec on this stack; a signal ends the wait early, which is fine
+        // SAFETY: reads one timespec on this stack; a signal ends the wait early, which is fine.
+        unsafe nanosleep(&time, nil)
     }
 }

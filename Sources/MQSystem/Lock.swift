@@ -83,7 +83,8 @@ import MQBase
         defer { unsafe pthread_mutex_unlock(mutex) }
         var deadline = timespec()
         if let milliseconds {
-            let end = SystemClock.now().advanced(byMilliseconds: milliseconds).nanoseconds
+            // A deadline before the clock's start would be refused by the system, not passed.
+            let end = SystemClock.now().advanced(byMilliseconds: max(0, milliseconds)).nanoseconds
             deadline = timespec(tv_sec: Int(end / 1_000_000_000), tv_nsec: Int(end % 1_000_000_000))
         }
         while true {

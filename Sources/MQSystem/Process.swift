@@ -80,7 +80,8 @@ public enum ThisProcess {
             var done = 0
             while done < utf8.count {
                 // SAFETY: done < count.
-                let written = unsafe Glibc.write(descriptor, utf8.baseAddress.unsafelyUnwrapped + done, utf8.count - done)
+                let written = unsafe Glibc.write(
+                    descriptor, utf8.baseAddress.unsafelyUnwrapped + done, utf8.count - done)
                 if written <= 0 { return }
                 done += written
             }

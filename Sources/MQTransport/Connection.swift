@@ -21,6 +21,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     /// The system reported an error.
     case failed(SystemError)
 
+    /// For the log.
     public var description: String {
         switch self {
         case .peer: "closed by peer"
@@ -235,7 +236,8 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
                 switch piece {
                 case .owned(let byteCount):
                     unsafe vectors.append(
-                        iovec(iov_base: UnsafeMutableRawPointer(mutating: owned.baseAddress.unsafelyUnwrapped + at),
+                        iovec(
+                            iov_base: UnsafeMutableRawPointer(mutating: owned.baseAddress.unsafelyUnwrapped + at),
                             iov_len: byteCount))
                     at += byteCount
                 case .borrowed(let mapping, let offset, let byteCount):
@@ -245,7 +247,8 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
             }
             if pieces.count <= 511, at < owned.count {
                 unsafe vectors.append(
-                    iovec(iov_base: UnsafeMutableRawPointer(mutating: owned.baseAddress.unsafelyUnwrapped + at),
+                    iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: owned.baseAddress.unsafelyUnwrapped + at),
                         iov_len: owned.count - at))
             }
             return unsafe vectors.withUnsafeMutableBufferPointer { list in

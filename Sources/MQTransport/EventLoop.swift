@@ -8,7 +8,8 @@ import Synchronization
 ///
 /// A wake-up is a batch: every readable socket is read and handled, then jobs and due timers run, then the
 /// `endOfWakeUp` hooks (a broker appends here what the wake-up brought), then each connection that has output
-/// writes it with one system call. Nothing that runs here may wait for a disk or a lock that does I/O.
+/// writes it with one system call. Nothing that runs here may wait for a disk; writes that
+/// end in the page cache are fine.
 @safe public final class EventLoop: @unchecked Sendable {
     // @unchecked: everything but `jobs`, `isWoken` and `isStopping` is touched by the loop's own thread only, which
     // `preconditionOnLoop` checks at the doors.
@@ -22,6 +23,7 @@ import Synchronization
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var dirty: [Connection] = []
+    private var flushing: [Connection] = []
     private var timers = TimerHeap()
     private var hooks: [() -> Void] = []
 
@@ -188,9 +190,10 @@ import Synchronization
 
     private func flushDirty() {
         guard !dirty.isEmpty else { return }
-        let ready = dirty
-        dirty.removeAll(keepingCapacity: true)
-        for connection in ready { connection.flush() }
+        // Two arrays in turn: a copy of one would make the next append allocate, once a wake-up.
+        swap(&dirty, &flushing)
+        for connection in flushing { connection.flush() }
+        flushing.removeAll(keepingCapacity: true)
     }
 }
 

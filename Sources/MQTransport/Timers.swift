@@ -18,6 +18,8 @@ struct TimerHeap {
 
     /// Timers set and neither fired nor cancelled.
     var count: Int { actions.count }
+    /// Places taken in the heap, cancelled timers included.
+    var entryCount: Int { heap.count }
 
     mutating func set(at: Instant, _ action: @escaping () -> Void) -> TimerToken {
         let number = nextNumber

@@ -51,9 +51,11 @@ import Testing
             var request = pair.request
             let topic = "gold_\(number)"
             request["topic"] = topic
+            request["suspendTimeoutMillis"] = "100"  // clients wait 15 s
             try fill(topic, for: pair, peer)
             if Int32(request["sysFlag"] ?? "0")! & 4 == 0 {
-                let wanted = pair.answer.responseCode == .subscriptionNotLatest
+                let wanted =
+                    pair.answer.responseCode == .subscriptionNotLatest
                     ? 0 : request.int64("subVersion") ?? 0
                 _ = try peer.ask(.heartbeat(group: request["consumerGroup"] ?? "", topic: topic, version: wanted))
             }
@@ -85,11 +87,13 @@ import Testing
                 tag = found.first { $0.record.queueOffset == offset }?.properties["TAGS"] ?? (found.isEmpty ? "Z" : "Y")
             }
             if found.contains(where: { $0.record.queueOffset == offset && $0.properties["TAGS"] == nil }) { tag = "" }
-            _ = try peer.ask(.put(topic, "m\(offset)", queue: queue, properties: tag.isEmpty ? "" : "TAGS\u{1}\(tag)\u{2}"))
+            _ = try peer.ask(
+                .put(topic, "m\(offset)", queue: queue, properties: tag.isEmpty ? "" : "TAGS\u{1}\(tag)\u{2}"))
         }
         var next: Int64 = 0
         while next < count {
-            next = try #require(try peer.ask(.pull(topic, queue: queue, from: next, wait: 10_000)).int64("nextBeginOffset"))
+            next = try #require(
+                try peer.ask(.pull(topic, queue: queue, from: next, wait: 10_000)).int64("nextBeginOffset"))
         }
     }
 
@@ -98,6 +102,9 @@ import Testing
         let running = try RunningBroker()
         let peer = try running.connect()
         let id = "FD0000000000000000000000000000022CC54E0E2F2A6853D5A30000"
+        for group in ["gold_push", "gold_pull", "cpp_g", "cpp_pull", "gold_order", "gold_bcast"] {
+            _ = try peer.ask(.heartbeat(group: group, topic: "gold_t"))
+        }
         for topic in ["gold_t", "%RETRY%gold_push"] {
             _ = try peer.ask(.topic(topic))
             for number in 0..<9 {
@@ -106,16 +113,15 @@ import Testing
             }
             _ = try peer.ask(.pull(topic, wait: 10_000))
         }
-        for group in ["gold_push", "gold_pull", "cpp_g", "cpp_pull", "gold_order", "gold_bcast"] {
-            _ = try peer.ask(.heartbeat(group: group, topic: "gold_t"))
-        }
         let first = try #require(Pulled.all(peer.ask(.pull("gold_t"))).first)
         var compared: [Int32: Int] = [:]
         for pair in try BrokerGolden.pairs(version) where [12, 15, 30, 31, 29, 33, 36].contains(pair.request.code) {
             var request = pair.request
             let group = request["consumerGroup"] ?? request["group"]
             if let group { _ = try peer.ask(.heartbeat(group: group, topic: "gold_t")) }
-            if let topic = request["topic"], topic != "gold_t", topic != "%RETRY%gold_push" { _ = try peer.ask(.topic(topic)) }
+            if let topic = request["topic"], topic != "gold_t", topic != "%RETRY%gold_push" {
+                _ = try peer.ask(.topic(topic))
+            }
             if request["offset"] != nil { request["offset"] = String(first.record.physicalOffset) }
             if request.code == 12 { request["key"] = request.bool("_UNIQUE_KEY_QUERY") ? id + "0" : "key1" }
             let answer = try peer.ask(request)
@@ -125,7 +131,9 @@ import Testing
             #expect(try Pulled.all(answer).isEmpty == Pulled.all(pair.answer).isEmpty, "\(pair.name)")
             compared[request.code, default: 0] += 1
         }
-        for code: Int32 in [12, 15, 30, 31, 29, 33, 36] { #expect(compared[code, default: 0] > 0, "no request \(code)") }
+        for code: Int32 in [12, 15, 30, 31, 29, 33, 36] {
+            #expect(compared[code, default: 0] > 0, "no request \(code)")
+        }
     }
 }
 
@@ -147,10 +155,12 @@ enum BrokerGolden {
             if let pair = frame.pair { answers[pair] = try RemotingCommand(frame: frame.bytes.span) }
         }
         return try frames.compactMap { frame in
-            guard frame.kind == "request", frame.to.hasPrefix("broker"), let pair = frame.pair, let answer = answers[pair]
+            guard frame.kind == "request", frame.to.hasPrefix("broker"), let pair = frame.pair,
+                let answer = answers[pair]
             else { return nil }
             return Pair(
-                name: frame.name, bytes: frame.bytes, request: try RemotingCommand(frame: frame.bytes.span), answer: answer)
+                name: frame.name, bytes: frame.bytes, request: try RemotingCommand(frame: frame.bytes.span),
+                answer: answer)
         }
     }
 }

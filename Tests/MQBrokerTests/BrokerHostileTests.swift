@@ -38,16 +38,30 @@ import Testing
 
     private static let requests: [(RemotingCommand, [String])] = [
         (.put("t"), ["d", "e", "f", "g", "h", "j", "l", "m", "k"]),
-        (.pull("t", wait: 50), ["queueId", "queueOffset", "maxMsgNums", "sysFlag", "commitOffset", "suspendTimeoutMillis",
-            "subVersion", "maxMsgBytes"]),
+        (
+            .pull("t", wait: 50),
+            [
+                "queueId", "queueOffset", "maxMsgNums", "sysFlag", "commitOffset", "suspendTimeoutMillis",
+                "subVersion", "maxMsgBytes",
+            ]
+        ),
         (.sendBack(0, group: "g", max: 3), ["offset", "delayLevel", "maxReconsumeTimes"]),
-        (RemotingCommand(.queryMessage, ["topic": "t", "key": "k", "maxNum": "1", "beginTimestamp": "0", "endTimestamp": "1"]),
-            ["maxNum", "beginTimestamp", "endTimestamp"]),
+        (
+            RemotingCommand(
+                .queryMessage, ["topic": "t", "key": "k", "maxNum": "1", "beginTimestamp": "0", "endTimestamp": "1"]),
+            ["maxNum", "beginTimestamp", "endTimestamp"]
+        ),
         (RemotingCommand(.viewMessageByID, ["offset": "0"]), ["offset"]),
         (RemotingCommand(.queryConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0"]), ["queueId"]),
-        (RemotingCommand(.updateConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0", "commitOffset": "0"]),
-            ["queueId", "commitOffset"]),
-        (RemotingCommand(.searchOffsetByTimestamp, ["topic": "t", "queueId": "0", "timestamp": "0"]), ["queueId", "timestamp"]),
+        (
+            RemotingCommand(
+                .updateConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0", "commitOffset": "0"]),
+            ["queueId", "commitOffset"]
+        ),
+        (
+            RemotingCommand(.searchOffsetByTimestamp, ["topic": "t", "queueId": "0", "timestamp": "0"]),
+            ["queueId", "timestamp"]
+        ),
         (RemotingCommand(.getMaxOffset, ["topic": "t", "queueId": "0"]), ["queueId"]),
         (RemotingCommand(.getMinOffset, ["topic": "t", "queueId": "0"]), ["queueId"]),
         (RemotingCommand(.getEarliestMessageStoreTime, ["topic": "t", "queueId": "0"]), ["queueId"]),
@@ -64,7 +78,8 @@ import Testing
                     var request = request
                     request[name] = number
                     let answer = try peer.ask(request)
-                    #expect(answer.responseCode == .success || answer.remark != nil, "\(request.code) \(name)=\(number)")
+                    #expect(
+                        answer.responseCode == .success || answer.remark != nil, "\(request.code) \(name)=\(number)")
                 }
                 var missing = request
                 missing[name] = nil
@@ -81,7 +96,8 @@ import Testing
         _ = try peer.ask(.heartbeat(group: "g", topic: "t"))
         for offset in [Int64.max, Int64.max / 20 + 1, 1 << 40] {
             let update = RemotingCommand(
-                .updateConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0", "commitOffset": String(offset)])
+                .updateConsumerOffset,
+                ["consumerGroup": "g", "topic": "t", "queueId": "0", "commitOffset": String(offset)])
             #expect(try peer.ask(update).responseCode == .success)
             #expect(try peer.ask(RemotingCommand(.getConsumeStats, ["consumerGroup": "g"])).responseCode == .success)
         }
@@ -90,7 +106,9 @@ import Testing
 
     @Test func `requests without any fields or with bodies that are none are answered`() throws {
         let peer = try running.connect()
-        let bodies: [[UInt8]] = [[], [0], Array("{".utf8), Array("null".utf8), Array("[[[[".utf8), [UInt8](repeating: 0xFF, count: 1000)]
+        let bodies: [[UInt8]] = [
+            [], [0], Array("{".utf8), Array("null".utf8), Array("[[[[".utf8), [UInt8](repeating: 0xFF, count: 1000),
+        ]
         for code in Array(Int32(0)..<400) + [-1, 401, 32_767, 65_535, 200_050, .max, .min] {
             for body in bodies {
                 let answer = try peer.ask(RemotingCommand(RequestCode(rawValue: code), body: body))
@@ -98,15 +116,19 @@ import Testing
             }
         }
         let unknown = try peer.ask(RemotingCommand(RequestCode(rawValue: 200_050)))
-        #expect(unknown.responseCode == .requestCodeNotSupported && unknown.remark == " request type 200050 not supported")
+        #expect(
+            unknown.responseCode == .requestCodeNotSupported && unknown.remark == " request type 200050 not supported")
         try expectService()
     }
 
     @Test func `bodies deeper or larger than any real one are refused`() throws {
         let peer = try running.connect()
         let deep = Array(String(repeating: "{\"a\":", count: 100_000).utf8)
-        let many = Array(("{\"clientID\":\"c\",\"producerDataSet\":[" + String(repeating: "{},", count: 300_000) + "{}]}").utf8)
-        for code in [RequestCode.heartBeat, .updateAndCreateSubscriptionGroup, .lockBatchMQ, .unlockBatchMQ, .checkClientConfig] {
+        let many = Array(
+            ("{\"clientID\":\"c\",\"producerDataSet\":[" + String(repeating: "{},", count: 300_000) + "{}]}").utf8)
+        for code in [
+            RequestCode.heartBeat, .updateAndCreateSubscriptionGroup, .lockBatchMQ, .unlockBatchMQ, .checkClientConfig,
+        ] {
             for body in [deep, many, [UInt8](repeating: 32, count: 8 << 20)] {
                 #expect(try peer.ask(RemotingCommand(code, body: body)).responseCode != .success, "\(code)")
             }
@@ -156,11 +178,13 @@ import Testing
         try expectService()
     }
 
-    @Test(arguments: [
-        [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0], [0, 0, 0, 3], [0x16, 3, 1, 2], [0x7F, 0xFF, 0xFF, 0xFF], Array("GET / HTTP/1.1\r\n".utf8),
-        [0, 0, 0, 8, 0, 0xFF, 0xFF, 0xFF], [0, 0, 0, 6, 9, 0, 0, 2, 0x7B, 0x7D], [0, 0, 0, 5, 0, 0, 0, 1, 0x7B],
-        [0, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0], Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8),
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0], [0, 0, 0, 3], [0x16, 3, 1, 2], [0x7F, 0xFF, 0xFF, 0xFF],
+            Array("GET / HTTP/1.1\r\n".utf8),
+            [0, 0, 0, 8, 0, 0xFF, 0xFF, 0xFF], [0, 0, 0, 6, 9, 0, 0, 2, 0x7B, 0x7D], [0, 0, 0, 5, 0, 0, 0, 1, 0x7B],
+            [0, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0], Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8),
+        ] as [[UInt8]])
     func `bytes that are no frame close the connection`(bytes: [UInt8]) throws {
         let peer = try running.connect()
         peer.send(RemotingCommand.put("before").frame())

@@ -9,7 +9,9 @@ import Testing
 
 /// Pulls, long polls, offsets and queries against a whole broker.
 @Suite struct BrokerPullTests {
-    private static let fields: Set = ["suggestWhichBrokerId", "nextBeginOffset", "minOffset", "maxOffset", "topicSysFlag", "groupSysFlag"]
+    private static let fields: Set = [
+        "suggestWhichBrokerId", "nextBeginOffset", "minOffset", "maxOffset", "topicSysFlag", "groupSysFlag",
+    ]
 
     private let running: RunningBroker
     private let peer: BrokerPeer
@@ -64,18 +66,26 @@ import Testing
         let cases: [(RemotingCommand, ResponseCode, String)] = [
             (.pull("no_such_topic"), .topicNotExist, "topic[no_such_topic] not exist, apply first please!"),
             (.pull("writeonly"), .noPermission, "the topic[writeonly] pulling message is forbidden"),
-            (.pull("t", queue: 4), .invalidParameter, "queueId[4] is illegal, topic:[t] topicConfig.readQueueNums:[4] consumer:["),
+            (
+                .pull("t", queue: 4), .invalidParameter,
+                "queueId[4] is illegal, topic:[t] topicConfig.readQueueNums:[4] consumer:["
+            ),
             (.pull("t", queue: -1), .invalidParameter, "queueId[-1] is illegal"),
             (.pull("t", with: ["sysFlag": "0"]), .subscriptionNotExist, "the consumer's group info not exist"),
             (.pull("t", tags: "||"), .subscriptionParseFailed, "parse the consumer's subscription failed"),
-            (.pull("t", with: ["expressionType": "SQL92"]), .systemError, "The broker does not support consumer to filter message by SQL92"),
+            (
+                .pull("t", with: ["expressionType": "SQL92"]), .systemError,
+                "The broker does not support consumer to filter message by SQL92"
+            ),
             (.pull("t", with: ["maxMsgNums": "many"]), .systemError, "bad pull header"),
         ]
         for (pull, code, remark) in cases {
             let answer = try peer.ask(pull)
             #expect(answer.responseCode == code && answer.remark?.hasPrefix(remark) == true, "\(answer)")
         }
-        for type in ["", "TAG"] { #expect(try peer.ask(.pull("t", with: ["expressionType": type])).responseCode == .success) }
+        for type in ["", "TAG"] {
+            #expect(try peer.ask(.pull("t", with: ["expressionType": type])).responseCode == .success)
+        }
         #expect(try peer.ask(.pull("t", with: ["expressionType": nil])).responseCode == .success)
         for group in ["", "../x", "a b"] {
             #expect(try peer.ask(.pull("t", group: group)).responseCode != .success)
@@ -100,10 +110,12 @@ import Testing
     @Test func `without its own subscription a pull uses the heartbeat's`() throws {
         try fill("t", ["a", "b", "c"], tags: ["A", "B", "A"])
         #expect(try peer.ask(.heartbeat(group: "g", topic: "t", tags: "A", version: 10)).responseCode == .success)
-        let found = try peer.ask(.pull("t", group: "g", with: ["sysFlag": "0", "subVersion": "10", "subscription": nil]))
+        let found = try peer.ask(
+            .pull("t", group: "g", with: ["sysFlag": "0", "subVersion": "10", "subscription": nil]))
         #expect(try Pulled.all(found).map(\.text) == ["a", "c"])
         let newer = try peer.ask(.pull("t", group: "g", with: ["sysFlag": "0", "subVersion": "11"]))
-        #expect(newer.responseCode == .subscriptionNotLatest && newer.remark == "the consumer's subscription not latest")
+        #expect(
+            newer.responseCode == .subscriptionNotLatest && newer.remark == "the consumer's subscription not latest")
         try fill("u", ["x"])
         let other = try peer.ask(.pull("u", group: "g", with: ["sysFlag": "0", "subVersion": "0"]))
         #expect(other.responseCode == .subscriptionNotExist)
@@ -131,8 +143,11 @@ import Testing
         #expect(waited >= .milliseconds(290) && waited < .seconds(10), "\(waited)")
         expect(try peer.ask(.pull("t", queue: 1, wait: 100)), .pullNotFound, "NO_MESSAGE_IN_QUEUE", next: 0, max: 0)
         // An offset that is wrong is answered at once, however long it would wait.
-        expect(try peer.ask(.pull("t", from: 5, wait: 15_000)), .pullOffsetMoved, "OFFSET_OVERFLOW_BADLY", next: 1, max: 1)
-        expect(try peer.ask(.pull("t", queue: 1, from: 5, wait: 15_000)), .pullOffsetMoved, "NO_MESSAGE_IN_QUEUE", next: 0, max: 0)
+        expect(
+            try peer.ask(.pull("t", from: 5, wait: 15_000)), .pullOffsetMoved, "OFFSET_OVERFLOW_BADLY", next: 1, max: 1)
+        expect(
+            try peer.ask(.pull("t", queue: 1, from: 5, wait: 15_000)), .pullOffsetMoved, "NO_MESSAGE_IN_QUEUE", next: 0,
+            max: 0)
     }
 
     @Test func `a long poll sleeps through messages of other tags`() throws {
@@ -192,13 +207,18 @@ import Testing
         for count in ["0", "-1", "-2147483648"] {
             #expect(try Pulled.all(peer.ask(.pull("t", from: 2, with: ["maxMsgNums": count]))).count == 1)
         }
-        #expect(try Pulled.all(peer.ask(.pull("t", from: 1, with: ["maxMsgNums": "2147483647", "maxMsgBytes": "2147483647"]))).count == 2)
+        #expect(
+            try Pulled.all(
+                peer.ask(.pull("t", from: 1, with: ["maxMsgNums": "2147483647", "maxMsgBytes": "2147483647"]))
+            ).count == 2)
     }
 
     @Test func `a pull takes progress along`() throws {
         try fill("t", ["a", "b"])
         func progress() throws -> String? {
-            try peer.ask(RemotingCommand(.queryConsumerOffset, ["consumerGroup": "consumers", "topic": "t", "queueId": "0"]))["offset"]
+            try peer.ask(
+                RemotingCommand(.queryConsumerOffset, ["consumerGroup": "consumers", "topic": "t", "queueId": "0"]))[
+                    "offset"]
         }
         _ = try peer.ask(.pull("t", from: 2, with: ["sysFlag": "4", "commitOffset": "1"]))
         #expect(try progress() == "0")
@@ -229,11 +249,13 @@ import Testing
         }
         #expect(try ask(.searchOffsetByTimestamp, ["timestamp": "-9223372036854775808"])["offset"] == "0")
         #expect(try ask(.updateConsumerOffset, ["consumerGroup": "unheard"]).responseCode != .success)
-        #expect(try ask(.updateConsumerOffset, ["topic": "unheard", "commitOffset": "1"]).responseCode == .topicNotExist)
+        #expect(
+            try ask(.updateConsumerOffset, ["topic": "unheard", "commitOffset": "1"]).responseCode == .topicNotExist)
         running.stop()
         try running.restart()
         let after = try running.connect()
-        let answer = try after.ask(RemotingCommand(.queryConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0"]))
+        let answer = try after.ask(
+            RemotingCommand(.queryConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "0"]))
         #expect(answer["offset"] == "2")
         #expect(try Pulled.all(after.ask(.pull("t"))).map(\.text) == ["a", "b", "c"])
     }
@@ -244,12 +266,15 @@ import Testing
         _ = try peer.ask(.put("t", "other", properties: "KEYS\u{1}k3\u{2}"))
         _ = try peer.ask(.put("u", "elsewhere", properties: "KEYS\u{1}k1\u{2}"))
         _ = try peer.ask(.pull("u", wait: 10_000))
-        func query(_ key: String, _ begin: Int64 = 0, _ end: Int64 = .max, unique: Bool = false, max: String = "32") throws -> RemotingCommand {
+        func query(_ key: String, _ begin: Int64 = 0, _ end: Int64 = .max, unique: Bool = false, max: String = "32")
+            throws -> RemotingCommand
+        {
             try peer.ask(
                 RemotingCommand(
                     .queryMessage,
                     [
-                        "topic": "t", "key": key, "maxNum": max, "beginTimestamp": String(begin), "endTimestamp": String(end),
+                        "topic": "t", "key": key, "maxNum": max, "beginTimestamp": String(begin),
+                        "endTimestamp": String(end),
                         "_UNIQUE_KEY_QUERY": String(unique),
                     ]))
         }
@@ -259,8 +284,12 @@ import Testing
             #expect(answer.names == ["indexLastUpdateTimestamp", "indexLastUpdatePhyoffset"])
         }
         let missing = try query("nothing")
-        #expect(missing.responseCode == .queryNotFound && missing.remark == "can not find message, maybe time range not correct")
-        for (begin, end) in [(Int64.max, Int64.max), (.min, .max), (.min, .min), (.max, .min), (.max - 1, .max), (5, 1)] {
+        #expect(
+            missing.responseCode == .queryNotFound
+                && missing.remark == "can not find message, maybe time range not correct")
+        for (begin, end) in [
+            (Int64.max, Int64.max), (.min, .max), (.min, .min), (.max, .min), (.max - 1, .max), (5, 1),
+        ] {
             _ = try query("k1", begin, end)
         }
         for max in ["0", "-1", "2147483647", "x"] { #expect(try Pulled.all(query("k1", max: max)).count == 1) }
@@ -270,7 +299,8 @@ import Testing
         #expect(try Pulled.all(viewed).map(\.text) == ["wanted"])
         for offset in [Int64.min, -1, 1, 1 << 50, .max] {
             let answer = try peer.ask(RemotingCommand(.viewMessageByID, ["offset": String(offset)]))
-            #expect(answer.responseCode == .systemError && answer.remark == "can not find message by the offset, \(offset)")
+            #expect(
+                answer.responseCode == .systemError && answer.remark == "can not find message by the offset, \(offset)")
         }
     }
 
@@ -281,4 +311,3 @@ import Testing
         #expect(try Pulled.all(peer.ask(.pull("t", wait: 10_000))).map(\.text) == ["quick"])
     }
 }
-

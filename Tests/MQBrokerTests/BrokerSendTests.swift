@@ -29,7 +29,8 @@ import Testing
 
     @Test(arguments: [SerializeType.json, .rocketMQ])
     func `a send is answered with Java's fields`(type: SerializeType) throws {
-        let properties = "KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}7F00000100004F250000000000000001\u{2}WAIT\u{1}true\u{2}TAGS\u{1}A\u{2}"
+        let properties =
+            "KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}7F00000100004F250000000000000001\u{2}WAIT\u{1}true\u{2}TAGS\u{1}A\u{2}"
         let answer = try peer.ask(.put("gold_t", queue: 1, properties: properties), as: type)
         #expect(answer.responseCode == .success && answer.remark == nil && answer.body.isEmpty)
         #expect(answer.names == ["queueId", "transactionId", "msgId", "TRACE_ON", "MSG_REGION", "queueOffset"])
@@ -37,7 +38,8 @@ import Testing
         #expect(answer["transactionId"] == "7F00000100004F250000000000000001")
         #expect(answer["TRACE_ON"] == "true" && answer["MSG_REGION"] == "DefaultRegion")
         let port = String(running.port, radix: 16, uppercase: true)
-        #expect(answer["msgId"] == "7F000001" + String(repeating: "0", count: 8 - port.count) + port + "0000000000000000")
+        #expect(
+            answer["msgId"] == "7F000001" + String(repeating: "0", count: 8 - port.count) + port + "0000000000000000")
         let stored = try #require(messages("gold_t", queue: 1).first)
         #expect(stored.text == "hello" && stored.topic == "gold_t" && stored.record.queueID == 1)
         #expect(stored.record.bornTimestamp.rawValue == 1_795_241_524_644 && stored.record.flag == 0)
@@ -52,7 +54,8 @@ import Testing
         let send = RemotingCommand(
             .sendMessage,
             [
-                "producerGroup": "p", "topic": "gold_t", "defaultTopic": "TBW102", "defaultTopicQueueNums": "4", "queueId": "3",
+                "producerGroup": "p", "topic": "gold_t", "defaultTopic": "TBW102", "defaultTopicQueueNums": "4",
+                "queueId": "3",
                 "sysFlag": "0", "bornTimestamp": "5", "flag": "-7", "properties": "TAGS\u{1}A", "reconsumeTimes": "0",
                 "unitMode": "false", "batch": "0",
             ], body: Array("ten".utf8))
@@ -68,7 +71,8 @@ import Testing
         for number in 0..<3 {
             let properties = "UNIQ_KEY\u{1}key\(number)\u{2}TAGS\u{1}T\(number)"
             MessageBatch.append(
-                flag: Int32(number), body: Array("m\(number)".utf8).span, properties: Array(properties.utf8).span, to: &body)
+                flag: Int32(number), body: Array("m\(number)".utf8).span, properties: Array(properties.utf8).span,
+                to: &body)
         }
         var send = RemotingCommand.put("gold_t", with: ["m": "true", "i": "WAIT\u{1}true"])
         send.code = RequestCode.sendBatchMessage.rawValue
@@ -91,7 +95,9 @@ import Testing
         #expect(text.contains("\"readQueueNums\":3") && text.contains("\"perm\":6"), "\(text)")
         #expect(try peer.ask(.put("other", with: ["c": "no_such_pattern"])).responseCode == .topicNotExist)
         let refused = try peer.ask(.put("other", with: ["c": "SELF_TEST_TOPIC"]))
-        #expect(refused.responseCode == .topicNotExist && refused.remark?.hasPrefix("topic[other] not exist, apply first please!") == true)
+        #expect(
+            refused.responseCode == .topicNotExist
+                && refused.remark?.hasPrefix("topic[other] not exist, apply first please!") == true)
     }
 
     @Test func `no topic is made where that is off`() throws {
@@ -110,9 +116,11 @@ import Testing
     @Test func `permissions are kept`() throws {
         _ = try peer.ask(.topic("readonly", perm: 4))
         let answer = try peer.ask(.put("readonly"))
-        #expect(answer.responseCode == .noPermission && answer.remark == "the topic[readonly] sending message is forbidden")
+        #expect(
+            answer.responseCode == .noPermission && answer.remark == "the topic[readonly] sending message is forbidden")
         // The same name with an escape in it is the same name.
-        let header = #"{"code":310,"extFields":{"a":"p","b":"readonl\u0079","c":"TBW102","d":"4","e":"0"},"flag":0,"opaque":1}"#
+        let header =
+            #"{"code":310,"extFields":{"a":"p","b":"readonl\u0079","c":"TBW102","d":"4","e":"0"},"flag":0,"opaque":1}"#
         var sneaky = ByteBuffer()
         sneaky.append(bigEndian: Int32(4 + header.utf8.count))
         sneaky.append(bigEndian: Int32(header.utf8.count))
@@ -127,11 +135,13 @@ import Testing
     ])
     func `the broker's own topics take nothing`(topic: String) throws {
         let answer = try peer.ask(.put(topic))
-        #expect(answer.responseCode == .noPermission && answer.remark == "Sending message to topic[\(topic)] is forbidden.")
+        #expect(
+            answer.responseCode == .noPermission && answer.remark == "Sending message to topic[\(topic)] is forbidden.")
     }
 
     @Test(arguments: [
-        "", " ", "../../etc", "a/b", "a.b", "täg", "a b", "a\u{0}b", "a\nb", "/", "..", String(repeating: "x", count: 128),
+        "", " ", "../../etc", "a/b", "a.b", "täg", "a b", "a\u{0}b", "a\nb", "/", "..",
+        String(repeating: "x", count: 128),
         "%RETRY%" + String(repeating: "x", count: 249),
     ])
     func `names that no topic may have are refused, and nothing is made`(topic: String) throws {
@@ -152,7 +162,8 @@ import Testing
 
     @Test func `a queue that is not there is refused, a negative one is chosen`() throws {
         let wrong = try peer.ask(.put("gold_t", queue: 4))
-        #expect(wrong.responseCode == .invalidParameter && wrong.remark?.hasPrefix("request queueId[4] is illegal") == true)
+        #expect(
+            wrong.responseCode == .invalidParameter && wrong.remark?.hasPrefix("request queueId[4] is illegal") == true)
         #expect(try peer.ask(.put("gold_t", with: ["e": "2147483647"])).responseCode == .invalidParameter)
         var seen = Set<String>()
         for _ in 0..<100 { seen.insert(try peer.ask(.put("gold_t", queue: -1))["queueId"] ?? "?") }
@@ -175,18 +186,24 @@ import Testing
             let answer = try peer.ask(.put("t", properties: "a\u{1}" + String(repeating: "x", count: count)))
             #expect(answer.responseCode == .messageIllegal && answer.remark?.contains("32KB") == true)
         }
-        #expect(try peer.ask(.put("t", properties: "a\u{1}" + String(repeating: "x", count: 32_500))).responseCode == .success)
+        #expect(
+            try peer.ask(.put("t", properties: "a\u{1}" + String(repeating: "x", count: 32_500))).responseCode
+                == .success)
         #expect(try messages("t").first?.properties["a"]?.count == 32_500)
     }
 
     @Test func `odd properties are kept as they are`() throws {
-        let odd = ["\u{2}\u{2}", "novalue", "a\u{1}", "\u{1}b", "a\u{1}b\u{1}c\u{2}", "x\u{1}\"\\\n é😀", "UNIQ_KEY\u{1}"]
+        let odd = [
+            "\u{2}\u{2}", "novalue", "a\u{1}", "\u{1}b", "a\u{1}b\u{1}c\u{2}", "x\u{1}\"\\\n é😀", "UNIQ_KEY\u{1}",
+        ]
         for (index, text) in odd.enumerated() {
             let answer = try peer.ask(.put("odd", properties: text))
             #expect(answer.responseCode == .success && answer["queueOffset"] == String(index), "\(text)")
             #expect(answer["transactionId"]?.count == 32)
         }
-        #expect(try messages("odd", count: odd.count).last(where: { $0.properties["x"] != nil })?.properties["x"] == "\"\\\n é😀")
+        #expect(
+            try messages("odd", count: odd.count).last(where: { $0.properties["x"] != nil })?.properties["x"]
+                == "\"\\\n é😀")
     }
 
     @Test func `a unique key that needs escapes does not break the answer`() throws {
@@ -197,7 +214,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["TRAN_MSG\u{1}true", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELAY_MS\u{1}5000", "TIMER_DELIVER_MS\u{1}99999999999999"])
+    @Test(arguments: [
+        "TRAN_MSG\u{1}true", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELAY_MS\u{1}5000", "TIMER_DELIVER_MS\u{1}99999999999999",
+    ])
     func `what is not served yet is refused with a sentence`(properties: String) throws {
         let answer = try peer.ask(.put("t", properties: properties))
         #expect([.noPermission, .messageIllegal].contains(answer.responseCode))
@@ -251,7 +270,8 @@ import Testing
 
     @Test func `a delayed message comes to its topic when it is due`() throws {
         let started = ContinuousClock.now
-        let answer = try peer.ask(.put("later", queue: 2, properties: "DELAY\u{1}1\u{2}TAGS\u{1}A\u{2}UNIQ_KEY\u{1}u\u{2}"))
+        let answer = try peer.ask(
+            .put("later", queue: 2, properties: "DELAY\u{1}1\u{2}TAGS\u{1}A\u{2}UNIQ_KEY\u{1}u\u{2}"))
         #expect(answer.responseCode == .success && answer["queueId"] == "2")
         #expect(try peer.ask(.pull("later", queue: 2)).responseCode == .pullNotFound)
         let waiting = try Pulled.all(peer.ask(.pull("SCHEDULE_TOPIC_XXXX", queue: 0, wait: 5000)))
@@ -261,7 +281,9 @@ import Testing
         #expect(waited >= .milliseconds(990) && waited < .seconds(10), "\(waited)")
         let stored = try #require(Pulled.all(found).first)
         #expect(stored.topic == "later" && stored.record.queueID == 2 && stored.text == "hello")
-        #expect(stored.properties["DELAY"] == "1" && stored.properties["REAL_TOPIC"] == "later" && stored.properties["UNIQ_KEY"] == "u")
+        #expect(
+            stored.properties["DELAY"] == "1" && stored.properties["REAL_TOPIC"] == "later"
+                && stored.properties["UNIQ_KEY"] == "u")
         #expect(stored.record.bornTimestamp.rawValue == 1_795_241_524_644)
     }
 
@@ -302,7 +324,9 @@ import Testing
         let again = try #require(Pulled.all(peer.ask(.pull("%RETRY%workers", group: "workers", wait: 15_000))).first)
         #expect(again.text == "job" && again.record.reconsumeTimes == 1 && again.topic == "%RETRY%workers")
         #expect(again.properties["RETRY_TOPIC"] == "work" && again.properties["ORIGIN_MESSAGE_ID"] == id)
-        #expect(again.properties["UNIQ_KEY"] == "unique" && again.properties["DELAY"] == "1" && again.properties["WAIT"] == "false")
+        #expect(
+            again.properties["UNIQ_KEY"] == "unique" && again.properties["DELAY"] == "1"
+                && again.properties["WAIT"] == "false")
         #expect(try peer.ask(.sendBack(again.record.physicalOffset, group: "workers", max: 1)).responseCode == .success)
         let dead = try #require(Pulled.all(peer.ask(.pull("%DLQ%workers", group: "workers", wait: 10_000))).first)
         #expect(dead.text == "job" && dead.record.reconsumeTimes == 2 && dead.properties["ORIGIN_MESSAGE_ID"] == id)
@@ -313,9 +337,13 @@ import Testing
         _ = try peer.ask(.put("work"))
         _ = try peer.ask(.heartbeat(group: "workers", topic: "work"))
         let first = try #require(Pulled.all(peer.ask(.pull("work", group: "workers", wait: 10_000))).first)
-        #expect(try peer.ask(.sendBack(first.record.physicalOffset, group: "workers", level: 0)).responseCode == .success)
-        #expect(try Pulled.all(peer.ask(.pull("SCHEDULE_TOPIC_XXXX", queue: 2, wait: 5000))).first?.properties["DELAY"] == "3")
-        #expect(try peer.ask(.sendBack(first.record.physicalOffset, group: "workers", level: -1)).responseCode == .success)
+        #expect(
+            try peer.ask(.sendBack(first.record.physicalOffset, group: "workers", level: 0)).responseCode == .success)
+        #expect(
+            try Pulled.all(peer.ask(.pull("SCHEDULE_TOPIC_XXXX", queue: 2, wait: 5000))).first?.properties["DELAY"]
+                == "3")
+        #expect(
+            try peer.ask(.sendBack(first.record.physicalOffset, group: "workers", level: -1)).responseCode == .success)
         #expect(try Pulled.all(peer.ask(.pull("%DLQ%workers", group: "workers", wait: 10_000))).count == 1)
     }
 
@@ -341,7 +369,8 @@ import Testing
         _ = try peer.ask(.heartbeat(group: "workers", topic: "work"))
         #expect(try peer.ask(.put("%RETRY%workers", "alive", with: ["j": "3", "l": "3"])).responseCode == .success)
         #expect(try peer.ask(.put("%RETRY%workers", "dead", with: ["j": "4", "l": "3"])).responseCode == .success)
-        #expect(try Pulled.all(peer.ask(.pull("%RETRY%workers", group: "workers", wait: 10_000))).map(\.text) == ["alive"])
+        #expect(
+            try Pulled.all(peer.ask(.pull("%RETRY%workers", group: "workers", wait: 10_000))).map(\.text) == ["alive"])
         #expect(try Pulled.all(peer.ask(.pull("%DLQ%workers", group: "workers", wait: 10_000))).map(\.text) == ["dead"])
         #expect(try peer.ask(.put("%RETRY%nobody_knows")).responseCode == .subscriptionGroupNotExist)
     }

@@ -96,7 +96,9 @@ final class BrokerPeer {
     func send(_ bytes: [UInt8]) {
         var done = 0
         while done < bytes.count {
-            let sent = bytes[done...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let sent = bytes[done...].withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             if sent <= 0 { return }
             done += sent
         }
@@ -135,7 +137,9 @@ final class BrokerPeer {
         while true {
             let answer = try receive()
             if answer.isResponse {
-                guard answer.opaque == opaque else { throw BrokerTestFailure(description: "answer to \(answer.opaque)") }
+                guard answer.opaque == opaque else {
+                    throw BrokerTestFailure(description: "answer to \(answer.opaque)")
+                }
                 return answer
             }
         }
@@ -166,7 +170,8 @@ struct Pulled {
             #expect(isIntact)
             found.append(
                 Pulled(
-                    record: record, topic: String(decoding: rest[record.topic], as: UTF8.self), body: Array(rest[record.body]),
+                    record: record, topic: String(decoding: rest[record.topic], as: UTF8.self),
+                    body: Array(rest[record.body]),
                     properties: Dictionary(
                         Properties.list(Array(rest[record.properties]).span).map { ($0.name, $0.value) },
                         uniquingKeysWith: { $1 })))
@@ -180,12 +185,14 @@ struct Pulled {
 
 extension RemotingCommand {
     static func put(
-        _ topic: String, _ body: String = "hello", queue: Int = 0, properties: String = "", with changes: [String: String?] = [:]
+        _ topic: String, _ body: String = "hello", queue: Int = 0, properties: String = "",
+        with changes: [String: String?] = [:]
     ) -> RemotingCommand {
         var command = RemotingCommand(
             .sendMessageV2,
             [
-                "a": "producers", "b": topic, "c": "TBW102", "d": "4", "e": String(queue), "f": "0", "g": "1795241524644",
+                "a": "producers", "b": topic, "c": "TBW102", "d": "4", "e": String(queue), "f": "0",
+                "g": "1795241524644",
                 "h": "0", "i": properties, "j": "0", "k": "false", "m": "false",
             ], body: Array(body.utf8))
         for (name, value) in changes { command[name] = value }
@@ -201,7 +208,8 @@ extension RemotingCommand {
             .pullMessage,
             [
                 "consumerGroup": group, "topic": topic, "queueId": String(queue), "queueOffset": String(offset),
-                "maxMsgNums": "32", "sysFlag": wait > 0 ? "6" : "4", "commitOffset": "0", "suspendTimeoutMillis": String(wait),
+                "maxMsgNums": "32", "sysFlag": wait > 0 ? "6" : "4", "commitOffset": "0",
+                "suspendTimeoutMillis": String(wait),
                 "subscription": tags, "subVersion": "0", "expressionType": "TAG",
             ])
         for (name, value) in changes { command[name] = value }
@@ -211,7 +219,10 @@ extension RemotingCommand {
     static func sendBack(_ offset: Int64, group: String, level: Int = 0, max: Int? = nil) -> RemotingCommand {
         var command = RemotingCommand(
             .consumerSendMessageBack,
-            ["offset": String(offset), "group": group, "delayLevel": String(level), "originTopic": "x", "unitMode": "false"])
+            [
+                "offset": String(offset), "group": group, "delayLevel": String(level), "originTopic": "x",
+                "unitMode": "false",
+            ])
         if let max { command["maxReconsumeTimes"] = String(max) }
         return command
     }
@@ -220,7 +231,8 @@ extension RemotingCommand {
         RemotingCommand(
             .updateAndCreateTopic,
             [
-                "topic": name, "defaultTopic": "TBW102", "readQueueNums": String(queues), "writeQueueNums": String(queues),
+                "topic": name, "defaultTopic": "TBW102", "readQueueNums": String(queues),
+                "writeQueueNums": String(queues),
                 "perm": String(perm), "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",
             ])
     }
@@ -228,9 +240,12 @@ extension RemotingCommand {
     static func heartbeat(group: String, topic: String, tags: String = "*", version: Int64 = 1) -> RemotingCommand {
         var subscription = SubscriptionData(topic: topic, subString: tags)
         subscription.subVersion = version
-        let codes = tags == "*" ? [] : tags.split(separator: "|", omittingEmptySubsequences: true).map {
-            javaHashCode(Array($0.trimmingCharacters(in: .whitespaces).utf8).span)
-        }
+        let codes =
+            tags == "*"
+            ? []
+            : tags.split(separator: "|", omittingEmptySubsequences: true).map {
+                javaHashCode(Array($0.trimmingCharacters(in: .whitespaces).utf8).span)
+            }
         subscription.codeSet = codes
         let data = HeartbeatData(
             clientID: "127.0.0.1@test", producerGroups: [],

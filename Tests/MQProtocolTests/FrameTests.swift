@@ -49,7 +49,8 @@ import Testing
     @Test
     func `a frame cut at any byte is waited for, never misread`() throws {
         var seen = Set<Int>()
-        for line in try Golden.frames(version: "5.3.3") where seen.insert(line.code).inserted && line.bytes.count < 4000 {
+        for line in try Golden.frames(version: "5.3.3") where seen.insert(line.code).inserted && line.bytes.count < 4000
+        {
             for count in 0..<line.bytes.count {
                 let cut = Array(line.bytes[..<count])
                 #expect(try RemotingFrame.decode(cut.span, at: 0) == nil, "\(line.name) cut at \(count)")
@@ -84,7 +85,8 @@ import Testing
 
     @Test func `lengths that lie are refused before the bytes are there`() throws {
         let cases: [(String, [UInt8])] = [
-            ("no room for the header's length", [0, 0, 0, 3]), ("nothing", [0, 0, 0, 0]), ("negative", [255, 255, 255, 255]),
+            ("no room for the header's length", [0, 0, 0, 3]), ("nothing", [0, 0, 0, 0]),
+            ("negative", [255, 255, 255, 255]),
             ("over 16 MiB", [1, 0, 0, 1]), ("a TLS handshake", [0x16, 3, 1, 2]),
             ("header longer than the frame", [0, 0, 0, 8, 0, 0, 0, 5]),
             ("header over 1 MiB", [0, 0xFF, 0, 0, 0, 0x10, 0, 1]),

@@ -6,7 +6,9 @@ import Testing
 
 /// Headers as peers write them and as nobody should.
 @Suite struct HeaderTests {
-    private func decode(_ header: String) throws -> RemotingCommand { try RemotingCommand(frame: Wire.frame(header).span) }
+    private func decode(_ header: String) throws -> RemotingCommand {
+        try RemotingCommand(frame: Wire.frame(header).span)
+    }
 
     @Test func `keys come in any order, with blanks, unknown ones and nulls`() throws {
         let command = try decode(
@@ -26,7 +28,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""OTHER""#, LanguageCode.other), (#""NODE_JS""#, .nodeJS), ("9", .go), (#""1""#, .cpp), ("77", .other), ("-1", .other),
+        (#""OTHER""#, LanguageCode.other), (#""NODE_JS""#, .nodeJS), ("9", .go), (#""1""#, .cpp), ("77", .other),
+        ("-1", .other),
         (#""SWIFT""#, .other),
     ])
     func `languages come as names and numbers`(text: String, wanted: LanguageCode) throws {
@@ -34,7 +37,8 @@ import Testing
     }
 
     @Test func `escapes stand for what they stand for`() throws {
-        let command = try decode(#"{"remark":"\"\\\/\b\f\n\r\t\v\'\u0041\u00e9\u20AC\ud83d\ude00\x41\0\7","extFields":{"k\u0041":"v"}}"#)
+        let command = try decode(
+            #"{"remark":"\"\\\/\b\f\n\r\t\v\'\u0041\u00e9\u20AC\ud83d\ude00\x41\0\7","extFields":{"k\u0041":"v"}}"#)
         #expect(command.remark == "\"\\/\u{8}\u{c}\n\r\t\u{b}'Aé€😀A\u{0}\u{7}")
         #expect(command["kA"] == "v")
     }
@@ -46,10 +50,13 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "}", "[]", "null", "{\"code\"}", "{\"code\":}", "{\"code\":1", "{\"code\":1,", "{\"code\":1,}", "{\"code\":x}",
-        "{\"code\":1.5}", "{\"code\":99999999999}", "{\"opaque\":\"\"}", "{code:1}", "{\"remark\":\"", "{\"remark\":\"\\",
+        "", "{", "}", "[]", "null", "{\"code\"}", "{\"code\":}", "{\"code\":1", "{\"code\":1,", "{\"code\":1,}",
+        "{\"code\":x}",
+        "{\"code\":1.5}", "{\"code\":99999999999}", "{\"opaque\":\"\"}", "{code:1}", "{\"remark\":\"",
+        "{\"remark\":\"\\",
         "{\"remark\":\"\\q\"}", "{\"remark\":\"\\u12\"}", "{\"remark\":\"\\u12g4\"}", "{\"remark\":\"\\x1\"",
-        "{\"extFields\":{\"a\":\"b\"", "{\"extFields\":{\"a\"}}", "{\"extFields\":{\"a\":\"b\",}}", "{\"x\":]}", "{\"x\":{]}",
+        "{\"extFields\":{\"a\":\"b\"", "{\"extFields\":{\"a\"}}", "{\"extFields\":{\"a\":\"b\",}}", "{\"x\":]}",
+        "{\"x\":{]}",
         "{\"x\":,}", "{\"version\":--1}",
     ])
     func `what is no header is refused`(text: String) {
@@ -65,7 +72,9 @@ import Testing
 
     @Test func `header bombs are refused`() {
         let deep = "{\"x\":" + String(repeating: "[", count: 500_000)
-        #expect(throws: WireError.tooMany("levels in a JSON header", limit: RemotingHeader.depthMax)) { _ = try decode(deep) }
+        #expect(throws: WireError.tooMany("levels in a JSON header", limit: RemotingHeader.depthMax)) {
+            _ = try decode(deep)
+        }
         let deepObjects = "{\"extFields\":{\"x\":" + String(repeating: "{\"a\":", count: 100_000)
         #expect(throws: WireError.self) { _ = try decode(deepObjects) }
         let fields = (0..<100_000).map { "\"\($0)\":\"\"" }.joined(separator: ",")
@@ -77,7 +86,8 @@ import Testing
         #expect(throws: WireError.tooMany("ext fields", limit: RemotingHeader.fieldsMax)) {
             _ = try decode("{\"extFields\":{\(half)},\"extFields\":{\(half)}}")
         }
-        let huge = Wire.frame("{\"remark\":\"" + String(repeating: "r", count: RemotingFrame.headerByteCountMax) + "\"}")
+        let huge = Wire.frame(
+            "{\"remark\":\"" + String(repeating: "r", count: RemotingFrame.headerByteCountMax) + "\"}")
         #expect(throws: WireError.self) { _ = try RemotingFrame.decode(huge.span, at: 0) }
     }
 
@@ -97,8 +107,10 @@ import Testing
         #expect(try RemotingCommand(frame: binary().span).code == 310)
         #expect(try RemotingCommand(frame: binary(ext: 8, rest: [0, 1, 97, 0, 0, 0, 1, 98]).span)["a"] == "b")
         let bad = [
-            binary(remark: -1), binary(remark: .max), binary(remark: 5), binary(ext: -1), binary(ext: .max), binary(ext: 1),
-            binary(ext: 8, rest: [255, 255, 97, 0, 0, 0, 1, 98]), binary(ext: 8, rest: [0, 1, 97, 255, 255, 255, 255, 98]),
+            binary(remark: -1), binary(remark: .max), binary(remark: 5), binary(ext: -1), binary(ext: .max),
+            binary(ext: 1),
+            binary(ext: 8, rest: [255, 255, 97, 0, 0, 0, 1, 98]),
+            binary(ext: 8, rest: [0, 1, 97, 255, 255, 255, 255, 98]),
             binary(ext: 8, rest: [0, 1, 97, 127, 255, 255, 255, 98]), binary(ext: 7, rest: [0, 1, 97, 0, 0, 0, 1, 98]),
             binary(ext: 6 * 600, rest: [UInt8](repeating: 0, count: 6 * 600)),
         ]
@@ -106,9 +118,13 @@ import Testing
     }
 
     @Test func `every text travels through both forms`() throws {
-        let texts = ["", "plain", "\u{1}a\u{2}b\u{1f}", "\"\\/\n\r\t\u{8}\u{c}\u{0}", "é€😀\u{FFFD}", String(repeating: "\"", count: 32_767)]
+        let texts = [
+            "", "plain", "\u{1}a\u{2}b\u{1f}", "\"\\/\n\r\t\u{8}\u{c}\u{0}", "é€😀\u{FFFD}",
+            String(repeating: "\"", count: 32_767),
+        ]
         for text in texts {
-            var command = RemotingCommand(.sendMessageV2, ["i": text, "": "empty name", text.prefix(100).description + "k": "v"])
+            var command = RemotingCommand(
+                .sendMessageV2, ["i": text, "": "empty name", text.prefix(100).description + "k": "v"])
             command.opaque = .min
             command.remark = text.isEmpty ? nil : text
             #expect(try RemotingCommand(frame: command.frame().span) == command)
@@ -122,8 +138,10 @@ import Testing
     private func send(_ command: RemotingCommand, type: SerializeType = .json) throws -> (SendMessageRequest, [UInt8]) {
         let bytes = command.frame(as: type)
         let (header, _) = try Self.header(bytes)
-        let request = command.requestCode == .sendMessage
-            ? try SendMessageRequest(long: header, in: bytes.span) : try SendMessageRequest(short: header, in: bytes.span)
+        let request =
+            command.requestCode == .sendMessage
+            ? try SendMessageRequest(long: header, in: bytes.span)
+            : try SendMessageRequest(short: header, in: bytes.span)
         return (request, bytes)
     }
 
@@ -139,8 +157,10 @@ import Testing
         "i": "KEYS\u{1}k\u{2}", "j": "2", "k": "false", "l": "16", "m": "TRUE", "n": "broker-a",
     ]
     static let long: KeyValuePairs = [
-        "producerGroup": "group", "topic": "topic", "defaultTopic": "TBW102", "defaultTopicQueueNums": "4", "queueId": "-1",
-        "sysFlag": "3", "bornTimestamp": "1795241524644", "flag": "-9", "properties": "KEYS\u{1}k\u{2}", "reconsumeTimes": "2",
+        "producerGroup": "group", "topic": "topic", "defaultTopic": "TBW102", "defaultTopicQueueNums": "4",
+        "queueId": "-1",
+        "sysFlag": "3", "bornTimestamp": "1795241524644", "flag": "-9", "properties": "KEYS\u{1}k\u{2}",
+        "reconsumeTimes": "2",
         "unitMode": "false", "maxReconsumeTimes": "16", "batch": "true", "bname": "broker-a",
     ]
 
@@ -160,7 +180,8 @@ import Testing
     @Test func `absent fields of a send are zero`() throws {
         for code in [RequestCode.sendMessage, .sendMessageV2] {
             let (request, _) = try send(RemotingCommand(code))
-            #expect(request.topic.isEmpty && request.queueID == 0 && request.maxReconsumeTimes == nil && !request.isBatch)
+            #expect(
+                request.topic.isEmpty && request.queueID == 0 && request.maxReconsumeTimes == nil && !request.isBatch)
         }
     }
 
@@ -178,7 +199,8 @@ import Testing
         let command = RemotingCommand(
             .pullMessage,
             [
-                "consumerGroup": "g", "topic": "t", "queueId": "3", "queueOffset": "9223372036854775807", "maxMsgNums": "32",
+                "consumerGroup": "g", "topic": "t", "queueId": "3", "queueOffset": "9223372036854775807",
+                "maxMsgNums": "32",
                 "sysFlag": "7", "commitOffset": "-1", "suspendTimeoutMillis": "15000", "subscription": "A || B",
                 "subVersion": "12", "expressionType": "TAG", "maxMsgBytes": "2147483647", "bname": "x",
             ])
@@ -196,8 +218,10 @@ import Testing
 
     @Test(arguments: [
         (Int32(213), "V4_0_0"), (273, "V4_3_0"), (335, "V4_6_1"), (399, "V4_9_3"), (401, "V4_9_4"), (409, "V4_9_8"),
-        (413, "V5_0_0"), (433, "V5_1_0"), (441, "V5_1_4"), (453, "V5_2_0"), (473, "V5_3_0"), (479, "V5_3_3"), (493, "V5_4_0"),
-        (513, "V5_5_0"), (612, "HIGHER_VERSION"), (9999, "HIGHER_VERSION"), (478, "V5_3_3_SNAPSHOT"), (212, "V4_0_0_SNAPSHOT"),
+        (413, "V5_0_0"), (433, "V5_1_0"), (441, "V5_1_4"), (453, "V5_2_0"), (473, "V5_3_0"), (479, "V5_3_3"),
+        (493, "V5_4_0"),
+        (513, "V5_5_0"), (612, "HIGHER_VERSION"), (9999, "HIGHER_VERSION"), (478, "V5_3_3_SNAPSHOT"),
+        (212, "V4_0_0_SNAPSHOT"),
     ])
     func `versions have names`(ordinal: Int32, text: String) { #expect(ProtocolVersion.text(ordinal) == text) }
 }

@@ -73,4 +73,24 @@ import Testing
             #expect(isSmall || FileManager.default.fileExists(atPath: readme), "\(folder) has no README.md")
         }
     }
+
+    @Test func `every request code has its row in docs/reference/requests.md`() throws {
+        let page = try Self.text("docs/reference/requests.md").split(separator: "\n").filter { $0.hasPrefix("| ") }
+        // "10", "37, 39" or "220–223": the codes of a row.
+        var named: Set<Int> = []
+        for row in page {
+            for part in row.split(separator: "|")[0].split(separator: ",") {
+                let ends = part.split(separator: "–").compactMap { Int($0.filter(\.isNumber)) }
+                if let first = ends.first, let last = ends.last, first <= last { named.formUnion(first...last) }
+            }
+        }
+        let source = try Self.text("Sources/MQProtocol/Codes.swift")
+        let codes = source.matches(of: /static let (\w+) = RequestCode\((\d+)\)/)
+        #expect(codes.count > 50)
+        for code in codes {
+            let (name, number) = (code.output.1, Int(code.output.2) ?? -1)
+            // 40 goes from the broker to clients.
+            #expect(named.contains(number) || number == 40, "\(name) (\(number))")
+        }
+    }
 }

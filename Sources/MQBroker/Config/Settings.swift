@@ -15,7 +15,8 @@ public struct TopicSettings: Equatable, Sendable {
     public var traceTopicEnable: Bool
     /// `msgTraceTopicName`.
     public var traceTopicName: String
-    /// `brokerPermission`: what name servers are told may be done here at most. 6 is read and write. Live.
+    /// `brokerPermission`: what may be done here at most; 6 is read and write. Live for what name servers are told;
+    /// sends and pulls go by what it was at the start.
     public var brokerPermission: Int
     /// Queues of the schedule topic: one for each delay level.
     public var delayLevelCount = 18
@@ -60,9 +61,10 @@ public struct SendSettings: Equatable, Sendable {
     public var regionID: String
     /// `traceOn`, put into answers.
     public var isTraceOn: Bool
-    /// `startAcceptSendRequestTimeStamp`: sends before it are refused, milliseconds since 1970.
+    /// `startAcceptSendRequestTimeStamp`, milliseconds since 1970. Shown in the runtime information;
+    /// refuses nothing yet.
     public var startAcceptTimestamp: Int64
-    /// `syncFlushTimeout`, milliseconds. Live.
+    /// `syncFlushTimeout`, milliseconds.
     public var syncFlushTimeoutMilliseconds: Int64
     /// `maxMessageSize`, bytes of body.
     public var bodyByteCountMax: Int
@@ -79,7 +81,7 @@ public struct SendSettings: Equatable, Sendable {
     }
 }
 
-/// What pulls and queries may bring. Live, all of it.
+/// What pulls and queries may bring.
 public struct PullSettings: Equatable, Sendable {
     /// `longPollingEnable`.
     public var longPollingEnable: Bool
@@ -89,13 +91,13 @@ public struct PullSettings: Equatable, Sendable {
     public var byteCountMaxInMemory: Int
     /// `maxTransferCountOnMessageInMemory`.
     public var countMaxInMemory: Int
-    /// `maxTransferBytesOnMessageInDisk`.
+    /// `maxTransferBytesOnMessageInDisk`. Not used yet.
     public var byteCountMaxOnDisk: Int
-    /// `maxTransferCountOnMessageInDisk`.
+    /// `maxTransferCountOnMessageInDisk`. Not used yet.
     public var countMaxOnDisk: Int
     /// `maxFilterMessageSize`: bytes of consume queue one pull looks through.
     public var filterByteCountMax: Int
-    /// `defaultQueryMaxNum`.
+    /// `defaultQueryMaxNum`. Not used yet.
     public var queryCount: Int
     /// `maxMsgsNumBatch`.
     public var queryCountMax: Int

@@ -59,7 +59,8 @@ final class PullHandler {
         }
     }
 
-    private let settings: Settings
+    private var settings: Settings
+    private var watch: ConfigWatch
     private let groups: GroupTable
     private let clients: ClientTable
     private let offsets: OffsetTable
@@ -76,10 +77,11 @@ final class PullHandler {
     private var nextID: UInt64 = 1
 
     init(
-        settings: Settings, tables: BrokerTables, store: MessageStore, coldReads: WorkerPool, stats: BrokerStats,
+        config: LiveConfig, tables: BrokerTables, store: MessageStore, coldReads: WorkerPool, stats: BrokerStats,
         loop: EventLoop, loopIndex: Int
     ) {
-        self.settings = settings
+        watch = ConfigWatch(config)
+        settings = Settings(config.current)
         groups = tables.groups
         clients = tables.clients
         offsets = tables.offsets
@@ -99,6 +101,7 @@ final class PullHandler {
     func handle(
         _ header: RemotingHeader, in bytes: Span<UInt8>, on channel: RemotingChannel
     ) throws(Refusal) {
+        if watch.hasChanged() { settings = Settings(watch.config.current) }
         let request: PullMessageRequest
         do throws(WireError) { request = try PullMessageRequest(header, in: bytes) } catch {
             throw Refusal(.systemError, "bad pull header: \(error)")
@@ -125,7 +128,8 @@ final class PullHandler {
         let group = request.consumerGroup.string(in: bytes)
         if let refusal = NameRules.refusal(ofGroup: group) { throw Refusal(.systemError, refusal) }
         guard let config = groups.config(of: group) else {
-            throw Refusal(.subscriptionGroupNotExist, "subscription group [\(group)] does not exist, \(Refusal.topicHelp)")
+            throw Refusal(
+                .subscriptionGroupNotExist, "subscription group [\(group)] does not exist, \(Refusal.topicHelp)")
         }
         guard config.consumeEnable else {
             throw Refusal(.noPermission, "subscription group no permission, \(group)")
@@ -144,7 +148,8 @@ final class PullHandler {
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
                     + "[\(route.config.readQueueNums)] consumer:[\(channel.connection.peer)]")
         }
-        let filter = try self.filter(request, group: group, route: route, broadcasts: config.consumeBroadcastEnable, bytes)
+        let filter = try self.filter(
+            request, group: group, route: route, broadcasts: config.consumeBroadcastEnable, bytes)
         var limits = settings.limits
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }

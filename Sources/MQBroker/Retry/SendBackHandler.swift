@@ -40,7 +40,8 @@ final class SendBackHandler {
             throw Refusal(.systemError, "offset or delayLevel is missing or not a number")
         }
         let retry = try topics.createRetryTopic(group: group, queueCount: config.retryQueueNums)
-        let limit = request.version >= ProtocolVersion.v3_4_9
+        let limit =
+            request.version >= ProtocolVersion.v3_4_9
             ? request.int64("maxReconsumeTimes") ?? Int64(config.retryMaxTimes) : Int64(config.retryMaxTimes)
         let first = batch.records.entries.count
         let outcome = store.withRecord(at: offset) { record, bytes -> Refusal? in
@@ -112,7 +113,8 @@ final class SendBackHandler {
     }
 
     private func set(
-        _ properties: inout [(name: String, value: String)], _ name: StaticString, _ value: String, ifAbsent: Bool = false
+        _ properties: inout [(name: String, value: String)], _ name: StaticString, _ value: String,
+        ifAbsent: Bool = false
     ) {
         let name = name.description
         if let index = properties.firstIndex(where: { $0.name == name }) {

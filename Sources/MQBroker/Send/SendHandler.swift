@@ -23,7 +23,8 @@ final class SendHandler {
         var delayLevelCount: Int
     }
 
-    private let settings: Settings
+    private var settings: Settings
+    private var watch: ConfigWatch
     private let topics: TopicTable
     private let groups: GroupTable
     private let loop: EventLoop
@@ -34,10 +35,11 @@ final class SendHandler {
     private var properties = ByteBuffer(capacity: 1024)
 
     init(
-        settings: Settings, topics: TopicTable, groups: GroupTable, store: MessageStore, loop: EventLoop,
-        ids: UniqueIDMaker
+        settings: Settings, config: LiveConfig, topics: TopicTable, groups: GroupTable, store: MessageStore,
+        loop: EventLoop, ids: UniqueIDMaker
     ) {
         self.settings = settings
+        watch = ConfigWatch(config)
         self.topics = topics
         self.groups = groups
         self.loop = loop
@@ -53,9 +55,11 @@ final class SendHandler {
         _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel,
         into batch: SendBatch
     ) throws(Refusal) {
+        if watch.hasChanged() { settings.follow(watch.config.current) }
         let request: SendMessageRequest
         do throws(WireError) {
-            request = header.code == RequestCode.sendMessage.rawValue
+            request =
+                header.code == RequestCode.sendMessage.rawValue
                 ? try SendMessageRequest(long: header, in: bytes) : try SendMessageRequest(short: header, in: bytes)
         } catch {
             throw Refusal(.systemError, "bad send header: \(error)")
@@ -224,7 +228,9 @@ final class SendHandler {
             throw Refusal(.messageIllegal, "the batch is malformed: \(error)")
         }
         guard !items.isEmpty, !route.isRetry else {
-            throw Refusal(.messageIllegal, items.isEmpty ? "the batch is empty" : "batch request does not support retry group  \(route.name)")
+            throw Refusal(
+                .messageIllegal,
+                items.isEmpty ? "the batch is empty" : "batch request does not support retry group  \(route.name)")
         }
         let first = batch.records.entries.count
         let keysStart = batch.keys.count
