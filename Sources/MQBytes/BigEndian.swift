@@ -38,7 +38,9 @@ extension Span where Element == UInt8 {
         guard count == text.utf8CodeUnitCount else { return false }
         if isEmpty { return true }
         // SAFETY: both have `count` bytes; a literal's bytes live as long as the process.
-        return unsafe withUnsafeBufferPointer { unsafe memcmp($0.baseAddress.unsafelyUnwrapped, text.utf8Start, $0.count) == 0 }
+        return unsafe withUnsafeBufferPointer {
+            unsafe memcmp($0.baseAddress.unsafelyUnwrapped, text.utf8Start, $0.count) == 0
+        }
     }
 
     /// Whether both spans hold the same bytes.

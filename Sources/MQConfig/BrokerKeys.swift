@@ -14,7 +14,8 @@ public enum BrokerKeys {
     ).important
     /// 0 for the master.
     public static let brokerID = ConfigKey<Int>.integer(
-        "brokerId", default: 0, in: 0...Int.max, "0 for the master, from 1 on for slaves; a master counts as 0 whatever it says."
+        "brokerId", default: 0, in: 0...Int.max,
+        "0 for the master, from 1 on for slaves; a master counts as 0 whatever it says."
     ).important
     /// The address clients are told.
     public static let brokerIP1 = ConfigKey<String>.text(
@@ -29,8 +30,7 @@ public enum BrokerKeys {
     /// What may be done at this broker: read 4, write 2.
     public static let brokerPermission = ConfigKey<Int>.integer(
         "brokerPermission", default: 6, in: 0...7,
-        "What clients may do here: 4 read, 2 write, 6 both. After a change name servers are told; the broker itself goes "
-            + "by it after a restart."
+        "What clients may do here: 4 read, 2 write, 6 both."
     ).live
     /// The installation's folder.
     public static let rocketmqHome = ConfigKey<String>.text(
@@ -91,11 +91,11 @@ public enum BrokerKeys {
     /// Whether pulls wait for messages.
     public static let longPollingEnable = ConfigKey<Bool>.flag(
         "longPollingEnable", default: true, "Lets a pull that finds nothing wait as long as its client asks."
-    )
+    ).live
     /// How long pulls wait without long polling.
     public static let shortPollingTimeMills = ConfigKey<Duration>.milliseconds(
         "shortPollingTimeMills", default: 1000, in: 1...60_000, "How long a pull waits when longPollingEnable is false."
-    )
+    ).live
     /// Whether consumers are told of each other.
     public static let notifyConsumerIdsChangedEnable = ConfigKey<Bool>.flag(
         "notifyConsumerIdsChangedEnable", default: true, "Tells a group's members when one comes or goes."

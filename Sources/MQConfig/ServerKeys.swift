@@ -74,7 +74,8 @@ public enum NameServerKeys {
     /// What hot updates may not touch.
     public static let configBlackList = ConfigKey<String>.text(
         "configBlackList", default: .fixed("configBlackList;configStorePath;kvConfigPath"),
-        "Keys that hot updates may not change, separated by semicolons; the three of the default are always among them.")
+        "Keys that hot updates may not change, separated by semicolons; the three of the default are always among them."
+    )
 
     static let all: [ConfigDeclaration] = [
         rocketmqHome.declaration, kvConfigPath.declaration, configStorePath.declaration, productEnvName.declaration,

@@ -14,6 +14,7 @@ public struct ServerOptions: Equatable, Sendable {
 
     /// An option that is not one, or that lacks its value; the description is one sentence.
     public struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
+        /// The sentence.
         public let description: String
     }
 

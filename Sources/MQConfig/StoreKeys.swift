@@ -85,7 +85,7 @@ public enum StoreKeys {
     public static let syncFlushTimeout = ConfigKey<Duration>.milliseconds(
         "syncFlushTimeout", default: 5000, in: 1...600_000,
         "A send that is not on disk after so long is answered FLUSH_DISK_TIMEOUT."
-    )
+    ).live
     /// How often delay progress is written.
     public static let flushDelayOffsetInterval = ConfigKey<Duration>.milliseconds(
         "flushDelayOffsetInterval", default: 10_000, in: 100...3_600_000, "Time between writes of delayOffset.json.")
@@ -102,23 +102,23 @@ public enum StoreKeys {
     /// Most that a pull brings from memory.
     public static let maxTransferBytesOnMessageInMemory = ConfigKey<Int>.integer(
         "maxTransferBytesOnMessageInMemory", default: 256 << 10, in: 1024...(512 << 20), unit: "bytes",
-        "Most bytes a pull brings."
-    ).important
+        "Most bytes a pull brings when its messages are in memory."
+    ).important.live
     /// Most messages that a pull brings from memory.
     public static let maxTransferCountOnMessageInMemory = ConfigKey<Int>.integer(
         "maxTransferCountOnMessageInMemory", default: 32, in: 1...100_000, unit: "messages",
-        "Most messages a pull brings."
-    ).important
+        "Most messages a pull brings when they are in memory."
+    ).important.live
     /// Most that a pull brings from disk.
     public static let maxTransferBytesOnMessageInDisk = ConfigKey<Int>.integer(
         "maxTransferBytesOnMessageInDisk", default: 64 << 10, in: 1024...(512 << 20), unit: "bytes",
         "Most bytes a pull brings when its messages are on disk."
-    ).important.notYet
+    ).important.live
     /// Most messages that a pull brings from disk.
     public static let maxTransferCountOnMessageInDisk = ConfigKey<Int>.integer(
         "maxTransferCountOnMessageInDisk", default: 8, in: 1...100_000, unit: "messages",
         "Most messages a pull brings when they are on disk."
-    ).important.notYet
+    ).important.live
     /// What counts as in memory.
     public static let accessMessageInMemoryMaxRatio = ConfigKey<Int>.integer(
         "accessMessageInMemoryMaxRatio", default: 40, in: 0...100, unit: "% of memory",
@@ -128,15 +128,15 @@ public enum StoreKeys {
     public static let maxFilterMessageSize = ConfigKey<Int>.integer(
         "maxFilterMessageSize", default: 16_000, in: 20...(64 << 20), unit: "bytes of consume queue",
         "Most of a consume queue that one pull looks through for messages of its tags."
-    )
+    ).live
     /// Most messages of an answer to a query.
     public static let defaultQueryMaxNum = ConfigKey<Int>.integer(
         "defaultQueryMaxNum", default: 32, in: 1...10_000, unit: "messages", "Most messages a query by key brings."
-    ).notYet
+    ).live
     /// Most messages of a query.
     public static let maxMsgsNumBatch = ConfigKey<Int>.integer(
         "maxMsgsNumBatch", default: 64, in: 1...10_000, unit: "messages", "Most messages a query by key may ask for."
-    )
+    ).live
 
     static let all: [ConfigDeclaration] = [
         storePathRootDir.declaration, storePathCommitLog.declaration, mappedFileSizeCommitLog.declaration,

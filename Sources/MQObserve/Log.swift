@@ -64,9 +64,13 @@ public struct Log: Sendable {
     }
 
     /// Lifecycle and role changes.
-    public func info(_ event: String, _ fields: KeyValuePairs<StaticString, String> = [:]) { write(.info, event, fields) }
+    public func info(_ event: String, _ fields: KeyValuePairs<StaticString, String> = [:]) {
+        write(.info, event, fields)
+    }
     /// Unusual, and nobody has to act at once.
-    public func warn(_ event: String, _ fields: KeyValuePairs<StaticString, String> = [:]) { write(.warn, event, fields) }
+    public func warn(_ event: String, _ fields: KeyValuePairs<StaticString, String> = [:]) {
+        write(.warn, event, fields)
+    }
     /// Somebody must act.
     public func error(_ event: String, _ fields: KeyValuePairs<StaticString, String> = [:]) {
         write(.error, event, fields)
@@ -134,7 +138,9 @@ public final class LogFile: Sendable {
     }
 
     private func rotate(_ state: inout State) {
-        for index in stride(from: kept - 1, through: 1, by: -1) { _ = unsafe rename("\(path).\(index)", "\(path).\(index + 1)") }
+        for index in stride(from: kept - 1, through: 1, by: -1) {
+            _ = unsafe rename("\(path).\(index)", "\(path).\(index + 1)")
+        }
         _ = unsafe rename(path, "\(path).1")
         guard let fresh = Self.open(path) else { return }
         close(state.descriptor)

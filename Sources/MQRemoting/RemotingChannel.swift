@@ -49,7 +49,8 @@ public final class RemotingChannel: ConnectionHandler {
 
     /// A channel over `connection`, which is not read yet.
     public init(
-        _ connection: Connection, service: any RemotingService, scratch: HeaderScratch, serializeType: SerializeType = .json
+        _ connection: Connection, service: any RemotingService, scratch: HeaderScratch,
+        serializeType: SerializeType = .json
     ) {
         self.connection = connection
         self.service = service

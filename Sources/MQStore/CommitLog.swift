@@ -15,6 +15,11 @@ final class Segment: Sendable {
     /// The offset behind the file's last byte.
     var end: PhysicalOffset { start + byteCount }
 
+    /// Whether the byte at `offset` is in this file.
+    func contains(_ offset: PhysicalOffset) -> Bool {
+        offset >= start && offset.rawValue - start.rawValue < Int64(byteCount)
+    }
+
     init(_ file: File, start: PhysicalOffset, byteCount: Int) throws(SystemError) {
         self.start = start
         self.byteCount = byteCount
@@ -99,8 +104,8 @@ final class CommitLog: Sendable {
 
     /// Gives every record of `batch` its place, fills offsets and the store's time in, and writes them: one system call
     /// unless a file ends in the middle. When this returns the records are in the page cache, not on the disk.
-    /// - Throws: `SystemError` if a write or a new file failed. Nothing of the batch counts then; the caller fences the
-    ///   store, because what lies behind `written` is unknown.
+    /// - Throws: `SystemError` if a write or a new file failed. Nothing of the batch counts then, and its offsets are
+    ///   given back. Unless there was no room, the caller fences the store: what lies behind `written` is unknown.
     func append(_ batch: AppendBatch, at now: Timestamp) throws(SystemError) {
         guard !batch.entries.isEmpty else { return }
         try tail.withLock { tail throws(SystemError) in

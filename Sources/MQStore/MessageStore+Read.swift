@@ -75,14 +75,30 @@ public struct ReadLimits: Sendable {
     public var messageCount: Int
     /// Bytes of records; the first one may be larger.
     public var byteCount: Int
+    /// As ``messageCount``, where messages that may not be in memory are among them.
+    public var coldMessageCount: Int
+    /// As ``byteCount``, where messages that may not be in memory are among them.
+    public var coldByteCount: Int
     /// Units looked at, matched or not.
     public var unitCount: Int
 
     /// RocketMQ's limits, or others.
-    public init(messageCount: Int = 32, byteCount: Int = 262_144, unitCount: Int = 800) {
+    public init(
+        messageCount: Int = 32, byteCount: Int = 262_144, coldMessageCount: Int = 8, coldByteCount: Int = 65_536,
+        unitCount: Int = 800
+    ) {
         self.messageCount = messageCount
         self.byteCount = byteCount
+        self.coldMessageCount = coldMessageCount
+        self.coldByteCount = coldByteCount
         self.unitCount = unitCount
+    }
+
+    /// Whether `result` may not take one more message of `size` bytes. Source: `DefaultMessageStore.java`
+    /// `isTheBatchFull`, RocketMQ 5.3.
+    func isFull(_ result: ReadResult, beforeByteCount size: Int, isCold: Bool) -> Bool {
+        if result.byteCount + size > byteCount || result.messageCount >= messageCount { return true }
+        return isCold && (result.byteCount + size > coldByteCount || result.messageCount >= coldMessageCount)
     }
 }
 
@@ -125,6 +141,9 @@ extension MessageStore {
     /// Topics that have messages.
     public var topicsWithQueues: [String] { queues.topics }
 
+    /// How many queues each of those topics has, as far as they were used: one more than the highest number.
+    public var queueCounts: [String: Int] { queues.counts }
+
     /// Finds up to `limits` messages from `offset` on whose tags code passes `matches`. Reads queue units, never records.
     /// - Parameter units: scratch for the raw units; its content is replaced.
     public func read(
@@ -157,6 +176,8 @@ extension MessageStore {
     ) throws(SystemError) {
         let hotFrom = log.written.value.rawValue - config.hotByteCount
         var scanned = 0
+        var segment: Segment?  // most units point into the file of the one before
+        result.ranges.reserveCapacity(limits.messageCount)
         while scanned < limits.unitCount {
             units.removeAll()
             let wanted = min(limits.unitCount - scanned, max(limits.messageCount, 32))
@@ -168,15 +189,16 @@ extension MessageStore {
                 scanned += 1
                 if unit.size > 0, unit.size != QueueUnit.preBlankSize, unit.hasExtension || matches(unit.tagsCode) {
                     let size = Int(unit.size)
-                    if result.messageCount > 0,
-                        result.byteCount + size > limits.byteCount || result.messageCount >= limits.messageCount
-                    {
+                    let isCold = unit.physicalOffset < hotFrom
+                    if result.messageCount > 0, limits.isFull(result, beforeByteCount: size, isCold: isCold) {
                         result.status = .found
                         return
                     }
-                    if let segment = log.segment(at: PhysicalOffset(rawValue: max(0, unit.physicalOffset))) {
+                    let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
+                    if segment?.contains(place) != true { segment = log.segment(at: place) }
+                    if let segment {
                         add(unit, segment, to: &result)
-                        if unit.physicalOffset < hotFrom { result.isCold = true }
+                        if isCold { result.isCold = true }
                     }
                 }
                 result.nextOffset += 1

@@ -6,7 +6,8 @@ import Synchronization
 
 /// The store of one broker: takes batches of records, makes them durable, and finds them again.
 ///
-/// Threads: any loop appends and reads what is in memory; `flush`, `dispatch`, `keep` and `prepare` are the store's own.
+/// Threads: loops and the broker's `delay` thread append, loops read what is in memory; `flush`, `dispatch`,
+/// `keep` and `prepare` are the store's own.
 public final class MessageStore: Sendable {
     /// What the store tells its owner. Called on the store's threads: hand over to a loop at once.
     public struct Events: Sendable {
@@ -248,7 +249,7 @@ public final class MessageStore: Sendable {
     }
 
     /// After one failure nobody knows what the disk holds: the checkpoint stays where it is and recovery begins there.
-    private func keep(thorough: Bool) throws(SystemError) {
+    func keep(thorough: Bool) throws(SystemError) {
         if let error = keepError.withLock({ $0 }) { throw error }
         do throws(SystemError) {
             let timestamp = dispatcher.lastStoreTimestamp

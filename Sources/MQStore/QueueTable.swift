@@ -44,6 +44,11 @@ final class QueueTable: Sendable {
         queues.withLock { queues in queues.filter { $0.value.values.contains { $0.maxOffset > 0 } }.map(\.key) }
     }
 
+    /// Topic → one more than its highest queue number.
+    var counts: [String: Int] {
+        queues.withLock { $0.compactMapValues { $0.filter { $1.maxOffset > 0 }.keys.max().map { $0 + 1 } } }
+    }
+
     func queues(of topic: String) -> [ConsumeQueue] { queues.withLock { Array(($0[topic] ?? [:]).values) } }
 
     /// Empties the queues of `topic` and removes their files. The queues stay in the table, because loops hold them.

@@ -60,6 +60,7 @@ public enum SystemClock {
     /// Blocks the calling thread. Never on an I/O loop.
     public static func sleep(milliseconds: Int) {
         var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: (milliseconds % 1000) * 1_000_000)
-        unsafe nanosleep(&time, nil)  // SAFETY: reads one timespec on this stack; a signal ends the wait early, which is fine
+        // SAFETY: reads one timespec on this stack; a signal ends the wait early, which is fine.
+        unsafe nanosleep(&time, nil)
     }
 }

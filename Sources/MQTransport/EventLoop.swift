@@ -8,7 +8,8 @@ import Synchronization
 ///
 /// A wake-up is a batch: every readable socket is read and handled, then jobs and due timers run, then the
 /// `endOfWakeUp` hooks (a broker appends here what the wake-up brought), then each connection that has output
-/// writes it with one system call. Nothing that runs here may wait for a disk or a lock that does I/O.
+/// writes it with one system call. Nothing that runs here may wait for a disk; writes that
+/// end in the page cache are fine.
 @safe public final class EventLoop: @unchecked Sendable {
     // @unchecked: everything but `jobs`, `isWoken` and `isStopping` is touched by the loop's own thread only, which
     // `preconditionOnLoop` checks at the doors.

@@ -3,6 +3,7 @@ import MQBytes
 import MQCompression
 import MQMessage
 public import MQProtocol
+import MQRemoting
 import MQSystem
 import MQTransport
 
@@ -110,7 +111,13 @@ public final class Producer: Sendable {
         for attempt in 0...max(0, options.retries) {
             guard let queue = queues.pick(nextTurn(), avoiding: failedBroker) else { break }
             let left = deadline.milliseconds(since: SystemClock.now())
-            guard left > 0 else { break }
+            guard left > 0 else {
+                if attempt == 0 {  // finding the queues took it all
+                    let allowed = options.sendTimeout.milliseconds
+                    failure = .noAnswer(from: "the name server", .timedOut(milliseconds: allowed))
+                }
+                break
+            }
             do throws(ClientError) {
                 let result = try await send(prepared, to: queue, timeout: .milliseconds(left))
                 let mayRetry = options.retriesWhenNotStoredOK && attempt < options.retries

@@ -40,7 +40,9 @@ import Testing
             in: installation, within: .seconds(90))
     }
 
-    fileprivate static let isolation = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc"]
+    fileprivate static let isolation = [
+        "unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc",
+    ]
 
     /// Brings the loopback up, and gives the scripts `until_it` to wait with.
     private static let preparation = """
@@ -104,7 +106,8 @@ import Testing
             NAMESRV_ADDR=one:9876 sh bin/mqbroker -n 'two:9876;three:9876' -m | grep '^namesrvAddr='
             """)
         #expect(
-            result.errors == "ROCKETMQ_HOME=/nowhere has no executable lib/mqbroker: unset it, or set it to the folder of "
+            result.errors
+                == "ROCKETMQ_HOME=/nowhere has no executable lib/mqbroker: unset it, or set it to the folder of "
                 + "this installation.\n")
         #expect(
             result.output.split(separator: "\n") == [

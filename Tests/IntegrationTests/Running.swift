@@ -93,9 +93,12 @@ extension Admin {
     /// Sends one message after the other until the broker is gone; what was acknowledged.
     func sendUntilRefused(to topic: String) async -> [SendResult] {
         var results: [SendResult] = []
-        guard let producer = try? Producer(group: "dying-producers", options: .withoutRetries, link: link) else { return [] }
+        guard let producer = try? Producer(group: "dying-producers", options: .withoutRetries, link: link) else {
+            return []
+        }
         try? await producer.start()
-        while let result = try? await producer.send(Message(topic: topic, body: Array("steady \(results.count)".utf8))) {
+        while let result = try? await producer.send(Message(topic: topic, body: Array("steady \(results.count)".utf8)))
+        {
             results.append(result)
         }
         await producer.shutdown()

@@ -1,6 +1,7 @@
 import Foundation
 import MQBase
 import MQJSON
+import MQMessage
 import MQProtocol
 import MQSystem
 import Testing
@@ -53,6 +54,49 @@ import Testing
         three.hangUp()
         #expect(try one.nextNotice()["consumerGroup"] == "g")
         #expect(control.clients.consumerIDs(of: "g") == ["one"])
+    }
+
+    @Test func `what is asked of a client is passed on, and its answer back`() throws {
+        let control = try RunningControl()
+        let client = try control.connect()
+        _ = try client.ask(.heartbeat("one", consumers: [.group("g", "t")]))
+        _ = try client.nextNotice()  // a member came: itself
+        let admin = try control.connect()
+        var running = RemotingCommand(.getConsumerRunningInfo, ["consumerGroup": "g", "clientId": "one", "Signature": "s"])
+        running.opaque = 77
+        admin.send(running.frame())
+        let passed = try client.nextNotice()
+        #expect(passed.requestCode == .getConsumerRunningInfo && passed["clientId"] == "one" && passed["Signature"] == nil)
+        var answer = RemotingCommand(.success, body: Array("{}".utf8))
+        answer.opaque = passed.opaque
+        answer.flag = 1
+        client.send(answer.frame())
+        let result = try admin.receive()
+        #expect(result.opaque == 77 && result.isResponse && result.body == Array("{}".utf8))
+
+        let id = MessageID.offsetID(
+            host: MessageHost(ip: [127, 0, 0, 1], port: 1), offset: PhysicalOffset(rawValue: 7))
+        var direct = RemotingCommand(.consumeMessageDirectly, ["consumerGroup": "g", "clientId": "one", "msgId": id])
+        direct.opaque = 78
+        admin.send(direct.frame())
+        let message = try client.nextNotice()
+        #expect(message.body == [1, 2, 3] && message["brokerName"] == "broker-a" && message["groupSysFlag"] == "0")
+        client.hangUp()
+        let lost = try admin.receive()
+        #expect(lost.opaque == 78 && lost.responseCode == .systemError)
+        #expect(lost.remark?.hasPrefix("invoke consumer <g> <one> Exception: ") == true)
+    }
+
+    @Test func `a client that is not there cannot be asked`() throws {
+        let control = try RunningControl()
+        let admin = try control.connect()
+        let absent = try admin.ask(RemotingCommand(.getConsumerRunningInfo, ["consumerGroup": "g", "clientId": "x"]))
+        #expect(absent.responseCode == .consumerNotOnline && absent.remark == "The Consumer <g> <x> not online")
+        let noID = try admin.ask(RemotingCommand(.getConsumerRunningInfo, ["consumerGroup": "g"]))
+        #expect(noID.responseCode == .systemError && noID.remark == "the custom field <clientId> is null")
+        let badID = try admin.ask(
+            RemotingCommand(.consumeMessageDirectly, ["consumerGroup": "g", "clientId": "x", "msgId": "zz"]))
+        #expect(badID.responseCode == .systemError)
     }
 
     @Test func `a group that wants no notices gets none`() throws {

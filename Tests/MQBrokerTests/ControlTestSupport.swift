@@ -95,6 +95,8 @@ final class FakeStore: StoreQueries {
         offsets(topic: topic, queueID: queueID).map { 1000 + $0.min }
     }
 
+    func record(at offset: Int64) -> [UInt8]? { offset == 7 ? [1, 2, 3] : nil }
+
     func deleteQueues(of topic: String) { state.withLock { $0.deleted.append(topic) } }
 
     func deleteQueues(exceptOf isKept: @Sendable (_ topic: String) -> Bool) {

@@ -163,7 +163,7 @@ import Testing
         #expect(page.contains("| **`flushDiskType`** | `ASYNC_FLUSH` | one of SYNC_FLUSH, ASYNC_FLUSH |"))
         #expect(page.contains("| `flushIntervalConsumeQueue` | `1000` | a whole number in 1...600000 | ms |  |"))
         #expect(page.contains("| `compressedRegister` | `false` | true or false |  | live |"))
-        #expect(page.contains("| `defaultQueryMaxNum` | `32` | a whole number in 1...10000 | messages | not yet |"))
+        #expect(page.contains("| `defaultQueryMaxNum` | `32` | a whole number in 1...10000 | messages | live |"))
         #expect(
             page.contains("| `sendMessageThreadPoolNums` | `processors, at most 4` | a whole number |  | not yet |"))
         #expect(page.contains("`~/store`"))

@@ -84,7 +84,8 @@ import Testing
                 if let first = ends.first, let last = ends.last, first <= last { named.formUnion(first...last) }
             }
         }
-        let codes = try Self.text("Sources/MQProtocol/Codes.swift").matches(of: /static let (\w+) = RequestCode\((\d+)\)/)
+        let source = try Self.text("Sources/MQProtocol/Codes.swift")
+        let codes = source.matches(of: /static let (\w+) = RequestCode\((\d+)\)/)
         #expect(codes.count > 50)
         for code in codes {
             let (name, number) = (code.output.1, Int(code.output.2) ?? -1)

@@ -110,6 +110,8 @@ public final class ControlService: Sendable {
         case .checkClientConfig: return try checkClient(request)
         case .getConsumerConnectionList: return try consumerConnections(request)
         case .getProducerConnectionList: return try producerConnections(request)
+        case .getConsumerRunningInfo: return try consumerRunningInfo(request, reply: reply)
+        case .consumeMessageDirectly: return try consumeDirectly(request, reply: reply)
         case .lockBatchMQ: return try lockQueues(request, now: channel.connection.loop.now)
         case .unlockBatchMQ: return try unlockQueues(request)
         case .updateConsumerOffset: return try commitOffset(request)

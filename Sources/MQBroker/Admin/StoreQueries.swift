@@ -20,6 +20,9 @@ public protocol StoreQueries: Sendable {
     /// When the queue's first message was stored; `nil` if there is none. May wait for a disk.
     func earliestStoreTimestamp(topic: String, queueID: Int) -> Int64?
 
+    /// The whole record at a physical offset; `nil` if none begins there. May wait for a disk.
+    func record(at offset: Int64) -> [UInt8]?
+
     /// Removes a topic's queues; the log keeps the messages. May wait for a disk.
     func deleteQueues(of topic: String)
 

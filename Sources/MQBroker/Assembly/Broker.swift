@@ -10,6 +10,7 @@ import MQTransport
 
 /// Why a broker does not start: one sentence for the operator.
 public struct BrokerStartError: Error, Sendable, CustomStringConvertible {
+    /// The sentence.
     public let description: String
 
     init(_ description: String) { self.description = description }
@@ -50,7 +51,7 @@ public final class Broker: Sendable {
         if ThisProcess.environment("APUS_FLUSH_ON_LOOP") == "1" { storeConfig.flushesOnLoop = true }
         let store = try BrokerStartError.wrap { [storeConfig] in try MessageStore(storeConfig, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
-        let tables = try BrokerTables(config, files: files, log: log)
+        let tables = try BrokerTables(config, files: files, queueCounts: store.queueCounts, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
         let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
         let send = SendHandler.Settings(settings)
@@ -64,7 +65,7 @@ public final class Broker: Sendable {
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
         let corridors = Corridors(
-            settings: settings, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
+            config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             stats: stats)
         let parts = loops.enumerated().map { corridors.make(on: $1, index: $0) }
         services = zip(loops, parts).map { LoopBound($1.main, on: $0) }
@@ -153,7 +154,7 @@ public final class Broker: Sendable {
 
 /// The parts of the data plane, made once for each loop.
 struct Corridors {
-    let settings: BrokerConfig
+    let config: LiveConfig
     let send: SendHandler.Settings
     let tables: BrokerTables
     let store: MessageStore
@@ -168,15 +169,14 @@ struct Corridors {
             ip: local.ip, processID: ThisProcess.id, makerID: UInt32.random(in: .min ... .max),
             monthBounds: SystemClock.monthBounds)
         let sends = SendHandler(
-            settings: send, topics: tables.topics, groups: tables.groups, store: store, loop: loop, ids: ids)
-        let commits = SendCommit(
-            store: store, settings: send, flushTimeoutMilliseconds: settings.send.syncFlushTimeoutMilliseconds,
-            stats: stats, loop: loop)
+            settings: send, config: config, topics: tables.topics, groups: tables.groups, store: store, loop: loop,
+            ids: ids)
+        let commits = SendCommit(store: store, settings: send, config: config, stats: stats, loop: loop)
         let sendBacks = SendBackHandler(topics: tables.topics, groups: tables.groups, store: store, settings: send)
         let pulls = PullHandler(
-            settings: PullHandler.Settings(settings), tables: tables, store: store, coldReads: coldReads, stats: stats,
-            loop: loop, loopIndex: index)
-        let queries = QueryHandler(store: store, messageCountMax: settings.pull.queryCountMax)
+            config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
+            loopIndex: index)
+        let queries = QueryHandler(store: store, config: config)
         func service(_ pulls: PullHandler?) -> LoopService {
             LoopService(
                 sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, queries: queries,
@@ -201,6 +201,9 @@ extension SendHandler.Settings {
             isBrokerWritable: config.topics.brokerPermission & 2 != 0, brokerIP: config.identity.brokerIP1,
             delayLevelCount: config.store.delayLevels.count)
     }
+
+    /// Takes over what may change while the broker runs.
+    mutating func follow(_ config: BrokerConfig) { isBrokerWritable = config.topics.brokerPermission & 2 != 0 }
 }
 
 extension PullHandler.Settings {
@@ -208,6 +211,7 @@ extension PullHandler.Settings {
         self.init(
             limits: ReadLimits(
                 messageCount: config.pull.countMaxInMemory, byteCount: config.pull.byteCountMaxInMemory,
+                coldMessageCount: config.pull.countMaxOnDisk, coldByteCount: config.pull.byteCountMaxOnDisk,
                 unitCount: max(1, config.pull.filterByteCountMax / QueueUnit.byteCount)),
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,

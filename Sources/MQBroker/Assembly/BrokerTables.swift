@@ -7,8 +7,10 @@ struct BrokerTables: Sendable {
     let offsets: OffsetTable
     let clients: ClientTable
 
-    /// Reads what is stored.
-    init(_ config: LiveConfig, files: ConfigFiles, log: Log) throws(BrokerStartError) {
+    /// Reads what is stored; `queueCounts` says what topics the log knows.
+    init(
+        _ config: LiveConfig, files: ConfigFiles, queueCounts: [String: Int], log: Log
+    ) throws(BrokerStartError) {
         (topics, groups, offsets) = try BrokerStartError.wrap {
             (
                 try TopicTable(config, stored: files.load(TopicTable.fileName), log: log),
@@ -16,6 +18,7 @@ struct BrokerTables: Sendable {
                 try OffsetTable(config, stored: files.load(OffsetTable.fileName), log: log)
             )
         }
+        topics.adopt(queueCounts)
         clients = ClientTable(limits: config.current.limits)
         topics.persist(to: files)
         groups.persist(to: files)

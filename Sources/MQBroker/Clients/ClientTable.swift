@@ -145,6 +145,28 @@ public final class ClientTable: Sendable {
         }
     }
 
+    /// Sends a request to a connection; `done` is called once, on the connection's loop. Any thread.
+    func ask(
+        _ request: RemotingCommand, _ target: Target, timeoutMilliseconds: Int64,
+        _ done: @escaping @Sendable (Result<RemotingCommand, RemotingError>) -> Void
+    ) {
+        target.loop.execute { [self] in
+            let channel = state.withLock { $0.connections[target.connectionID]?.channel }
+            guard let channel else { return done(.failure(.connectionLost("closed"))) }
+            channel.invoke(request, timeoutMilliseconds: timeoutMilliseconds, done)
+        }
+    }
+
+    /// The connection of one member of a consumer group; `nil` if it is not there.
+    func target(of clientID: String, in group: String) -> Target? {
+        state.withLock { state in
+            guard let member = state.consumers[group]?.members[clientID],
+                let presence = state.connections[member.connectionID]
+            else { return nil }
+            return Target(connectionID: member.connectionID, loop: presence.channel.connection.loop)
+        }
+    }
+
     /// A connection to send something to.
     struct Target: Sendable {
         let connectionID: UInt64

@@ -2,6 +2,7 @@ public import MQConfig
 public import MQProtocol
 import MQRemoting
 import MQSystem
+import Synchronization
 
 /// The present configuration, swapped whole when an administrator changes a key. Any thread.
 public final class LiveConfig: Sendable {
@@ -14,6 +15,8 @@ public final class LiveConfig: Sendable {
     private let physicalMemory: UInt64
     private let clock: WallClock
     private let state: Lock<State>
+    // Written after the state, so that who sees the new number sees the new configuration under the lock.
+    private let changes = Atomic<UInt64>(1)
 
     /// Begins with what `values` spell.
     /// - Throws: ``BrokerConfigError``: print it and do not start.
@@ -30,6 +33,9 @@ public final class LiveConfig: Sendable {
     /// The configuration as of now.
     public var current: BrokerConfig { state.withLock { $0.config } }
 
+    /// Moves with every change: whoever keeps something of ``current`` asks again when it has; see ``ConfigWatch``.
+    var changeCount: UInt64 { changes.load(ordering: .acquiring) }
+
     /// How often it has changed; answered with code 26.
     public var version: DataVersion { state.withLock { $0.version } }
 
@@ -43,7 +49,10 @@ public final class LiveConfig: Sendable {
     }
 
     /// Corrects what is known only when the doors are open, such as the port that was chosen. Before anybody is told.
-    public func adjust(_ body: (inout BrokerConfig) -> Void) { state.withLock { body(&$0.config) } }
+    public func adjust(_ body: (inout BrokerConfig) -> Void) {
+        state.withLock { body(&$0.config) }
+        changes.add(1, ordering: .releasing)
+    }
 
     /// Takes the body of code 25, all of it or nothing.
     /// - Returns: what has changed.
@@ -69,6 +78,7 @@ public final class LiveConfig: Sendable {
                 state.config = config
                 state.version.advance(now: clock.now)
             }
+            self.changes.add(1, ordering: .releasing)
             return changes
         } catch {
             throw Refusal(.systemError, "\(error)")
@@ -77,4 +87,24 @@ public final class LiveConfig: Sendable {
 
     /// The list itself and the file, whatever a file makes of the list.
     private static let neverUpdated: Set<String> = ["configBlackList", "brokerConfigPath"]
+}
+
+/// Says once after each change that the configuration is another. One atomic load a question; for one thread.
+struct ConfigWatch {
+    let config: LiveConfig
+    private var seen: UInt64
+
+    /// Nothing has changed yet.
+    init(_ config: LiveConfig) {
+        self.config = config
+        seen = config.changeCount
+    }
+
+    /// Whether it has changed since the last question.
+    mutating func hasChanged() -> Bool {
+        let count = config.changeCount
+        guard count != seen else { return false }
+        seen = count
+        return true
+    }
 }

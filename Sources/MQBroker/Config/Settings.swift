@@ -15,7 +15,7 @@ public struct TopicSettings: Equatable, Sendable {
     public var traceTopicEnable: Bool
     /// `msgTraceTopicName`.
     public var traceTopicName: String
-    /// `brokerPermission`: what name servers are told may be done here at most. 6 is read and write. Live.
+    /// `brokerPermission`: what may be done here at most; 6 is read and write. Live.
     public var brokerPermission: Int
     /// Queues of the schedule topic: one for each delay level.
     public var delayLevelCount = 18
@@ -60,7 +60,8 @@ public struct SendSettings: Equatable, Sendable {
     public var regionID: String
     /// `traceOn`, put into answers.
     public var isTraceOn: Bool
-    /// `startAcceptSendRequestTimeStamp`: sends before it are refused, milliseconds since 1970.
+    /// `startAcceptSendRequestTimeStamp`, milliseconds since 1970. Shown in the runtime information;
+    /// refuses nothing yet.
     public var startAcceptTimestamp: Int64
     /// `syncFlushTimeout`, milliseconds. Live.
     public var syncFlushTimeoutMilliseconds: Int64

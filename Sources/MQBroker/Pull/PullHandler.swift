@@ -59,7 +59,8 @@ final class PullHandler {
         }
     }
 
-    private let settings: Settings
+    private var settings: Settings
+    private var watch: ConfigWatch
     private let groups: GroupTable
     private let clients: ClientTable
     private let offsets: OffsetTable
@@ -76,10 +77,11 @@ final class PullHandler {
     private var nextID: UInt64 = 1
 
     init(
-        settings: Settings, tables: BrokerTables, store: MessageStore, coldReads: WorkerPool, stats: BrokerStats,
+        config: LiveConfig, tables: BrokerTables, store: MessageStore, coldReads: WorkerPool, stats: BrokerStats,
         loop: EventLoop, loopIndex: Int
     ) {
-        self.settings = settings
+        watch = ConfigWatch(config)
+        settings = Settings(config.current)
         groups = tables.groups
         clients = tables.clients
         offsets = tables.offsets
@@ -99,6 +101,7 @@ final class PullHandler {
     func handle(
         _ header: RemotingHeader, in bytes: Span<UInt8>, on channel: RemotingChannel
     ) throws(Refusal) {
+        if watch.hasChanged() { settings = Settings(watch.config.current) }
         let request: PullMessageRequest
         do throws(WireError) { request = try PullMessageRequest(header, in: bytes) } catch {
             throw Refusal(.systemError, "bad pull header: \(error)")

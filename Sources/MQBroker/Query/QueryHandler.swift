@@ -8,8 +8,7 @@ import MQStore
 /// threads. Source: `QueryMessageProcessor.java`, RocketMQ 5.3.
 struct QueryHandler: Sendable {
     let store: MessageStore
-    /// `maxMsgsNumBatch`.
-    let messageCountMax: Int
+    let config: LiveConfig
     /// Bytes of one answer.
     private static let answerByteCountMax = 8 << 20
 
@@ -21,7 +20,8 @@ struct QueryHandler: Sendable {
         let begin = request.int64("beginTimestamp") ?? 0
         let end = min(request.int64("endTimestamp") ?? .max, .max - 999)  // the index rounds up to seconds
         guard begin <= end else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
-        let wanted = min(max(Int(request.int32("maxNum") ?? 32), 1), messageCountMax)
+        let limits = config.current.pull
+        let wanted = min(max(request.int32("maxNum").map(Int.init) ?? limits.queryCount, 1), limits.queryCountMax)
         let found = store.indexedOffsets(topic: topic, key: key, time: begin...end, limit: wanted)
         var body = ByteBuffer()
         for offset in found.offsets where body.count < Self.answerByteCountMax {

@@ -1,4 +1,5 @@
 import MQBase
+import MQBytes
 import MQMessage
 import MQProtocol
 import MQStore
@@ -38,6 +39,8 @@ struct StoreView: StoreQueries {
             storeTimestamp(topic: topic, queueID: queueID, offset: queue.minOffset)
         }
     }
+
+    func record(at offset: Int64) -> [UInt8]? { store.withRecord(at: offset) { _, bytes in bytes.toArray() } }
 
     func deleteQueues(of topic: String) {
         try? store.deleteQueues(of: topic)  // files that stay are found again at the next start and removed with 316

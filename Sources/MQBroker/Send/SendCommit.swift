@@ -16,7 +16,8 @@ final class SendCommit {
     private let storeHost: MessageHost
     private let regionID: [UInt8]
     private let traceOn: StaticString
-    private let flushTimeoutMilliseconds: Int64
+    private var flushTimeoutMilliseconds: Int64
+    private var watch: ConfigWatch
     private let stats: BrokerStats
     private let loop: EventLoop
     private var gate = AckGate<SendBatch>()
@@ -27,14 +28,15 @@ final class SendCommit {
     private(set) var batch = SendBatch()
 
     init(
-        store: MessageStore, settings: SendHandler.Settings, flushTimeoutMilliseconds: Int64, stats: BrokerStats,
+        store: MessageStore, settings: SendHandler.Settings, config: LiveConfig, stats: BrokerStats,
         loop: EventLoop
     ) {
         self.store = store
         storeHost = settings.storeHost
         regionID = settings.regionID
         traceOn = settings.isTraceOn ? "true" : "false"
-        self.flushTimeoutMilliseconds = flushTimeoutMilliseconds
+        watch = ConfigWatch(config)
+        flushTimeoutMilliseconds = config.current.send.syncFlushTimeoutMilliseconds
         self.stats = stats
         self.loop = loop
     }
@@ -66,6 +68,7 @@ final class SendCommit {
             return sent.removeAll()
         }
         for waiting in sent.waiting where !waiting.waitsForFlush { answer(waiting, in: sent, .success) }
+        if watch.hasChanged() { flushTimeoutMilliseconds = watch.config.current.send.syncFlushTimeoutMilliseconds }
         let deadline = loop.now.advanced(byMilliseconds: flushTimeoutMilliseconds)
         gate.hold(sent, until: sent.records.end, deadline: deadline)
         batch = spare.popLast() ?? SendBatch()

@@ -23,7 +23,8 @@ final class SendHandler {
         var delayLevelCount: Int
     }
 
-    private let settings: Settings
+    private var settings: Settings
+    private var watch: ConfigWatch
     private let topics: TopicTable
     private let groups: GroupTable
     private let loop: EventLoop
@@ -34,10 +35,11 @@ final class SendHandler {
     private var properties = ByteBuffer(capacity: 1024)
 
     init(
-        settings: Settings, topics: TopicTable, groups: GroupTable, store: MessageStore, loop: EventLoop,
-        ids: UniqueIDMaker
+        settings: Settings, config: LiveConfig, topics: TopicTable, groups: GroupTable, store: MessageStore,
+        loop: EventLoop, ids: UniqueIDMaker
     ) {
         self.settings = settings
+        watch = ConfigWatch(config)
         self.topics = topics
         self.groups = groups
         self.loop = loop
@@ -53,6 +55,7 @@ final class SendHandler {
         _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel,
         into batch: SendBatch
     ) throws(Refusal) {
+        if watch.hasChanged() { settings.follow(watch.config.current) }
         let request: SendMessageRequest
         do throws(WireError) {
             request =

@@ -129,6 +129,26 @@ public final class TopicTable: Sendable {
         return wasThere
     }
 
+    /// Takes in topics that have queues in the store but are not known: a topic made by a send is acknowledged before
+    /// `topics.json` is durable, and a crash may come between. One that was deleted just before a crash may come back
+    /// so, too; messages that nobody can reach would be worse. Before the doors open.
+    /// - Parameter queueCounts: topic → how many queues it has.
+    func adopt(_ queueCounts: [String: Int]) {
+        let limits = config.current.limits
+        let missing = queueCounts.filter { name, _ in
+            self.config(of: name) == nil && !isSystem(name) && NameRules.refusal(ofTopic: name) == nil
+        }
+        for (name, count) in missing.sorted(by: { $0.key < $1.key }) {
+            let queues = min(max(count, 1), limits.queuesPerTopicMax)
+            log.warn("a stored topic was not in the table", ["topic": name, "queues": String(queues)])
+            do throws(Refusal) {
+                try put(TopicConfig(topicName: name, readQueueNums: queues, writeQueueNums: queues))
+            } catch {
+                log.error("a stored topic is not served", ["topic": name, "reason": error.remark])
+            }
+        }
+    }
+
     /// Marks the topics that the name servers keep an order for. Others are left alone: an administrator may have
     /// marked them. Source: `TopicConfigManager.java` `updateOrderTopicConfig`.
     func markOrdered(_ names: some Sequence<String>) {

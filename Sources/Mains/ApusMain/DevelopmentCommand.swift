@@ -72,7 +72,8 @@ enum DevelopmentCommand {
             port: options.brokerPort, nameServer: "127.0.0.1:\(options.nameServerPort)", folder: folder)
         broker.start()
         defer { broker.stop() }
-        ThisProcess.say("name server 127.0.0.1:\(options.nameServerPort), broker \(broker.identity.address), in \(folder)")
+        ThisProcess.say(
+            "name server 127.0.0.1:\(options.nameServerPort), broker \(broker.identity.address), in \(folder)")
         ThisProcess.waitForStopSignal()
     }
 }
