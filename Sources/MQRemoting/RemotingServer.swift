@@ -10,7 +10,8 @@ public final class RemotingServer: Sendable {
     public struct Limits: Sendable {
         /// A connection that is silent this long, both ways, is closed. `serverChannelMaxIdleTimeSeconds`.
         public var idleSeconds: Int64 = 120
-        /// Connections over this number are refused.
+        /// Connections over this number are refused, and over a quarter of the files this process may have open: a
+        /// flood of connections must not keep the store from opening its files.
         public var connectionsMax = 100_000
 
         public init() {}
@@ -35,7 +36,9 @@ public final class RemotingServer: Sendable {
             return LoopBound(part, on: loop)
         }
         self.parts = parts
-        listener = try Listener(address, loops: loops, connectionsMax: limits.connectionsMax) { connection in
+        ThisProcess.raiseOpenFilesLimit()
+        let connectionsMax = min(limits.connectionsMax, max(16, ThisProcess.openFilesMax / 4))
+        listener = try Listener(address, loops: loops, connectionsMax: connectionsMax) { connection in
             parts.first { $0.loop === connection.loop }?.value.accept(connection)
         }
     }

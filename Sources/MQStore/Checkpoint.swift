@@ -35,7 +35,10 @@ final class Checkpoint: Sendable {
                 log: span.int64(at: 0), queues: span.int64(at: 8), index: span.int64(at: 16),
                 masterFlushedOffset: span.int64(at: 24), confirmOffset: span.int64(at: 32))
         }
-        if length < Self.byteCount { try file.truncate(to: Self.byteCount) }
+        if length < Self.byteCount {  // written, not just made longer: an update must not need room on a full disk
+            let zeroes = [UInt8](repeating: 0, count: Self.byteCount - length)
+            try file.write(zeroes.span, at: length)
+        }
         self.values = Lock(values)
     }
 

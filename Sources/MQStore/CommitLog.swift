@@ -15,6 +15,11 @@ final class Segment: Sendable {
     /// The offset behind the file's last byte.
     var end: PhysicalOffset { start + byteCount }
 
+    /// Whether the byte at `offset` is in this file.
+    func contains(_ offset: PhysicalOffset) -> Bool {
+        offset >= start && offset.rawValue - start.rawValue < Int64(byteCount)
+    }
+
     init(_ file: File, start: PhysicalOffset, byteCount: Int) throws(SystemError) {
         self.start = start
         self.byteCount = byteCount

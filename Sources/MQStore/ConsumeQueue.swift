@@ -231,7 +231,7 @@ public final class ConsumeQueue: Sendable {
     }
 
     private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> File {
-        if let last = files.withLock({ $0.last }), last.start == start { return last.file }
+        if let known = files.withLock({ $0.last { $0.start == start } }) { return known.file }
         let file = try makeFile(folder + "/" + Segment.name(start))
         try file.truncate(to: fileByteCount)
         if inFile > 0 { try preBlank(file, byteCount: inFile) }
@@ -318,7 +318,11 @@ public final class ConsumeQueue: Sendable {
     /// After a crash of the machine any page behind the last sync may be missing, so units in the middle may be zero;
     /// before it they are all there and in the log's order, which is what the binary search needs.
     func truncate(to end: PhysicalOffset, wasClean: Bool) throws(SystemError) {
-        if wasClean, let last = try unit(at: maxOffset - 1), last.isUsed, last.physicalOffset < end.rawValue {
+        let position = maxOffset * Int64(QueueUnit.byteCount)
+        let hasLaterFile = files.withLock { $0.contains { $0.start > position } }
+        if wasClean, !hasLaterFile, let last = try unit(at: maxOffset - 1), last.isUsed,
+            last.physicalOffset < end.rawValue
+        {
             return pending.withLock { $0 = Pending(lastPhysicalOffset: last.physicalOffset) }
         }
         let count = try firstOffset { $0.isUsed && $0.physicalOffset < end.rawValue }

@@ -134,6 +134,9 @@ final class IndexFile: Sendable {
         Self.headerByteCount + slotCount * 4 + number * Self.entryByteCount
     }
 
+    /// Says that the entries are durable, because the last run left them so.
+    func setSynced() { isSynced.store(true, ordering: .relaxed) }
+
     /// Makes the entries durable.
     func synchronize() throws(SystemError) {
         guard !isSynced.load(ordering: .relaxed) else { return }
@@ -185,6 +188,7 @@ final class MessageIndex: Sendable {
         let firstRemoved = isBroken ? 0 : files[kept.count...].first?.beginOffset
         let isComplete = wasClean && !isRemoved && kept.count == files.count
         rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? firstRemoved
+        if wasClean { for file in kept { file.setSynced() } }
         self.files = Lock(Array(kept))
     }
     /// The physical offset of the last record that was indexed; -1 if there is none.

@@ -124,6 +124,12 @@ extension MessageStore {
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
 
+    /// Most queues this store takes on: each keeps a file open, and half of those this process may have are for them.
+    public var queueCountMax: Int { ThisProcess.openFilesMax / 2 }
+
+    /// Whether there is room for queues that were never used.
+    public var hasRoomForQueue: Bool { queues.queueCount < queueCountMax }
+
     /// The queue if it was ever used.
     public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
 
@@ -170,6 +176,8 @@ extension MessageStore {
     ) throws(SystemError) {
         let hotFrom = log.written.value.rawValue - config.hotByteCount
         var scanned = 0
+        var segment: Segment?  // most units point into the file of the one before
+        result.ranges.reserveCapacity(limits.messageCount)
         while scanned < limits.unitCount {
             units.removeAll()
             let wanted = min(limits.unitCount - scanned, max(limits.messageCount, 32))
@@ -186,7 +194,9 @@ extension MessageStore {
                         result.status = .found
                         return
                     }
-                    if let segment = log.segment(at: PhysicalOffset(rawValue: max(0, unit.physicalOffset))) {
+                    let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
+                    if segment?.contains(place) != true { segment = log.segment(at: place) }
+                    if let segment {
                         add(unit, segment, to: &result)
                         if isCold { result.isCold = true }
                     }

@@ -249,7 +249,7 @@ public final class MessageStore: Sendable {
     }
 
     /// After one failure nobody knows what the disk holds: the checkpoint stays where it is and recovery begins there.
-    private func keep(thorough: Bool) throws(SystemError) {
+    func keep(thorough: Bool) throws(SystemError) {
         if let error = keepError.withLock({ $0 }) { throw error }
         do throws(SystemError) {
             let timestamp = dispatcher.lastStoreTimestamp

@@ -1,6 +1,7 @@
 import MQBase
 import MQBytes
 import MQSystem
+import Synchronization
 
 /// All consume queues of a store by topic and number. Any thread.
 final class QueueTable: Sendable {
@@ -9,6 +10,11 @@ final class QueueTable: Sendable {
     private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
     /// Counts the queues that somebody waits on.
     let parked = ParkedQueues()
+
+    private let count = Atomic<Int>(0)
+
+    /// Queues in the table, used or not.
+    var queueCount: Int { count.load(ordering: .relaxed) }
 
     init(root: String, fileByteCount: Int) {
         self.root = root
@@ -26,6 +32,7 @@ final class QueueTable: Sendable {
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
                 minimum: 0, count: 0, parked: parked)
             queues[topic, default: [:]][queueID] = queue
+            count.add(1, ordering: .relaxed)
             return queue
         }
     }
@@ -63,6 +70,7 @@ final class QueueTable: Sendable {
                 guard let queueID = Int(name), queueID >= 0 else { continue }
                 let queue = try open(topic, queueID)
                 queues.withLock { $0[topic, default: [:]][queueID] = queue }
+                count.add(1, ordering: .relaxed)
             }
         }
     }

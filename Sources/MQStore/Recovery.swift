@@ -74,7 +74,7 @@ struct Recovery {
                 ? try startAfterCleanStop(segments, queues)
                 : try startAfterCrash(segments, queues, trusted: checkpoint.trusted)
             let from = max(start, first.start)
-            var outcome = Outcome(segments: segments, end: scan(segments, from: from), dispatchFrom: from)
+            var outcome = Outcome(segments: segments, end: scan(segments, from: from, wasClean), dispatchFrom: from)
             try cut(&outcome, durable: wasClean ? .max : max(checkpoint.log, 3000) - 3000, wasClean: wasClean)
             if !wasClean {
                 // They may only be in the page cache, and from now on they count as flushed.
@@ -143,17 +143,22 @@ struct Recovery {
     }
 
     /// Follows the records from `start` to the first place that holds none.
-    private func scan(_ segments: [Segment], from start: PhysicalOffset) -> PhysicalOffset {
+    private func scan(_ segments: [Segment], from start: PhysicalOffset, _ wasClean: Bool) -> PhysicalOffset {
         var offset = start
+        var last = start
         var reported = SystemClock.now()
         for segment in segments where segment.end > start {
             inFile: while offset < segment.end {
                 switch examine(segment, offset) {
-                case .record(let byteCount, _): offset = offset + byteCount
+                case .record(let byteCount, _):
+                    last = offset
+                    offset = offset + byteCount
                 case .blank:
                     offset = segment.end
                     break inFile
-                case .nothing: return offset
+                case .nothing:
+                    if !wasClean, last < offset, hasLostProperties(segment, last) { return last }
+                    return offset
                 }
                 let now = SystemClock.now()
                 if now.milliseconds(since: reported) > 2000 {
@@ -163,6 +168,25 @@ struct Recovery {
             }
         }
         return offset
+    }
+
+    /// Whether a sector of the record's properties is all zero: no checksum covers them, and the crash of a machine may
+    /// lose the end of the last record.
+    private func hasLostProperties(_ segment: Segment, _ offset: PhysicalOffset) -> Bool {
+        let start = offset - segment.start
+        guard start >= 0 else { return false }
+        let mapping = segment.mapping
+        let bytes = mapping.bytes(start..<segment.byteCount)
+        guard let properties = try? MessageRecord(bytes).properties else { return false }
+        var isZero = true
+        for index in properties {
+            if bytes[index] != 0 { isZero = false }
+            if (start + index + 1) % 512 == 0 || index + 1 == properties.upperBound {
+                if isZero { return true }
+                isZero = true
+            }
+        }
+        return false
     }
 
     /// Removes what lies behind the end: later files, and the rest of the last one, whose old bytes could otherwise look

@@ -65,6 +65,13 @@ public enum ThisProcess {
         _ = unsafe setrlimit(resource, &limit)  // best effort: the next open says what is missing
     }
 
+    /// Files and connections this process may have open at once.
+    public static var openFilesMax: Int {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        return Int(clamping: limit.rlim_cur)
+    }
+
     /// Writes a line to standard error.
     public static func complain(_ line: String) { write(line + "\n", to: 2) }
 

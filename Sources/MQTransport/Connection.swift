@@ -63,10 +63,13 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     private var waitsForRoom = false
     private var closesWhenWritten: String?
 
-    /// Output that must stay in order: bytes of `output`, or bytes of a mapping that are sent without a copy.
-    private enum Piece {
-        case owned(Int)
-        case borrowed(Mapping, offset: Int, byteCount: Int)
+    /// Output that must stay in order: bytes of `output` (no owner), or bytes of a mapping that are sent without a copy.
+    @safe private struct Piece {
+        /// Keeps the bytes mapped until they are written.
+        let owner: Mapping?
+        /// Where the mapping's bytes lie; kept beside the owner, so that writing does not touch its reference count.
+        var address: UnsafeRawPointer?
+        var byteCount: Int
     }
 
     private static let nextID = Counter()
@@ -178,11 +181,12 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         guard isOpen, byteCount > 0 else { return }
         precondition(offset >= 0 && offset + byteCount <= mapping.byteCount, "range outside the mapping")
         if output.count > ownedInPieces {
-            pieces.append(.owned(output.count - ownedInPieces))
+            unsafe pieces.append(Piece(owner: nil, address: nil, byteCount: output.count - ownedInPieces))
             pieceByteCount += output.count - ownedInPieces
             ownedInPieces = output.count
         }
-        pieces.append(.borrowed(mapping, offset: offset, byteCount: byteCount))
+        // SAFETY: the range was checked above, and the piece holds the mapping.
+        unsafe pieces.append(Piece(owner: mapping, address: mapping.address(offset), byteCount: byteCount))
         pieceByteCount += byteCount
         outputAdded()
     }
@@ -232,17 +236,17 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         // SAFETY: `output` is not changed and the mappings are held by `pieces` until sendmsg has returned.
         return unsafe output.withUnsafeBytes { owned in
             var at = 0
-            for piece in pieces.prefix(511) {
-                switch piece {
-                case .owned(let byteCount):
+            for index in 0..<min(pieces.count, 511) {
+                let byteCount = pieces[index].byteCount
+                if let address = unsafe pieces[index].address {
+                    unsafe vectors.append(
+                        iovec(iov_base: UnsafeMutableRawPointer(mutating: address), iov_len: byteCount))
+                } else {
                     unsafe vectors.append(
                         iovec(
                             iov_base: UnsafeMutableRawPointer(mutating: owned.baseAddress.unsafelyUnwrapped + at),
                             iov_len: byteCount))
                     at += byteCount
-                case .borrowed(let mapping, let offset, let byteCount):
-                    unsafe vectors.append(
-                        iovec(iov_base: UnsafeMutableRawPointer(mutating: mapping.address(offset)), iov_len: byteCount))
                 }
             }
             if pieces.count <= 511, at < owned.count {
@@ -265,24 +269,18 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         var left = byteCount
         var done = 0
         while left > 0, done < pieces.count {
-            switch pieces[done] {
-            case .owned(let size):
-                let taken = min(left, size)
+            let size = pieces[done].byteCount
+            let taken = min(left, size)
+            pieceByteCount -= taken
+            left -= taken
+            if let address = unsafe pieces[done].address {
+                unsafe pieces[done].address = address + taken  // SAFETY: taken <= size: inside, or one past, the range
+            } else {
                 output.removeFirst(taken)
                 ownedInPieces -= taken
-                pieceByteCount -= taken
-                left -= taken
-                if taken == size { done += 1 } else { pieces[done] = .owned(size - taken) }
-            case .borrowed(let mapping, let offset, let size):
-                let taken = min(left, size)
-                pieceByteCount -= taken
-                left -= taken
-                if taken == size {
-                    done += 1
-                } else {
-                    pieces[done] = .borrowed(mapping, offset: offset + taken, byteCount: size - taken)
-                }
             }
+            pieces[done].byteCount = size - taken
+            if taken == size { done += 1 }
         }
         if done > 0 { pieces.removeFirst(done) }
         if left > 0 { output.removeFirst(left) }

@@ -67,8 +67,8 @@ import Testing
         running.opaque = 77
         admin.send(running.frame())
         let passed = try client.nextNotice()
-        #expect(
-            passed.requestCode == .getConsumerRunningInfo && passed["clientId"] == "one" && passed["Signature"] == nil)
+        #expect(passed.requestCode == .getConsumerRunningInfo)
+        #expect(passed["clientId"] == "one" && passed["Signature"] == nil)
         var answer = RemotingCommand(.success, body: Array("{}".utf8))
         answer.opaque = passed.opaque
         answer.flag = 1

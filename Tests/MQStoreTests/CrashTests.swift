@@ -81,6 +81,24 @@ import Testing
         }
     }
 
+    @Test func `a last record whose properties were lost is cut, and zeroes that were sent are not`() throws {
+        let store = try filled(5)
+        let kept = TestMessage(body: .text("kept"), properties: [("P", "a\0b" + String(repeating: "\0", count: 20))])
+        try store.append(kept)
+        store.crash()
+        try store.open()
+        #expect(try store.bodies() == bodies(5) + [.text("kept")])
+        let last = try store.append(
+            TestMessage(
+                body: .text("last"), properties: [("P", String(repeating: "x", count: 2000)), ("KEYS", "last")]))
+        store.crash()
+        let end = Int(last.physicalOffset) + last.byteCount
+        try store.overwriteLog([UInt8](repeating: 0, count: end % 512), at: end / 512 * 512)
+        try store.open()
+        #expect(try store.bodies() == bodies(5) + [.text("kept")])
+        #expect(store.store.writtenOffset.rawValue == last.physicalOffset)
+    }
+
     @Test func `old bytes behind the end never come back`() throws {
         let store = try filled(10)
         try store.settle()

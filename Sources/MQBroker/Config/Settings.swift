@@ -15,8 +15,7 @@ public struct TopicSettings: Equatable, Sendable {
     public var traceTopicEnable: Bool
     /// `msgTraceTopicName`.
     public var traceTopicName: String
-    /// `brokerPermission`: what may be done here at most; 6 is read and write. Live for what name servers are told;
-    /// sends and pulls go by what it was at the start.
+    /// `brokerPermission`: what may be done here at most; 6 is read and write. Live.
     public var brokerPermission: Int
     /// Queues of the schedule topic: one for each delay level.
     public var delayLevelCount = 18
@@ -64,7 +63,7 @@ public struct SendSettings: Equatable, Sendable {
     /// `startAcceptSendRequestTimeStamp`, milliseconds since 1970. Shown in the runtime information;
     /// refuses nothing yet.
     public var startAcceptTimestamp: Int64
-    /// `syncFlushTimeout`, milliseconds.
+    /// `syncFlushTimeout`, milliseconds. Live.
     public var syncFlushTimeoutMilliseconds: Int64
     /// `maxMessageSize`, bytes of body.
     public var bodyByteCountMax: Int
@@ -81,7 +80,7 @@ public struct SendSettings: Equatable, Sendable {
     }
 }
 
-/// What pulls and queries may bring.
+/// What pulls and queries may bring. Live, all of it.
 public struct PullSettings: Equatable, Sendable {
     /// `longPollingEnable`.
     public var longPollingEnable: Bool
@@ -91,13 +90,13 @@ public struct PullSettings: Equatable, Sendable {
     public var byteCountMaxInMemory: Int
     /// `maxTransferCountOnMessageInMemory`.
     public var countMaxInMemory: Int
-    /// `maxTransferBytesOnMessageInDisk`. Not used yet.
+    /// `maxTransferBytesOnMessageInDisk`.
     public var byteCountMaxOnDisk: Int
-    /// `maxTransferCountOnMessageInDisk`. Not used yet.
+    /// `maxTransferCountOnMessageInDisk`.
     public var countMaxOnDisk: Int
     /// `maxFilterMessageSize`: bytes of consume queue one pull looks through.
     public var filterByteCountMax: Int
-    /// `defaultQueryMaxNum`. Not used yet.
+    /// `defaultQueryMaxNum`.
     public var queryCount: Int
     /// `maxMsgsNumBatch`.
     public var queryCountMax: Int

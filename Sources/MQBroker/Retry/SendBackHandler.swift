@@ -98,10 +98,11 @@ final class SendBackHandler {
             reconsumeTimes: record.reconsumeTimes &+ 1)
         let text = Properties.encode(properties)
         let name = target.bytes
+        let queue = try target.writableQueue(queueID)
         let staged = batch.records.entries.count
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: name.span, body: bytes.extracting(record.body), in: target.queue(queueID)
+                head, topic: name.span, body: bytes.extracting(record.body), in: queue
             ) { $0.append(text) }
         } catch {
             throw Refusal(.messageIllegal, "the message cannot be sent back: \(error)")

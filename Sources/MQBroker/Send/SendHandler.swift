@@ -158,6 +158,8 @@ final class SendHandler {
         } else if facts.delayLevel > 0 {
             target = try delayed(route, queueID, level: facts.delayLevel)
         }
+        if target.delayLevel > 0 { _ = try route.writableQueue(queueID) }  // its message comes there when it is due
+        let queue = try target.route.writableQueue(target.queueID)
         let head = RecordHead(
             queueID: Int32(target.queueID), flag: flag, sysFlag: request.sysFlag.subtracting(.transactionRollback),
             bornTimestamp: Timestamp(rawValue: request.bornTimestamp), bornHost: channel.peerHost,
@@ -166,7 +168,7 @@ final class SendHandler {
         let topic = target.route.bytes
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: topic.span, body: body, in: target.route.queue(target.queueID)
+                head, topic: topic.span, body: body, in: queue
             ) { buffer in
                 appendProperties(facts, key, target, from: route, queueID, batch, to: &buffer)
             }

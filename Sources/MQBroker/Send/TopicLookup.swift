@@ -1,5 +1,6 @@
 import MQBytes
 import MQProtocol
+import MQRemoting
 import MQStore
 
 /// A topic as the data plane needs it: looked up by the name's bytes, with its queues at hand.
@@ -35,6 +36,19 @@ final class TopicRoute {
         let queue = store.queue(name, queueID)
         queues[queueID] = queue
         return queue
+    }
+
+    /// As ``queue(_:)``, for a message that will be written there.
+    /// - Throws: `systemBusy` when it would be one queue too many for the files this process may have open: a queue
+    ///   that cannot be written would stop the whole store.
+    func writableQueue(_ queueID: Int) throws(Refusal) -> ConsumeQueue {
+        if let queue = queues[queueID] { return queue }
+        guard store.existingQueue(name, queueID) != nil || store.hasRoomForQueue else {
+            throw Refusal(
+                .systemBusy,
+                "this broker keeps at most \(store.queueCountMax) queues: it may not open more files (ulimit -n)")
+        }
+        return queue(queueID)
     }
 
     /// Whether the topic has such a queue.
