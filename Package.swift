@@ -87,7 +87,7 @@ let package = Package(
         tests("MQBytesTests", uses: ["MQBytes"]),
         tests("MQObserveTests", uses: ["MQObserve"]),
         tests("MQSystemTests", uses: ["MQSystem", "MQTestKit"]),
-        tests("MQTransportTests", uses: ["MQTransport"]),
+        tests("MQTransportTests", uses: ["MQTransport", "MQTestKit"]),
         tests("MQCompressionTests", uses: ["MQCompression"]),
         tests("MQJSONTests", uses: ["MQJSON", "MQTestKit"]),
         tests("MQMessageTests", uses: ["MQMessage"]),

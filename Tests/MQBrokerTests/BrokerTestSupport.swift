@@ -6,6 +6,7 @@ import MQMessage
 import MQObserve
 import MQProtocol
 import MQTransport
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -124,7 +125,7 @@ final class BrokerPeer {
                 return try RemotingCommand(frame: bytes.span)
             }
             var chunk = [UInt8](repeating: 0, count: 64 << 10)
-            let got = recv(descriptor, &chunk, chunk.count, 0)
+            let got = MQTestKit.receive(descriptor, into: &chunk)
             guard got > 0 else { throw BrokerTestFailure(description: got == 0 ? "closed" : "no answer: \(errno)") }
             buffer.append(contentsOf: chunk[..<got])
         }

@@ -8,6 +8,7 @@ import MQRemoting
 import MQSystem
 import MQTransport
 import Synchronization
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -237,7 +238,7 @@ final class ControlPeer {
                 return try RemotingCommand(frame: bytes.span)
             }
             var chunk = [UInt8](repeating: 0, count: 1 << 16)
-            let got = recv(descriptor, &chunk, chunk.count, 0)
+            let got = MQTestKit.receive(descriptor, into: &chunk)
             guard got > 0 else { throw ControlPeerFailure(description: got == 0 ? "closed" : "no answer: \(errno)") }
             held.append(contentsOf: chunk[..<got])
         }

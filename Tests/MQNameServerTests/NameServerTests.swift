@@ -69,7 +69,8 @@ import Testing
         var request = try RemotingCommand.registration(of: ["x", "y"])
         request["heartbeatTimeoutMillis"] = "1"
         _ = try broker.ask(request)
-        #expect(throws: PeerFailure.self) { try broker.receive() }
+        let end = #expect(throws: PeerFailure.self) { try broker.receive() }
+        #expect(end?.description == "closed")
         #expect(try running.connect().ask(.route("x")).responseCode == .topicNotExist)
     }
 

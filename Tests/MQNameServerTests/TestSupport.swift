@@ -98,7 +98,7 @@ final class Peer {
                 return try RemotingCommand(frame: bytes.span)
             }
             var chunk = [UInt8](repeating: 0, count: 64 << 10)
-            let got = recv(descriptor, &chunk, chunk.count, 0)
+            let got = MQTestKit.receive(descriptor, into: &chunk)
             guard got > 0 else { throw PeerFailure(description: got == 0 ? "closed" : "no answer: \(errno)") }
             buffer.append(contentsOf: chunk[..<got])
         }

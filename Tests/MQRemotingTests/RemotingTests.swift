@@ -4,6 +4,7 @@ import MQObserve
 import MQProtocol
 import MQSystem
 import MQTransport
+import MQTestKit
 import Testing
 
 @testable import MQRemoting
@@ -300,7 +301,7 @@ final class RawPeer {
     /// What comes next; empty at the end or after a reset.
     func receive() -> [UInt8] {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        let got = recv(descriptor, &chunk, chunk.count, 0)
+        let got = MQTestKit.receive(descriptor, into: &chunk)
         return Array(chunk.prefix(max(0, got)))
     }
 }

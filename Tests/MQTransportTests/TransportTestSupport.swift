@@ -1,6 +1,7 @@
 import Foundation
 import MQBytes
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQTransport
@@ -105,7 +106,7 @@ final class RawSocket {
     /// Up to `limit` bytes; empty at the end.
     func receive(_ limit: Int = 1 << 16) -> [UInt8] {
         var chunk = [UInt8](repeating: 0, count: limit)
-        let got = recv(descriptor, &chunk, limit, 0)
+        let got = MQTestKit.receive(descriptor, into: &chunk)
         return Array(chunk.prefix(max(0, got)))
     }
 
