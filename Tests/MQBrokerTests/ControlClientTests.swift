@@ -62,11 +62,13 @@ import Testing
         _ = try client.ask(.heartbeat("one", consumers: [.group("g", "t")]))
         _ = try client.nextNotice()  // a member came: itself
         let admin = try control.connect()
-        var running = RemotingCommand(.getConsumerRunningInfo, ["consumerGroup": "g", "clientId": "one", "Signature": "s"])
+        var running = RemotingCommand(
+            .getConsumerRunningInfo, ["consumerGroup": "g", "clientId": "one", "Signature": "s"])
         running.opaque = 77
         admin.send(running.frame())
         let passed = try client.nextNotice()
-        #expect(passed.requestCode == .getConsumerRunningInfo && passed["clientId"] == "one" && passed["Signature"] == nil)
+        #expect(passed.requestCode == .getConsumerRunningInfo)
+        #expect(passed["clientId"] == "one" && passed["Signature"] == nil)
         var answer = RemotingCommand(.success, body: Array("{}".utf8))
         answer.opaque = passed.opaque
         answer.flag = 1
