@@ -77,7 +77,9 @@ public final class RemotingClient: Sendable {
                 return true
             }
         }
-        return answer.wait { $0 } ?? .failure(.timedOut(milliseconds: timeoutMilliseconds))
+        // A loop that has stopped answers nothing: never wait much longer than it might take.
+        let patience = min(max(timeoutMilliseconds, 0), .max / 4) + connectTimeoutMilliseconds + 100
+        return answer.wait(milliseconds: patience) { $0 } ?? .failure(.timedOut(milliseconds: timeoutMilliseconds))
     }
 
     /// Closes the connection to `address`, if there is one.

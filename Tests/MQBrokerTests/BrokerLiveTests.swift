@@ -22,8 +22,8 @@ import Testing
 
     @Test func `permissions and limits of pulls follow a hot update`() throws {
         for body in ["a", "b", "c"] { #expect(try peer.ask(.put("t", body)).responseCode == .success) }
-        for next in Int64(0)..<3 {
-            #expect(try peer.ask(.pull("t", from: next, wait: 10_000)).responseCode == .success)
+        for next in 0..<3 {
+            #expect(try peer.ask(.pull("t", from: Int64(next), wait: 10_000)).responseCode == .success)
         }
         try update("maxTransferCountOnMessageInMemory=2")
         let two = try peer.ask(.pull("t"))
@@ -51,8 +51,8 @@ import Testing
             "TopicConfig [topicName=made, readQueueNums=4, writeQueueNums=4, perm=RW-, topicFilterType=SINGLE_TAG, "
             + "topicSysFlag=0, order=false, attributes={}]"
         #expect(answer.responseCode == .invalidParameter)
-        let remark = "request queueId[9] is illegal, \(topic) Producer: 127.0.0.1:"
-        #expect(answer.remark?.hasPrefix(remark) == true, "\(answer)")
+        let wanted = "request queueId[9] is illegal, \(topic) Producer: 127.0.0.1:"
+        #expect(answer.remark?.hasPrefix(wanted) == true, "\(answer)")
     }
 
     @Test func `topics that the table lost are served again`() throws {

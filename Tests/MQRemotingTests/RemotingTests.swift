@@ -196,6 +196,19 @@ private final class Pair {
         loop.stop()
     }
 
+    @Test func `who asks over a loop that has stopped is not kept for ever`() throws {
+        let loop = try EventLoop("stopped")
+        loop.start()
+        let client = RemotingClient(loop: loop, connectTimeoutMilliseconds: 20)
+        loop.stop()
+        let nowhere = SocketAddress(ip: [127, 0, 0, 1], port: 1)
+        let result = client.invokeAndWait(RemotingCommand(.heartBeat), to: nowhere, timeoutMilliseconds: 30)
+        guard case .failure(.timedOut) = result else {
+            Issue.record("\(result)")
+            return
+        }
+    }
+
     @Test func `too many requests in flight are refused, the others stay`() throws {
         let pair = try Pair()
         _ = try pair.ask(1).get()
