@@ -174,7 +174,7 @@ import Testing
                 try add(queue, model[from...].enumerated().map { (Int64(from + $0.offset), $0.element) })
             case 1:
                 let count = Int.random(in: 0...model.count, using: &random)
-                let end = count < model.count ? model[count] : physical
+                let end = count < model.count ? model[count] : physical + 1  // behind the last record
                 try queue.truncate(to: PhysicalOffset(rawValue: end), wasClean: false)
                 model.removeSubrange(count...)
             default:
