@@ -4,12 +4,13 @@ import MQTestKit
 /// A name server and a broker of their own on free ports, with everything they write in one temporary folder.
 final class Cluster {
     let folder: URL
+    private let holder: TemporaryFolder
     let broker: Server
     private let nameServer: Server
 
     private init(brokerSettings: [String: String]) throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "apus-interop-\(UUID().uuidString.prefix(8))")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        holder = try TemporaryFolder("apus-interop")
+        folder = holder.url
         nameServer = try .nameServer(in: folder)
         // RocketMQ's first level is 1 s, the third, which a first retry uses, 10 s: too long for a test.
         let delays = ["messageDelayLevel": Array(repeating: "1s", count: 18).joined(separator: " ")]
@@ -22,7 +23,6 @@ final class Cluster {
         _ brokerSettings: [String: String] = [:], _ body: (Cluster) async throws -> Void
     ) async throws {
         let cluster = try Cluster(brokerSettings: brokerSettings)
-        defer { cluster.removeFolder() }
         do {
             try await cluster.nameServer.start()
             try await cluster.broker.start()
@@ -68,13 +68,5 @@ final class Cluster {
     func stop(_ client: CppClient) async throws {
         clients.removeAll { $0 === client }
         try await client.stop()
-    }
-
-    private func removeFolder() {
-        if Machine.keepsFolders {
-            print("kept: \(folder.path)")
-        } else {
-            try? FileManager.default.removeItem(at: folder)
-        }
     }
 }

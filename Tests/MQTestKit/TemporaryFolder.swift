@@ -1,6 +1,6 @@
 public import Foundation
 
-/// An empty folder that goes away with this object.
+/// An empty folder that goes away with this object, unless `MQ_KEEP` is set.
 public final class TemporaryFolder: Sendable {
     /// Where it is.
     public let url: URL
@@ -16,6 +16,7 @@ public final class TemporaryFolder: Sendable {
     }
 
     deinit {
+        if Machine.keepsFolders { return print("kept: \(path)") }
         // Best effort: a folder that stays costs room, not a test.
         try? FileManager.default.removeItem(at: url)
     }
