@@ -195,14 +195,13 @@ public final class MessageStore: Sendable {
         if isFenced.load(ordering: .acquiring) { throw .fenced(fencing.withLock { $0 } ?? "") }
         do throws(SystemError) {
             try log.append(batch, at: now)
-            if config.flushesOnLoop, config.isFlushSynchronous { try flusher.flush() }
         } catch {
-            if error.isNoSpace, !config.flushesOnLoop { throw .diskFull }
+            if error.isNoSpace { throw .diskFull }
             fence("write failed: \(error)")
             throw .fenced(error.description)
         }
-        if !config.flushesOnLoop { flusher.appended() }
-        if !config.isFlushSynchronous || config.flushesOnLoop {
+        flusher.appended()
+        if !config.isFlushSynchronous {  // otherwise readers see more when it is flushed
             var isAwaited = false
             for entry in batch.entries where entry.queue.waiters != 0 { isAwaited = true }
             dispatcher.confirmedMoved(isAwaited: isAwaited)

@@ -29,9 +29,6 @@ public struct StoreConfig: Sendable {
     /// Whether the next file is filled with zeroes before it is used: a sync then writes no metadata. With asynchronous
     /// flush it would only double what the disk has to write. `nil`: as `isFlushSynchronous`.
     public var fillsFilesAhead: Bool?
-    /// Whether the thread that appended also syncs, instead of the flush thread. For measuring
-    /// (docs/decisions/0001), with one thread that appends: two that sync at once may finish out of order, which `flushed` does not allow.
-    public var flushesOnLoop = false
 
     /// A configuration with RocketMQ's defaults under `root`.
     public init(root: String) {

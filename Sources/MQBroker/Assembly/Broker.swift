@@ -47,9 +47,7 @@ public final class Broker: Sendable {
         let settings = config.current
         identity = settings.identity
         nameServers = settings.registration.nameServers
-        var storeConfig = settings.store
-        if ThisProcess.environment("APUS_FLUSH_ON_LOOP") == "1" { storeConfig.flushesOnLoop = true }
-        let store = try BrokerStartError.wrap { [storeConfig] in try MessageStore(storeConfig, log: log) }
+        let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
         let tables = try BrokerTables(config, files: files, queueCounts: store.queueCounts, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
