@@ -266,9 +266,6 @@ enum NotYetKeys {
         enableScheduleMessageStats bool true
         fastFailIfNoBufferInStorePool bool false
         fileReservedTime* int 72
-        flushCommitLogTimed* bool true
-        flushConsumeQueueLeastPages int 2
-        flushConsumeQueueThoroughInterval int 60000
         flushLeastPagesWhenWarmMapedFile int 4096
         forceVerifyPropCRC bool false
         haFlowControlEnable* bool false

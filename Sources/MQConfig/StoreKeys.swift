@@ -69,17 +69,28 @@ public enum StoreKeys {
     /// The least that is worth a flush.
     public static let flushCommitLogLeastPages = ConfigKey<Int>.integer(
         "flushCommitLogLeastPages", default: 4, in: 0...1_000_000, unit: "pages of 4 KiB",
-        "Less is left to the next flush, until flushCommitLogThoroughInterval has passed."
-    ).notYet
+        "Less is left to a later flush, until flushCommitLogThoroughInterval has passed; 0 flushes every byte.")
     /// When even a little is flushed.
     public static let flushCommitLogThoroughInterval = ConfigKey<Duration>.milliseconds(
         "flushCommitLogThoroughInterval", default: 10_000, in: 1...600_000,
-        "The longest time anything stays unflushed, however little."
-    ).notYet
+        "The longest time anything stays unflushed, however little, when flushDiskType is ASYNC_FLUSH.")
+    /// Whether appends wake the flush thread.
+    public static let flushCommitLogTimed = ConfigKey<Bool>.flag(
+        "flushCommitLogTimed", default: true,
+        "Flushes every flushIntervalCommitLog; false: an append wakes the flush thread at once."
+    ).important
     /// How often consume queues are flushed.
     public static let flushIntervalConsumeQueue = ConfigKey<Duration>.milliseconds(
         "flushIntervalConsumeQueue", default: 1000, in: 1...600_000,
-        "A tenth of the time between syncs of consume queues and index."
+        "Time between rounds that sync the consume queues which grew enough.")
+    /// The least that is worth a sync of a queue.
+    public static let flushConsumeQueueLeastPages = ConfigKey<Int>.integer(
+        "flushConsumeQueueLeastPages", default: 2, in: 0...1_000_000, unit: "pages of 4 KiB",
+        "A queue that grew by less is left to a later round; 0 syncs every entry.")
+    /// When every queue is synced.
+    public static let flushConsumeQueueThoroughInterval = ConfigKey<Duration>.milliseconds(
+        "flushConsumeQueueThoroughInterval", default: 60_000, in: 1...3_600_000,
+        "Time between syncs of all consume queues and the index, which move the checkpoint; sooner when the log grew much."
     )
     /// How long a synchronous send waits.
     public static let syncFlushTimeout = ConfigKey<Duration>.milliseconds(
@@ -143,8 +154,10 @@ public enum StoreKeys {
         mappedFileSizeConsumeQueue.declaration, maxHashSlotNum.declaration, maxIndexNum.declaration,
         messageIndexEnable.declaration, brokerRole.declaration, flushDiskType.declaration,
         flushIntervalCommitLog.declaration, flushCommitLogLeastPages.declaration,
-        flushCommitLogThoroughInterval.declaration, flushIntervalConsumeQueue.declaration,
-        syncFlushTimeout.declaration, flushDelayOffsetInterval.declaration, maxMessageSize.declaration,
+        flushCommitLogThoroughInterval.declaration, flushCommitLogTimed.declaration,
+        flushIntervalConsumeQueue.declaration, flushConsumeQueueLeastPages.declaration,
+        flushConsumeQueueThoroughInterval.declaration, syncFlushTimeout.declaration,
+        flushDelayOffsetInterval.declaration, maxMessageSize.declaration,
         messageDelayLevel.declaration, maxTransferBytesOnMessageInMemory.declaration,
         maxTransferCountOnMessageInMemory.declaration, maxTransferBytesOnMessageInDisk.declaration,
         maxTransferCountOnMessageInDisk.declaration, accessMessageInMemoryMaxRatio.declaration,

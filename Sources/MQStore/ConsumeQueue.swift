@@ -63,7 +63,8 @@ public final class ConsumeQueue: Sendable {
     /// Its number in the topic, >= 0.
     public let queueID: Int
 
-    private let folder: String
+    /// Where its files are.
+    let folder: String
     private let fileByteCount: Int
     private let files: Lock<[QueueFile]>
     private let pending = Lock(Pending())
@@ -88,12 +89,16 @@ public final class ConsumeQueue: Sendable {
         var units: [QueueUnit] = []
         /// Where the last unit's record begins; -1 if there is none.
         var lastPhysicalOffset: Int64 = -1
+        /// A unit came that was not the next one.
+        var hadGap = false
     }
 
     private struct Synced: Sendable {
         var count: Int64
         /// A file was made: the folders that name it are to be synced.
         var hasNewFile = false
+        /// What ``state()`` told last.
+        var told: RecoveryPoint.Queue?
     }
 
     /// - Parameters:
@@ -167,6 +172,7 @@ public final class ConsumeQueue: Sendable {
             guard unit.physicalOffset > pending.lastPhysicalOffset else { return nil }
             pending.lastPhysicalOffset = unit.physicalOffset
             let gap = offset - maximum.load(ordering: .relaxed) - Int64(pending.units.count)
+            if gap > 0 { pending.hadGap = true }
             if gap == 0 { pending.units.append(unit) }
             return gap
         }
@@ -185,6 +191,9 @@ public final class ConsumeQueue: Sendable {
         return true
     }
 
+    /// Whether units were missing before one that was added: the queue or the log lost them.
+    var hadGap: Bool { pending.withLock { $0.hadGap } }
+
     /// More than a queue can ever hold: positions in bytes must not overflow.
     private static let offsetLimit = Int64.max >> 6
 
@@ -200,7 +209,10 @@ public final class ConsumeQueue: Sendable {
         pending.withLock { $0.units.removeAll() }
         maximum.store(offset, ordering: .relaxed)
         minimum.store(offset, ordering: .releasing)
-        synced.withLock { $0.count = min($0.count, offset) }
+        synced.withLock {
+            $0.count = min($0.count, offset)
+            $0.told = nil
+        }
         return files.withLock { files in
             let old = files
             files.removeAll()
@@ -261,14 +273,17 @@ public final class ConsumeQueue: Sendable {
 
     /// Makes what was published durable. The `keep` thread calls it. After an error nobody knows what is on the disk:
     /// it must not be tried again.
-    func synchronize() throws(SystemError) {
+    /// - Parameter leastPages: a queue that grew by fewer pages of 4 KiB is left alone.
+    func synchronize(leastPages: Int = 0) throws(SystemError) {
         let count = maxOffset
-        let before = synced.withLock { synced in
+        let before: Synced? = synced.withLock { synced in
+            let pages = (count - synced.count) * Int64(QueueUnit.byteCount) / 4096
+            guard pages >= Int64(leastPages), synced.count < count || synced.hasNewFile else { return nil }
             let before = synced
             synced.hasNewFile = false
             return before
         }
-        guard before.count < count || before.hasNewFile else { return }
+        guard let before else { return }
         let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
         for file in files.withLock({ $0 }) where file.start > first { try file.file.synchronizeData() }
         if before.hasNewFile {
@@ -372,6 +387,26 @@ public final class ConsumeQueue: Sendable {
     /// Moves the first offset behind units whose records are gone. Recovery and retention.
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
         setMinOffset(try firstOffset { $0.physicalOffset < logStart.rawValue })
+    }
+
+    /// What can be told of it in a recovery point once it is synced; `nil` for an empty queue. The `keep` thread calls it.
+    func state() throws(SystemError) -> RecoveryPoint.Queue? {
+        let count = maxOffset
+        guard count > minOffset else { return nil }
+        let known = synced.withLock { $0.told }
+        if let known, known.end == count { return known }
+        guard let last = try unit(at: count - 1) else { return nil }
+        let state = RecoveryPoint.Queue(
+            topic: topic, queueID: queueID, end: count, lastRecord: last.physicalOffset)
+        synced.withLock { $0.told = state }
+        return state
+    }
+
+    /// Empties it and removes everything in its folder. Recovery only.
+    func discard() throws(SystemError) {
+        _ = forgetAll(0)
+        pending.withLock { $0.lastPhysicalOffset = -1 }
+        try Directory.removeTree(folder)
     }
 
     /// Where the last unit's record ends in the log; 0 for an empty queue.

@@ -20,24 +20,24 @@ final class Dispatcher: Sendable {
     }
 
     /// Bytes handled before units are published: bounds how long a reader waits for the first of a large batch.
-    private static let roundByteCountMax = 4 << 20
+    static let roundByteCountMax = 4 << 20
     private static let napMilliseconds: Int64 = 4
     private static let napsBeforeSleep = 8
 
-    private let log: CommitLog
-    private let queues: QueueTable
+    let log: CommitLog
+    let queues: QueueTable
     private let index: MessageIndex?
-    private let delayLevels: [Int64]
+    let delayLevels: [Int64]
     private let confirmed: @Sendable () -> PhysicalOffset
     private let monitor = Monitor(State())
     private let sleep = Atomic<Int>(Sleep.awake.rawValue)
-    private let lastTimestamp = Atomic<Int64>(0)
+    private let lastHandled: Lock<RecoveryPoint.Record?>
     /// Everything before it is in queues and index.
     let dispatched: Watermark
 
     init(
         log: CommitLog, queues: QueueTable, index: MessageIndex?, delayLevels: [Int64], start: PhysicalOffset,
-        confirmed: @escaping @Sendable () -> PhysicalOffset
+        last: RecoveryPoint.Record?, confirmed: @escaping @Sendable () -> PhysicalOffset
     ) {
         self.log = log
         self.queues = queues
@@ -45,10 +45,11 @@ final class Dispatcher: Sendable {
         self.delayLevels = delayLevels
         self.confirmed = confirmed
         dispatched = Watermark(start)
+        lastHandled = Lock(last)
     }
 
-    /// The store time of the last record handled, milliseconds.
-    var lastStoreTimestamp: Int64 { lastTimestamp.load(ordering: .acquiring) }
+    /// The last record whose units are published; `nil` if there was none yet.
+    var lastRecord: RecoveryPoint.Record? { lastHandled.withLock { $0 } }
 
     /// Tells that readers may see more. Any thread; a load or two when the thread is awake.
     /// - Parameter isAwaited: somebody is parked on a queue that got a message.
@@ -114,7 +115,7 @@ final class Dispatcher: Sendable {
             if queue.waiters != 0 { arrived(queue) }
         }
         // Behind the units: the checkpoint must never tell more than what is published.
-        if let timestamp = worker.lastTimestamp { lastTimestamp.store(timestamp, ordering: .releasing) }
+        if let last = worker.last { lastHandled.withLock { $0 = last } }
         dispatched.raise(to: start + handled)
         return true
     }
@@ -150,8 +151,11 @@ struct DispatchWorker {
     private let delayLevels: [Int64]
     private var known = ByteTable<TopicQueues>()
     private var touched: [ConsumeQueue] = []
-    private(set) var lastTimestamp: Int64?
+    /// The last record handled.
+    private(set) var last: RecoveryPoint.Record?
     private var indexedTo: Int64
+    /// Which queues get units; all of them if it is `nil`.
+    var accepts: ((_ topic: String, _ queueID: Int) -> Bool)?
 
     /// The queues of one topic that this worker has met in this round.
     private final class TopicQueues {
@@ -212,12 +216,14 @@ struct DispatchWorker {
     }
 
     private mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
-        lastTimestamp = record.storeTimestamp.rawValue
+        last = RecoveryPoint.Record(
+            range: record.physicalOffset..<(record.physicalOffset + Int64(record.byteCount)),
+            storeTimestamp: record.storeTimestamp.rawValue)
         guard record.queueID >= 0 else { return }
         let topicBytes = bytes.extracting(record.topic)
         let topic = topicQueues(topicBytes)
         let facts = PropertyFacts(bytes.extracting(record.properties))
-        if record.sysFlag.isInQueue {
+        if record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))

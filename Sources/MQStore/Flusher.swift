@@ -5,8 +5,9 @@ import Synchronization
 /// Decides when the log is synced, and does it: body of the `flush` thread.
 ///
 /// Synchronous: whoever waits is flushed together, at once, with no fixed interval; while one `fdatasync` runs, the next
-/// group gathers. Asynchronous: at most `interval` after the first unsynced byte. A failed `fdatasync` is final: the
-/// kernel may have dropped the pages, so nothing is tried again and the store is fenced.
+/// group gathers. Asynchronous: as ``FlushSchedule`` decides, looked at `flushIntervalCommitLog` after the first unsynced
+/// byte (at once when `flushCommitLogTimed` is off). A failed `fdatasync` is final: the kernel may have dropped the
+/// pages, so nothing is tried again and the store is fenced.
 final class Flusher: Sendable {
     private struct State {
         var isWanted = false
@@ -16,21 +17,23 @@ final class Flusher: Sendable {
     private let log: CommitLog
     private let checkpoint: Checkpoint
     private let isSynchronous: Bool
+    /// How long the first unsynced byte waits for company; 0: not at all.
     private let intervalMilliseconds: Int64
+    private let leastPages: Int
+    private let thoroughMilliseconds: Int64
     private let monitor = Monitor(State())
     private let isAsleep = Atomic<Bool>(false)
     private let flushLock = Lock<Int64>(0)  // when the checkpoint was last written, milliseconds
     /// What is on the disk.
     let flushed: Watermark
 
-    init(
-        log: CommitLog, checkpoint: Checkpoint, isSynchronous: Bool, intervalMilliseconds: Int64,
-        flushed: PhysicalOffset
-    ) {
+    init(log: CommitLog, checkpoint: Checkpoint, config: StoreConfig, flushed: PhysicalOffset) {
         self.log = log
         self.checkpoint = checkpoint
-        self.isSynchronous = isSynchronous
-        self.intervalMilliseconds = intervalMilliseconds
+        isSynchronous = config.isFlushSynchronous
+        intervalMilliseconds = config.isFlushTimed ? config.flushIntervalMilliseconds : 0
+        leastPages = config.flushLeastPages
+        thoroughMilliseconds = config.flushThoroughMilliseconds
         self.flushed = Watermark(flushed)
     }
 
@@ -50,7 +53,9 @@ final class Flusher: Sendable {
     ///   - advanced: called after each sync, when readers and waiters may see more.
     ///   - failed: called once, with the error that ended it.
     func run(advanced: () -> Void, failed: (SystemError) -> Void) {
-        while waitForWork() {
+        var schedule = FlushSchedule(
+            leastPages: leastPages, thoroughMilliseconds: thoroughMilliseconds, now: Self.milliseconds)
+        while isSynchronous ? sleepUntilAppended() : waitForWork(&schedule) {
             do throws(SystemError) {
                 try flush()
             } catch {
@@ -76,20 +81,46 @@ final class Flusher: Sendable {
         if isDue { try checkpoint.update { $0.log = max($0.log, timestamp) } }
     }
 
-    /// Sleeps until there is something to sync and it is time. `false`: stop.
-    private func waitForWork() -> Bool {
-        isAsleep.store(true, ordering: .sequentiallyConsistent)
-        let goesOn = monitor.wait { state -> Bool? in
-            if state.isStopping { return false }
-            if state.isWanted || self.flushed.value < self.log.written.value {
-                state.isWanted = false
-                return true
+    private static var milliseconds: Int64 { SystemClock.now().nanoseconds / 1_000_000 }
+
+    /// Asynchronous: sleeps until there is something to sync and it is time. `false`: stop.
+    private func waitForWork(_ schedule: inout FlushSchedule) -> Bool {
+        while sleepUntilAppended() {
+            while true {
+                let isStopping = monitor.wait(milliseconds: intervalMilliseconds) { $0.isStopping ? true : nil }
+                if isStopping == true { return false }
+                let (start, end) = (flushed.value, log.written.value)
+                guard start < end else { break }
+                guard
+                    case .wait(let rest) = schedule.step(
+                        unsynced: start.rawValue..<end.rawValue, now: Self.milliseconds)
+                else {
+                    return true
+                }
+                guard sleep(milliseconds: rest, until: { $0.isWanted || self.log.written.value > end }) else {
+                    return false
+                }
             }
-            return nil
+        }
+        return false
+    }
+
+    /// Sleeps until something is written that is not synced. `false`: stop.
+    private func sleepUntilAppended() -> Bool {
+        sleep(milliseconds: nil) { $0.isWanted || self.flushed.value < self.log.written.value }
+    }
+
+    /// Sleeps until an append or the end of the time. `false`: stop.
+    private func sleep(milliseconds: Int64?, until isDue: (State) -> Bool) -> Bool {
+        isAsleep.store(true, ordering: .sequentiallyConsistent)
+        let goesOn = monitor.wait(milliseconds: milliseconds) { state -> Bool? in
+            if state.isStopping { return false }
+            guard isDue(state) else { return nil }
+            state.isWanted = false
+            return true
         }
         isAsleep.store(false, ordering: .sequentiallyConsistent)
-        guard goesOn == true, !isSynchronous else { return goesOn ?? false }
-        return monitor.wait(milliseconds: intervalMilliseconds) { $0.isStopping ? false : nil } ?? true
+        return goesOn ?? true
     }
 
     /// Ends ``run(advanced:failed:)``.

@@ -22,6 +22,7 @@ final class IndexFile: Sendable {
     /// Entries that have room on the disk: a store into a mapped hole of a full disk would kill the process.
     private let reserved = Atomic<Int>(0)
     private let isSynced = Atomic<Bool>(false)
+    private let rewound = Atomic<Bool>(false)
     private static let reserveStep = 1 << 18
 
     static func byteCount(slots: Int, entries: Int) -> Int { headerByteCount + slots * 4 + entries * entryByteCount }
@@ -134,6 +135,45 @@ final class IndexFile: Sendable {
         Self.headerByteCount + slotCount * 4 + number * Self.entryByteCount
     }
 
+    /// What is in the file now. The dispatch thread may add to it meanwhile: the number is read first.
+    var state: RecoveryPoint.Index {
+        let entries = indexCount
+        guard entries > 1 else { return RecoveryPoint.Index() }
+        let last = entryAt(entries - 1)
+        return RecoveryPoint.Index(
+            beginOffset: beginOffset, endOffset: mapping.int64(at: last + 4),
+            endTimestamp: beginTimestamp + Int64(max(0, mapping.int32(at: last + 12))) * 1000 + 999,
+            entries: Int64(entries))
+    }
+
+    /// Whether ``rewind(to:)`` has made the file whole again.
+    private(set) var isRewound: Bool {
+        get { rewound.load(ordering: .relaxed) }
+        set { rewound.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Forgets what came behind the last sync, of which some may not be on the disk: the entries before it never change,
+    /// and the slots follow from them. Nothing happens if `synced` is another file's. Recovery only.
+    func rewind(to synced: RecoveryPoint.Index) throws(SystemError) {
+        guard synced.entries > 1, synced.entries <= entryCount, synced.beginOffset == beginOffset,
+            synced.entries <= indexCount
+        else { return }
+        let entries = Int(synced.entries)
+        try file.zero(Self.headerByteCount..<entryAt(0))
+        try reserve(entries)
+        var used: Int32 = 0
+        for number in 1..<entries {
+            let slot = slotAt(max(0, mapping.int32(at: entryAt(number))))
+            if mapping.int32(at: slot) == 0 { used += 1 }
+            mapping.store(bigEndian: Int32(number), at: slot)
+        }
+        mapping.store(bigEndian: synced.endTimestamp, at: 8)
+        mapping.store(bigEndian: synced.endOffset, at: 24)
+        mapping.store(bigEndian: used, at: 32)
+        mapping.store(bigEndian: Int32(entries), at: 36)
+        isRewound = true
+    }
+
     /// Says that the entries are durable, because the last run left them so.
     func setSynced() { isSynced.store(true, ordering: .relaxed) }
 
@@ -153,14 +193,18 @@ final class MessageIndex: Sendable {
     private let files: Lock<[IndexFile]>
     /// From where the log must be dispatched again for the index to be complete; `nil`: it is.
     let rebuildFrom: Int64?
+    /// Files that could not be trusted.
+    let removed: [String]
 
     /// Opens what is in `folder`, and removes what cannot be trusted: it is built again from the log.
     /// - Parameters:
     ///   - trustedUntil: store time up to which the files are on the disk; `nil`: all of them are.
+    ///   - synced: how far the newest file that was synced is on the disk, if that is known.
     ///   - wasClean: the last run indexed everything.
     ///   - end: where the log ends; an index that knows more is none of this log.
     init(
-        folder: String, slotCount: Int, entryCount: Int, trustedUntil: Int64?, wasClean: Bool, end: PhysicalOffset
+        folder: String, slotCount: Int, entryCount: Int, trustedUntil: Int64?,
+        synced: RecoveryPoint.Index? = nil, wasClean: Bool, end: PhysicalOffset
     ) throws(SystemError) {
         self.folder = folder
         self.slotCount = slotCount
@@ -168,29 +212,41 @@ final class MessageIndex: Sendable {
         let wanted = IndexFile.byteCount(slots: slotCount, entries: entryCount)
         var files: [IndexFile] = []
         var isBroken = false  // from here on, in the order of the names
-        var isRemoved = false
+        var removed: [String] = []
         for name in try Directory.names(in: folder) where name.utf8.allSatisfy({ (48...57).contains($0) }) {
             let path = folder + "/" + name
             if !isBroken, try File(path, .read).byteCount() == wanted {
                 let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
                 if file.isSound, file.indexCount > 1 { files.append(file) } else { isBroken = !file.isSound }
                 if files.last === file { continue }
+                if file.isSound {  // made, and nothing was put in
+                    try Directory.removeFile(path)
+                    continue
+                }
             } else {
                 isBroken = true
             }
-            isRemoved = true
+            removed.append(path)
             try Directory.removeFile(path)
         }
         // By what they hold: names follow the clock, which may have been set back.
         files.sort { ($0.beginOffset, $0.path) < ($1.beginOffset, $1.path) }
-        let kept = files.prefix { $0.endTimestamp <= trustedUntil ?? .max && $0.endOffset < end.rawValue }
-        for file in files[kept.count...] { try Directory.removeFile(file.path) }
+        if trustedUntil != nil, let synced { for file in files { try file.rewind(to: synced) } }
+        let kept = files.prefix {
+            ($0.endTimestamp <= trustedUntil ?? .max || $0.isRewound) && $0.endOffset < end.rawValue
+        }
+        for file in files[kept.count...] {
+            if wasClean { removed.append(file.path) }  // after a crash it is what was to be expected
+            try Directory.removeFile(file.path)
+        }
         let firstRemoved = isBroken ? 0 : files[kept.count...].first?.beginOffset
-        let isComplete = wasClean && !isRemoved && kept.count == files.count
+        let isComplete = wasClean && removed.isEmpty && kept.count == files.count
         rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? firstRemoved
         if wasClean { for file in kept { file.setSynced() } }
+        self.removed = removed
         self.files = Lock(Array(kept))
     }
+
     /// The physical offset of the last record that was indexed; -1 if there is none.
     var endOffset: Int64 { files.withLock { $0.last { $0.indexCount > 1 }?.endOffset ?? -1 } }
     /// The time of the last record that was indexed.
@@ -242,16 +298,18 @@ final class MessageIndex: Sendable {
         return offsets
     }
 
-    /// Makes the full files durable, which nobody writes any more, and `all` others too.
-    /// - Returns: the store time up to which the index is on the disk then; `nil` if there is nothing to tell.
-    func synchronize(all: Bool) throws(SystemError) -> Int64? {
-        var timestamp: Int64?
-        for file in files.withLock({ $0 }) where all || file.isFull {
-            let end = file.endTimestamp
+    /// Makes all files durable.
+    /// - Parameter all: nobody writes the newest file any more.
+    /// - Returns: the store time up to which whole files are on the disk then, and how far the newest one is.
+    func synchronize(all: Bool) throws(SystemError) -> (fullUntil: Int64, newest: RecoveryPoint.Index) {
+        var fullUntil: Int64 = 0
+        var newest = RecoveryPoint.Index()
+        for file in files.withLock({ $0 }) {
+            let state = file.state
+            if !all, !file.isFull { newest = state } else { fullUntil = file.endTimestamp }
             try file.synchronize()
-            timestamp = end
         }
-        if timestamp != nil { try Directory.synchronize(folder) }
-        return timestamp
+        if fullUntil != 0 || newest.entries != 0 { try Directory.synchronize(folder) }
+        return (fullUntil, newest)
     }
 }

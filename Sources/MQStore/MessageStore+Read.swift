@@ -2,6 +2,7 @@ public import MQBase
 public import MQBytes
 public import MQMessage
 public import MQSystem
+import Synchronization
 
 /// How a read of a queue ended. The names are RocketMQ's: a pull's answer carries them as remark.
 public enum ReadStatus: Sendable {
@@ -135,6 +136,8 @@ extension MessageStore {
 
     /// Forgets everything about a topic's queues. The records stay in the log until their files go.
     public func deleteQueues(of topic: String) throws(SystemError) {
+        deletions.add(1, ordering: .sequentiallyConsistent)
+        try Directory.removeFile(RecoveryPoint.path(in: config.root))
         try queues.clear(topic, before: log.restart(queues.queues(of: topic)))
     }
 

@@ -30,11 +30,13 @@ public final class MessageStore: Sendable {
     let index: MessageIndex?
     let flusher: Flusher
     let dispatcher: Dispatcher
-    private let checkpoint: Checkpoint
+    let checkpoint: Checkpoint
     private let lockFile: File
-    private let logger: Log
-    private let keeper = Monitor(false)
-    private let keepError = Lock<SystemError?>(nil)
+    let logger: Log
+    let keeper = Monitor(false)
+    let keepError = Lock<SystemError?>(nil)
+    /// Counts topics that were deleted: a recovery point from before tells of queues that are gone.
+    let deletions = Atomic<Int>(0)
     private let fencing = Lock<String?>(nil)
     private let isFenced = Atomic<Bool>(false)
     private let threads = Lock<[Thread]>([])
@@ -48,70 +50,99 @@ public final class MessageStore: Sendable {
         lockFile = try Self.lock(config.root)
         let recovery = Recovery(config: config, log: logger)
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
-        let wasClean = !Directory.exists(abort)
-        let checkpoint = try StoreOpenError.wrap { () throws(SystemError) in
+        let (checkpoint, last) = try StoreOpenError.wrap { () throws(SystemError) in
             try Directory.create(config.commitLogPath)
             try Directory.create(config.root + "/config")
-            return try Checkpoint(config.root + "/checkpoint")
+            let checkpoint = try Checkpoint(config.root + "/checkpoint")
+            return (
+                checkpoint, try LastRun.read(config, checkpoint.current, now: SystemClock.wall().rawValue)
+            )
         }
         self.checkpoint = checkpoint
         let queues = QueueTable(root: names, fileByteCount: config.consumeQueueFileByteCount)
         self.queues = queues
         let segments = try recovery.loadSegments()
-        try queues.load()
-        let outcome = try recovery.run(segments, queues: queues, checkpoint: checkpoint.current, wasClean: wasClean)
-        let isCacheIntact = wasClean || AbortFile.isOfThisBoot(abort)
+        let unusable = try queues.load()
+        let outcome = try recovery.run(segments, queues: queues, after: last)
+        let damaged = try recovery.damagedQueues(queues, outcome, last, known: unusable)
         let index = try StoreOpenError.wrap { () throws(SystemError) -> MessageIndex? in
             guard config.isIndexEnabled else { return nil }
             return try MessageIndex(
                 folder: config.root + "/index", slotCount: config.indexSlotCount, entryCount: config.indexEntryCount,
-                trustedUntil: isCacheIntact ? nil : checkpoint.current.index, wasClean: wasClean, end: outcome.end)
+                trustedUntil: last.isCacheIntact ? nil : last.checkpoint.index, synced: last.point?.index,
+                wasClean: last.wasClean, end: outcome.end)
         }
         self.index = index
-        var dispatchFrom = outcome.dispatchFrom
-        if let offset = index?.rebuildFrom, offset < dispatchFrom.rawValue {
-            dispatchFrom = outcome.segments.last { $0.start.rawValue <= offset }?.start ?? outcome.segments[0].start
-        }
+        let dispatchFrom = recovery.dispatchStart(outcome, indexedTo: index?.rebuildFrom)
         let log = CommitLog(
             folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
             fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments,
             end: outcome.end)
         self.log = log
-        let flusher = Flusher(
-            log: log, checkpoint: checkpoint, isSynchronous: config.isFlushSynchronous,
-            intervalMilliseconds: config.flushIntervalMilliseconds, flushed: outcome.end)
+        let flusher = Flusher(log: log, checkpoint: checkpoint, config: config, flushed: outcome.end)
         self.flusher = flusher
         let isSynchronous = config.isFlushSynchronous
         dispatcher = Dispatcher(
-            log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: dispatchFrom
+            log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: dispatchFrom,
+            last: outcome.lastRecord
         ) { isSynchronous ? flusher.flushed.value : log.written.value }
         try StoreOpenError.wrap { () throws(SystemError) in
             // Before the queues are touched: rebuilding them may be interrupted.
             try AbortFile.write(abort, in: config.root)
-            try finishRecovery(outcome, wasClean: wasClean)
+            try finishRecovery(outcome, damaged, wasClean: last.wasClean)
         }
         logger.info(
             "store opened",
             [
-                "root": config.root, "clean": String(wasClean), "end": outcome.end.description,
-                "dispatchedFrom": dispatchFrom.description,
+                "root": config.root, "clean": String(last.wasClean), "end": outcome.end.description,
+                "scannedFrom": outcome.dispatchFrom.description, "dispatchedFrom": dispatchFrom.description,
             ])
     }
 
     /// Cuts and completes the queues.
-    private func finishRecovery(_ outcome: Recovery.Outcome, wasClean: Bool) throws(SystemError) {
+    private func finishRecovery(
+        _ outcome: Recovery.Outcome, _ damaged: [QueueDamage], wasClean: Bool
+    ) throws(SystemError) {
+        for path in index?.removed ?? [] { logger.warn("index file is built again from the log", ["path": path]) }
+        try rebuild(damaged, before: outcome.dispatchFrom)
         for queue in queues.all {
             try queue.truncate(to: outcome.dispatchFrom, wasClean: wasClean)
             try queue.correctMinimum(log.min)
         }
-        var reported = SystemClock.now()
-        try dispatcher.catchUp { offset in
-            let now = SystemClock.now()
-            guard now.milliseconds(since: reported) > 2000 else { return }
-            reported = now
-            logger.info("rebuilding queues and index", ["offset": offset.description, "end": outcome.end.description])
-        }
+        var progress = Progress(
+            "rebuilding queues and index", from: dispatcher.dispatched.value, to: outcome.end, stepsPerLook: 1, logger)
+        try dispatcher.catchUp { progress.reached($0) }
+        // The log may still have what a queue lost before the scan's start.
+        let gapped = queues.all.filter { $0.hadGap && !(outcome.segments.first?.start == outcome.dispatchFrom) }
+        try rebuild(
+            gapped.map {
+                QueueDamage(
+                    topic: $0.topic, queueID: $0.queueID, path: $0.folder,
+                    reason: "lacks units before the log's offset \(outcome.dispatchFrom)")
+            }, before: outcome.end)
         for queue in queues.all { queue.setNextOffset(queue.maxOffset) }
+    }
+
+    /// Builds damaged queues again. While that lasts the checkpoint tells that no queue can be trusted: whoever is
+    /// interrupted begins at the log's start.
+    private func rebuild(_ damaged: [QueueDamage], before end: PhysicalOffset) throws(SystemError) {
+        guard !damaged.isEmpty else { return }
+        for damage in damaged.prefix(20) {
+            logger.warn(
+                "queue is built again from the log",
+                [
+                    "queue": "\(damage.topic)/\(damage.queueID)", "path": damage.path, "reason": damage.reason,
+                    "damaged": String(damaged.count),
+                ])
+        }
+        let trusted = checkpoint.current.queues
+        try Directory.removeFile(RecoveryPoint.path(in: config.root))
+        try checkpoint.update { $0.queues = 0 }
+        try checkpoint.synchronize()
+        var progress = Progress("rebuilding damaged queues", from: log.min, to: end, stepsPerLook: 1, logger)
+        try dispatcher.rebuild(damaged, before: end, &progress)
+        try checkpoint.update { $0.queues = trusted }
+        try checkpoint.synchronize()
     }
 
     private static func lock(_ root: String) throws(StoreOpenError) -> File {
@@ -134,7 +165,7 @@ public final class MessageStore: Sendable {
     /// Starts the store's threads.
     public func start(_ events: Events) {
         let flush = Thread("flush") { [self] in
-            flusher.run(advanced: { flushAdvanced(events) }, failed: { fence("sync failed: \($0)") })
+            flusher.run(advanced: { flushAdvanced(events) }, failed: { syncFailed($0) })
             events.flushed()  // whoever waits must hear of a fence
         }
         let dispatch = Thread("dispatch", nice: 5) { [self] in
@@ -171,14 +202,27 @@ public final class MessageStore: Sendable {
         }
         for thread in running where thread !== running[safe: 1] { thread.join() }
         do throws(SystemError) {
-            if !isFenced.load(ordering: .acquiring) { try flusher.flush() }
+            if !isFenced.load(ordering: .acquiring) {
+                do throws(SystemError) {
+                    try flusher.flush()
+                } catch {
+                    syncFailed(error)
+                    throw error
+                }
+            }
             dispatcher.stop()
             running[safe: 1]?.join()
-            try keep(thorough: true)
+            let point = try keep(isClosing: true)
             log.dropPrepared()
             let isComplete = dispatcher.dispatched.value == log.written.value
-            if !isFenced.load(ordering: .acquiring), isComplete { try Directory.removeFile(config.root + "/abort") }
+            if !isFenced.load(ordering: .acquiring), isComplete {
+                try writeClosedPoint(point)
+                try Directory.removeFile(config.root + "/abort")
+            }
             logger.info("store closed", ["end": log.written.value.description])
+        } catch  where isFenced.load(ordering: .acquiring) {
+            // It was said when it happened.
+            logger.warn("the store was closed as its disk left it", ["reason": error.description])
         } catch {
             logger.error("the store was not closed cleanly", ["reason": error.description])
         }
@@ -219,54 +263,21 @@ public final class MessageStore: Sendable {
         if isFirst { logger.error("the store takes no more messages", ["reason": reason]) }
     }
 
+    /// The page cache may hold what the disk does not, and will not say so again: the next start must know.
+    private func syncFailed(_ error: SystemError) {
+        fence("sync failed: \(error)")
+        do throws(SystemError) {
+            try AbortFile.addUnsynced(flusher.flushed.value.rawValue, to: config.root + "/abort")
+        } catch {
+            logger.warn("cannot note that a sync failed", ["reason": error.description])
+        }
+    }
+
     /// Why the store takes nothing any more; `nil` while it does.
     public var fenceReason: String? { isFenced.load(ordering: .acquiring) ? fencing.withLock { $0 } : nil }
 
     /// The largest record it can take.
     public var recordByteCountMax: Int { log.recordByteCountMax }
-
-    // MARK: - Keeping
-
-    /// Body of the `keep` thread: queues and index are synced well behind the log, because they can be built again.
-    private func keepRunning() {
-        var kept = dispatcher.dispatched.value
-        var rounds = 0
-        while true {
-            let isStopping = keeper.wait(milliseconds: config.consumeQueueFlushIntervalMilliseconds) { $0 ? true : nil }
-            if isStopping == true { return }
-            rounds += 1
-            guard rounds % 10 == 0, kept < dispatcher.dispatched.value, keepError.withLock({ $0 }) == nil else {
-                continue
-            }
-            kept = dispatcher.dispatched.value
-            do throws(SystemError) {
-                try keep(thorough: false)
-            } catch {
-                logger.error("cannot sync queues", ["reason": error.description])
-            }
-        }
-    }
-
-    /// After one failure nobody knows what the disk holds: the checkpoint stays where it is and recovery begins there.
-    func keep(thorough: Bool) throws(SystemError) {
-        if let error = keepError.withLock({ $0 }) { throw error }
-        do throws(SystemError) {
-            let timestamp = dispatcher.lastStoreTimestamp
-            for queue in queues.all { try queue.synchronize() }
-            let indexed = try index?.synchronize(all: thorough) ?? 0
-            let isFlushed = thorough && flusher.flushed.value == log.written.value
-            let written = isFlushed ? log.lastStoreTimestamp : 0
-            try checkpoint.update {
-                $0.queues = max($0.queues, timestamp)
-                $0.index = max($0.index, indexed)
-                $0.log = max($0.log, written)
-            }
-            if thorough { try checkpoint.synchronize() }
-        } catch {
-            keepError.withLock { $0 = error }
-            throw error
-        }
-    }
 }
 
 extension Array {

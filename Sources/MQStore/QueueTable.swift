@@ -64,23 +64,30 @@ final class QueueTable: Sendable {
     // MARK: - Loading
 
     /// Opens every queue that is on the disk.
-    func load() throws(StoreOpenError) {
+    /// - Returns: those whose files cannot be a queue's; they are in the table, empty.
+    func load() throws(StoreOpenError) -> [QueueDamage] {
+        var damaged: [QueueDamage] = []
         for topic in try names(root) {
             for name in try names(root + "/" + topic) {
                 guard let queueID = Int(name), queueID >= 0 else { continue }
-                let queue = try open(topic, queueID)
+                let (queue, damage) = try open(topic, queueID)
                 queues.withLock { $0[topic, default: [:]][queueID] = queue }
                 count.add(1, ordering: .relaxed)
+                if let damage { damaged.append(damage) }
             }
         }
+        return damaged
     }
 
     private func names(_ folder: String) throws(StoreOpenError) -> [String] {
         try StoreOpenError.wrap { () throws(SystemError) in try Directory.names(in: folder) }
     }
 
-    private func open(_ topic: String, _ queueID: Int) throws(StoreOpenError) -> ConsumeQueue {
+    private func open(
+        _ topic: String, _ queueID: Int
+    ) throws(StoreOpenError) -> (ConsumeQueue, QueueDamage?) {
         let folder = folder(topic, queueID)
+        var damage: QueueDamage?
         var files: [(start: Int64, file: File)] = []
         for name in try names(folder) {
             guard name.utf8.count == 20, let start = Int64(name), start >= 0 else { continue }
@@ -94,17 +101,21 @@ final class QueueTable: Sendable {
                 continue
             }
             guard byteCount == fileByteCount, start % Int64(fileByteCount) == 0 else {
-                throw .wrongLength(path: path, byteCount: byteCount, expected: fileByteCount)
+                damage = QueueDamage(
+                    topic: topic, queueID: queueID, path: path,
+                    reason: "has \(byteCount) bytes at \(start), where files of \(fileByteCount) belong")
+                continue
             }
             files.append((start, file))
         }
-        files = keepConsecutive(files)
-        return try StoreOpenError.wrap { () throws(SystemError) in
+        files = damage == nil ? keepConsecutive(files) : []
+        let queue = try StoreOpenError.wrap { () throws(SystemError) in
             let count = try countUnits(files)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
                 minimum: try firstUnit(files, count: count), count: count, parked: parked)
         }
+        return (queue, damage)
     }
 
     /// The files up to the first hole, seen from the end: older ones behind a hole cannot be reached by offset.

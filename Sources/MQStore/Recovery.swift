@@ -18,6 +18,8 @@ struct Recovery {
         var end: PhysicalOffset
         /// Where dispatch begins again.
         var dispatchFrom: PhysicalOffset
+        /// The last record of all, if there is one or it is known.
+        var lastRecord: RecoveryPoint.Record?
     }
 
     /// Opens the log's files in order.
@@ -61,41 +63,101 @@ struct Recovery {
         }
     }
 
-    /// Finds the log's end. `wasClean`: the last run removed its abort file.
-    func run(
-        _ segments: [Segment], queues: QueueTable, checkpoint: Checkpoint.Values, wasClean: Bool
-    ) throws(StoreOpenError) -> Outcome {
+    /// Finds the log's end, and cuts what is behind it.
+    /// - Throws: a log that does not hold what was on the disk is named and refused; nothing is touched then.
+    func run(_ segments: [Segment], queues: QueueTable, after last: LastRun) throws(StoreOpenError) -> Outcome {
         guard let first = segments.first else {
+            try refuseMissingLog(queues, last)
             return Outcome(segments: [], end: .zero, dispatchFrom: .zero)
         }
+        let start = try start(segments, queues, last)
+        let from = max(start.offset, first.start)
+        try refuseForeignFiles(segments, from: from, wasClean: last.wasClean)
+        let found = scan(segments, from: from, last.wasClean)
+        let lastRecord = found.last ?? start.record
+        try StoreOpenError.wrap { () throws(SystemError) in
+            try refuseBrokenMiddle(segments, found.end, durable: last.durable)
+        }
+        try refuseLostEnd(segments, found.end, newest: max(start.newest, found.newest), last)
+        try refuseLostRecords(segments, found.end, queues, last)
         return try StoreOpenError.wrap { () throws(SystemError) in
-            let start =
-                wasClean
-                ? try startAfterCleanStop(segments, queues)
-                : try startAfterCrash(segments, queues, trusted: checkpoint.trusted)
-            let from = max(start, first.start)
-            var outcome = Outcome(segments: segments, end: scan(segments, from: from, wasClean), dispatchFrom: from)
-            try cut(&outcome, durable: wasClean ? .max : max(checkpoint.log, 3000) - 3000, wasClean: wasClean)
-            if !wasClean {
-                // They may only be in the page cache, and from now on they count as flushed.
-                for segment in outcome.segments where segment.end > from { try segment.file.synchronizeData() }
-            }
+            var outcome = Outcome(segments: segments, end: found.end, dispatchFrom: from, lastRecord: lastRecord)
+            try cut(&outcome, wasClean: last.wasClean)
+            guard !last.wasClean else { return outcome }
+            if let offset = last.unsyncedFrom { try rewrite(outcome, from: offset) }
+            // They may only be in the page cache, and from now on they count as flushed.
+            for segment in outcome.segments where segment.end > from { try segment.file.synchronizeData() }
             return outcome
         }
     }
 
+    /// Where a scan begins.
+    struct Start {
+        var offset: PhysicalOffset
+        /// The record that ends there, if one is known.
+        var record: RecoveryPoint.Record?
+        /// The newest store time seen on the way; times go back when a clock does.
+        var newest: Int64 = 0
+    }
+
+    private func start(
+        _ segments: [Segment], _ queues: QueueTable, _ last: LastRun
+    ) throws(StoreOpenError) -> Start {
+        if let record = last.point?.record, let segment = segments.first(where: { $0.contains(record.start) }) {
+            // Whatever the queues say: the record was on the disk, and everything before it in the queues.
+            guard isRecord(record, in: segment) else {
+                throw .lostLog(
+                    path: segment.file.path,
+                    reason: "the record at \(record.start) that was on the disk is not there; restore the file")
+            }
+            return Start(offset: PhysicalOffset(rawValue: record.range.upperBound), record: record)
+        }
+        if let record = last.point?.record, let end = segments.last?.end, record.start >= end {
+            throw .lostLog(
+                path: config.commitLogPath + "/" + Segment.name(end.rawValue),
+                reason: "it is missing, and records up to \(record.range.upperBound) were on the disk; restore it")
+        }
+        return try StoreOpenError.wrap { () throws(SystemError) in
+            last.wasClean
+                ? try startAfterCleanStop(segments, queues)
+                : Start(offset: try startAfterCrash(segments, queues, trusted: last.checkpoint.trusted))
+        }
+    }
+
+    private func isRecord(_ record: RecoveryPoint.Record, in segment: Segment) -> Bool {
+        guard case .record(let byteCount, let timestamp) = examine(segment, record.start) else { return false }
+        return byteCount == record.range.count && timestamp == record.storeTimestamp
+    }
+
+    /// Writes what may be in the page cache only once more: after a failed sync its pages count as written, and a sync
+    /// that succeeds would prove nothing.
+    private func rewrite(_ outcome: Outcome, from offset: Int64) throws(SystemError) {
+        for segment in outcome.segments where segment.end.rawValue > offset && segment.start < outcome.end {
+            let end = min(segment.end, outcome.end) - segment.start
+            var position = max(0, Int(offset - segment.start.rawValue))
+            let mapping = segment.mapping
+            while position < end {
+                let part = position..<min(end, position + 1 << 20)
+                let copy = mapping.bytes(part).toArray()  // a page cannot be written from itself
+                try segment.file.write(copy.span, at: part.lowerBound)
+                position = part.upperBound
+            }
+        }
+    }
+
     /// Behind the last record any queue knows, if that record is what the queue says; else the start of the log.
-    private func startAfterCleanStop(_ segments: [Segment], _ queues: QueueTable) throws(SystemError) -> PhysicalOffset
-    {
-        var best = segments[0].start
+    private func startAfterCleanStop(_ segments: [Segment], _ queues: QueueTable) throws(SystemError) -> Start {
+        var best = Start(offset: segments[0].start)
         for queue in queues.all {
-            guard let unit = try queue.unit(at: queue.maxOffset - 1), unit.physicalOffset >= best.rawValue,
+            guard let unit = try queue.unit(at: queue.maxOffset - 1), unit.physicalOffset >= best.offset.rawValue,
                 unit.size > 0
             else { continue }
             let at = PhysicalOffset(rawValue: unit.physicalOffset)
             guard let segment = segments.first(where: { $0.start <= at && at < $0.end }) else { continue }
-            if case .record(let byteCount, _) = examine(segment, at), byteCount == Int(unit.size) {
-                best = at + byteCount
+            if case .record(let byteCount, let time) = examine(segment, at), byteCount == Int(unit.size) {
+                best.newest = max(best.newest, time)
+                best.offset = at + byteCount
+                best.record = .init(range: at.rawValue..<best.offset.rawValue, storeTimestamp: time)
             }
         }
         return best
@@ -120,14 +182,25 @@ struct Recovery {
         return segments.last { $0.start.rawValue <= reach }?.start ?? segments[0].start
     }
 
-    private enum Finding {
+    enum Finding {
         case record(byteCount: Int, storeTimestamp: Int64)
         case blank
         case nothing
     }
 
+    /// Where dispatch begins: at the scan's start, or earlier for an index that lacks what lies behind `indexedTo`.
+    func dispatchStart(_ outcome: Outcome, indexedTo: Int64?) -> PhysicalOffset {
+        guard let indexedTo, indexedTo < outcome.dispatchFrom.rawValue, let first = outcome.segments.first else {
+            return outcome.dispatchFrom
+        }
+        let offset = PhysicalOffset(rawValue: max(indexedTo, first.start.rawValue))
+        guard let segment = outcome.segments.last(where: { $0.start <= offset }) else { return first.start }
+        if case .record = examine(segment, offset) { return offset }
+        return segment.start
+    }
+
     /// What is at `offset`: a whole record with the right place and checksum, the blank that ends a file, or neither.
-    private func examine(_ segment: Segment, _ offset: PhysicalOffset) -> Finding {
+    func examine(_ segment: Segment, _ offset: PhysicalOffset) -> Finding {
         let at = offset - segment.start
         guard segment.byteCount - at >= RecordLayout.blankByteCount else { return .nothing }
         let mapping = segment.mapping
@@ -143,31 +216,38 @@ struct Recovery {
     }
 
     /// Follows the records from `start` to the first place that holds none.
-    private func scan(_ segments: [Segment], from start: PhysicalOffset, _ wasClean: Bool) -> PhysicalOffset {
+    private func scan(
+        _ segments: [Segment], from start: PhysicalOffset, _ wasClean: Bool
+    ) -> (end: PhysicalOffset, last: RecoveryPoint.Record?, newest: Int64) {
         var offset = start
-        var last = start
-        var reported = SystemClock.now()
+        var before: RecoveryPoint.Record?
+        var last: RecoveryPoint.Record?
+        var newest: Int64 = 0
+        var progress = Progress("recovering the log", from: start, to: segments.last?.end ?? start, log)
         for segment in segments where segment.end > start {
             inFile: while offset < segment.end {
                 switch examine(segment, offset) {
-                case .record(let byteCount, _):
-                    last = offset
+                case .record(let byteCount, let timestamp):
+                    before = last
+                    newest = max(newest, timestamp)
+                    last = .init(
+                        range: offset.rawValue..<(offset + byteCount).rawValue, storeTimestamp: timestamp)
                     offset = offset + byteCount
                 case .blank:
                     offset = segment.end
                     break inFile
                 case .nothing:
-                    if !wasClean, last < offset, hasLostProperties(segment, last) { return last }
-                    return offset
+                    if !wasClean, let torn = last, torn.range.upperBound == offset.rawValue,
+                        hasLostProperties(segment, torn.start)
+                    {
+                        return (torn.start, before, newest)
+                    }
+                    return (offset, last, newest)
                 }
-                let now = SystemClock.now()
-                if now.milliseconds(since: reported) > 2000 {
-                    reported = now
-                    log.info("recovering", ["offset": offset.description])
-                }
+                progress.reached(offset)
             }
         }
-        return offset
+        return (offset, last, newest)
     }
 
     /// Whether a sector of the record's properties is all zero: no checksum covers them, and the crash of a machine may
@@ -189,23 +269,41 @@ struct Recovery {
         return false
     }
 
-    /// Removes what lies behind the end: later files, and the rest of the last one, whose old bytes could otherwise look
-    /// like records after the next crash.
+    /// Files that lie wholly behind the end.
+    private func filesBehind(_ end: PhysicalOffset, _ segments: [Segment]) -> [Segment] {
+        segments.filter { $0.start >= end && $0.start > segments[0].start }
+    }
+
+    /// The file in which the log ends; `nil` if that is one to come.
+    private func fileWithEnd(_ end: PhysicalOffset, _ segments: [Segment]) -> Segment? {
+        let later = filesBehind(end, segments)
+        return segments.last { $0.start <= end && end < $0.end && !$0.isIn(later) }
+    }
+
+    /// A log that is broken in the middle: a record that was on the disk lies behind the end.
     /// - Parameter durable: store time up to which every record was on the disk.
-    /// - Throws: if such a record lies behind the end. The log is broken in the middle: nothing is touched.
-    private func cut(_ outcome: inout Outcome, durable: Int64, wasClean: Bool) throws(SystemError) {
-        let end = outcome.end
-        let later = outcome.segments.filter { $0.start >= end && $0.start > outcome.segments[0].start }
-        for segment in later {
+    private func refuseBrokenMiddle(
+        _ segments: [Segment], _ end: PhysicalOffset, durable: Int64
+    ) throws(SystemError) {
+        for segment in filesBehind(end, segments) {
             if case .record(_, let timestamp) = examine(segment, segment.start), timestamp <= durable {
                 throw broken(end, segment.start, segment)
             }
         }
-        let last = outcome.segments.last { $0.start <= end && end < $0.end && !$0.isIn(later) }
-        let isDirty = last.map { hasBytes($0, from: end - $0.start) } ?? false
-        if isDirty, let last, let found = soundRecord(last, behind: end, durable: durable) {
+        if let last = fileWithEnd(end, segments), hasBytes(last, from: end - last.start),
+            let found = soundRecord(last, behind: end, durable: durable)
+        {
             throw broken(end, found, last)
         }
+    }
+
+    /// Removes what lies behind the end: later files, and the rest of the last one, whose old bytes could otherwise look
+    /// like records after the next crash.
+    private func cut(_ outcome: inout Outcome, wasClean: Bool) throws(SystemError) {
+        let end = outcome.end
+        let later = filesBehind(end, outcome.segments)
+        let last = fileWithEnd(end, outcome.segments)
+        let isDirty = last.map { hasBytes($0, from: end - $0.start) } ?? false
         if isDirty || later.contains(where: { hasBytes($0, from: 0) }) {
             log.warn("log cut behind its last complete record", ["offset": end.description])
         }
@@ -223,7 +321,7 @@ struct Recovery {
     }
 
     /// Whether something other than zeroes lies close behind `start`; reading all of the rest would take too long.
-    private func hasBytes(_ segment: Segment, from start: Int) -> Bool {
+    func hasBytes(_ segment: Segment, from start: Int) -> Bool {
         let mapping = segment.mapping
         let bytes = mapping.bytes(start..<min(segment.byteCount, start + 1 << 16))
         for index in 0..<bytes.count where bytes[index] != 0 { return true }
@@ -243,6 +341,11 @@ struct Recovery {
         }
         return nil
     }
+}
+
+extension RecoveryPoint.Record {
+    /// Where it begins.
+    var start: PhysicalOffset { PhysicalOffset(rawValue: range.lowerBound) }
 }
 
 extension Segment {

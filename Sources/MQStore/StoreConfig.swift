@@ -20,8 +20,18 @@ public struct StoreConfig: Sendable {
     public var isFlushSynchronous = false
     /// `flushIntervalCommitLog`, milliseconds.
     public var flushIntervalMilliseconds: Int64 = 500
+    /// `flushCommitLogLeastPages`: fewer pages of 4 KiB are left to a later flush.
+    public var flushLeastPages = 4
+    /// `flushCommitLogThoroughInterval`, milliseconds: after so long a byte is enough for a flush.
+    public var flushThoroughMilliseconds: Int64 = 10_000
+    /// `flushCommitLogTimed`: whether an append waits for the interval's end; otherwise it wakes the flush thread.
+    public var isFlushTimed = true
     /// `flushIntervalConsumeQueue`, milliseconds.
     public var consumeQueueFlushIntervalMilliseconds: Int64 = 1000
+    /// `flushConsumeQueueLeastPages`: fewer new pages of 4 KiB in a queue are left to a later round.
+    public var consumeQueueFlushLeastPages = 2
+    /// `flushConsumeQueueThoroughInterval`, milliseconds: after so long every queue is synced, and the index.
+    public var consumeQueueFlushThoroughMilliseconds: Int64 = 60_000
     /// When each delay level is due, milliseconds; level 1 comes first. `messageDelayLevel`.
     public var delayLevels: [Int64] = []
     /// How much of the log's end counts as being in memory, bytes. `accessMessageInMemoryMaxRatio` of the memory.

@@ -10,6 +10,10 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
     case wrongLength(path: String, byteCount: Int, expected: Int)
     /// A file that must follow another is missing.
     case missingFile(path: String)
+    /// The log does not hold what was on the disk.
+    case lostLog(path: String, reason: String)
+    /// A queue is damaged, and the log holds none of its records.
+    case lostQueue(path: String, reason: String)
 
     /// One sentence for the operator.
     public var description: String {
@@ -20,6 +24,10 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
             "\(path) has \(byteCount) bytes, not the \(expected) that its size is configured to; length not matched"
         case .missingFile(let path):
             "\(path) is missing: the log has a hole; restore the file or move the later ones away"
+        case .lostLog(let path, let reason): "\(path) does not hold the log: \(reason)"
+        case .lostQueue(let path, let reason):
+            "\(path) \(reason), and the log holds no record of the queue any more: restore it, or remove it and let "
+                + "the queue begin at 0"
         }
     }
 }

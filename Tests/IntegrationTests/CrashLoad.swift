@@ -5,6 +5,7 @@ import MQProtocol
 import MQRemoting
 import MQTestKit
 import MQTransport
+import Testing
 
 /// Sends numbered messages to one broker over plain remoting until the connection breaks, and knows what was answered.
 final class CrashLoad: @unchecked Sendable {
@@ -25,6 +26,11 @@ final class CrashLoad: @unchecked Sendable {
     private var acknowledgedPlaces: [Place: Int] = [:]
     private var inFlight = 0
     private var isEnding = false
+    private var refusalsLeft = Int.max
+    private var acknowledgementsLeft = Int.max
+    private var fencedFrom: Int?
+    private var afterFence: [Int] = []
+    private var refusals: [String: Int] = [:]
 
     init(port: Int) { address = SocketAddress(ip: [127, 0, 0, 1], port: port) }
 
@@ -33,12 +39,23 @@ final class CrashLoad: @unchecked Sendable {
     /// Numbers below it were used.
     var sentCount: Int { lock.withLock { next } }
 
-    /// Sends until the broker is gone; returns when nothing is under way any more.
-    func run() async throws {
+    /// Numbers that were acknowledged although they were sent after the store had said that it takes nothing any more.
+    var acknowledgedAfterFence: [Int] { lock.withLock { afterFence } }
+    /// How often each remark was answered instead of SEND_OK.
+    var refused: [String: Int] { lock.withLock { refusals } }
+
+    /// Sends until the broker is gone, or until so much was acknowledged or refused; returns when nothing is under way
+    /// any more.
+    func run(acknowledgements: Int = .max, refusals: Int = .max) async throws {
         let loop = try EventLoop("crash-load")
         let client = RemotingClient(loop: loop)
         loop.start()
-        lock.withLock { isEnding = false }
+        lock.withLock {
+            isEnding = false
+            fencedFrom = nil
+            (acknowledgementsLeft, refusalsLeft) = (acknowledgements, refusals)
+            self.refusals = [:]
+        }
         for _ in 0..<Self.window { sendNext(client) }
         try await eventually("all sends are answered or failed") { lock.withLock { inFlight == 0 } }
         client.close()
@@ -59,14 +76,30 @@ final class CrashLoad: @unchecked Sendable {
                 guard case .success(let answer) = result, answer.responseCode == .success,
                     let queue = answer.int32("queueId"), let offset = answer.int64("queueOffset")
                 else {
-                    if case .failure = result { isEnding = true }  // no retries: each number is sent once
+                    noteRefusal(result)
                     return !isEnding
                 }
+                if let fencedFrom, number >= fencedFrom { afterFence.append(number) }
                 acknowledgedPlaces[Place(queue: Int(queue), offset: offset)] = number
-                return true
+                acknowledgementsLeft -= 1
+                if acknowledgementsLeft <= 0 { isEnding = true }
+                return !isEnding
             }
             if goesOn { sendNext(client) }
         }
+    }
+
+    /// Lock held.
+    private func noteRefusal(_ result: Result<RemotingCommand, RemotingError>) {
+        guard case .success(let answer) = result else {
+            isEnding = true  // no retries: each number is sent once
+            return
+        }
+        let remark = answer.remark ?? ""
+        refusals[remark, default: 0] += 1
+        if remark.contains("is not writable"), fencedFrom == nil { fencedFrom = next }
+        refusalsLeft -= 1
+        if refusalsLeft <= 0 { isEnding = true }
     }
 
     private static func send(_ number: Int) -> RemotingCommand {
@@ -83,9 +116,11 @@ final class CrashLoad: @unchecked Sendable {
     /// The number, a checksum and as many bytes as the number says.
     static func body(_ number: Int) -> [UInt8] {
         var random = UInt64(number) &* 0x9E37_79B9_7F4A_7C15 | 1
-        let filler = (0..<(number * 37 % 2000)).map { _ -> UInt8 in
+        var filler: [UInt8] = []
+        let byteCount = number * 37 % 2000
+        while filler.count < byteCount {
             random = random &* 6_364_136_223_846_793_005 &+ 1
-            return UInt8(truncatingIfNeeded: random >> 56)
+            withUnsafeBytes(of: random) { filler.append(contentsOf: $0) }
         }
         return Array("\(number) \(CRC32.value(of: filler.span)) ".utf8) + filler
     }
@@ -146,5 +181,37 @@ final class CrashLoad: @unchecked Sendable {
             position += record.byteCount
         }
         return numbers
+    }
+}
+
+extension CrashLoad {
+    /// Compares every queue with what was answered; returns where the queues end.
+    @discardableResult
+    func check(_ place: String) async throws -> [Int64] {
+        let acknowledged = self.acknowledged
+        let sent = sentCount
+        var seen = Set<Int>()
+        var ends: [Int64] = []
+        for queue in 0..<Self.queueCount {
+            let numbers = try await pullAll(queue, from: 0)
+            ends.append(Int64(numbers.count))
+            for (offset, number) in numbers.enumerated() {
+                guard let number else {
+                    throw TestFailure("\(place): a body in queue \(queue) at \(offset) was never sent")
+                }
+                if number >= sent || number % Self.queueCount != queue || !seen.insert(number).inserted {
+                    Issue.record(
+                        "\(place): message \(number) in queue \(queue) at \(offset) is invented or there twice")
+                }
+                if let expected = acknowledged[Place(queue: queue, offset: Int64(offset))], expected != number {
+                    Issue.record(
+                        "\(place): message \(number) where \(expected) was acknowledged, queue \(queue) at \(offset)")
+                }
+            }
+        }
+        let missing = acknowledged.filter { !seen.contains($0.value) }
+        #expect(missing.isEmpty, "\(place): \(missing.count) acknowledged messages are gone, \(missing.first as Any)")
+        #expect(seen.count >= acknowledged.count)
+        return ends
     }
 }

@@ -28,43 +28,13 @@ import Testing
                 try await broker.kill()
                 try await sending
                 try await broker.start()
-                let found = try await Self.check(load, "seed \(seed) cycle \(cycle) \(flush)")
+                let found = try await load.check("seed \(seed) cycle \(cycle) \(flush)")
                 for (queue, end) in found.enumerated() {
                     #expect(end >= ends[queue], "queue \(queue) became shorter, seed \(seed)")
                 }
                 ends = found
             }
         }
-    }
-
-    /// Compares every queue with what was answered; returns where the queues end.
-    private static func check(_ load: CrashLoad, _ place: String) async throws -> [Int64] {
-        let acknowledged = load.acknowledged
-        let sent = load.sentCount
-        var seen = Set<Int>()
-        var ends: [Int64] = []
-        for queue in 0..<CrashLoad.queueCount {
-            let numbers = try await load.pullAll(queue, from: 0)
-            ends.append(Int64(numbers.count))
-            for (offset, number) in numbers.enumerated() {
-                guard let number else {
-                    throw TestFailure("\(place): a body in queue \(queue) at \(offset) was never sent")
-                }
-                if number >= sent || number % CrashLoad.queueCount != queue || !seen.insert(number).inserted {
-                    Issue.record(
-                        "\(place): message \(number) in queue \(queue) at \(offset) is invented or there twice")
-                }
-                if let expected = acknowledged[CrashLoad.Place(queue: queue, offset: Int64(offset))], expected != number
-                {
-                    Issue.record(
-                        "\(place): message \(number) where \(expected) was acknowledged, queue \(queue) at \(offset)")
-                }
-            }
-        }
-        let missing = acknowledged.filter { !seen.contains($0.value) }
-        #expect(missing.isEmpty, "\(place): \(missing.count) acknowledged messages are gone, \(missing.first as Any)")
-        #expect(seen.count >= acknowledged.count)
-        return ends
     }
 
     /// When to kill: repeatable from its seed.

@@ -44,7 +44,7 @@ import Testing
         let last = try store.append(
             TestMessage(body: .text("the last message"), properties: [("KEYS", "last"), ("TAGS", "B")]))
         try store.settle()
-        store.crash()
+        try store.crashMachine()
         let whole = Array(try Data(contentsOf: store.logFile(0)))
         let start = Int(last.physicalOffset)
         for cut in 0..<last.byteCount {
@@ -64,7 +64,7 @@ import Testing
             store.crash()
             try store.open()
             #expect(try store.bodies() == found + [.text("after \(cut)")], "opened again, torn at \(cut)")
-            store.crash()
+            try store.crashMachine()
             try FileManager.default.removeItem(at: store.root.appending(path: "consumequeue"))
             try FileManager.default.removeItem(at: store.root.appending(path: "index"))
         }
@@ -176,6 +176,9 @@ import Testing
         for name in try FileManager.default.contentsOfDirectory(atPath: config.commitLogPath)
         where name != Segment.name(0) {
             try FileManager.default.removeItem(atPath: config.commitLogPath + "/" + name)
+        }
+        for name in ["recovery", "checkpoint"] {
+            try FileManager.default.removeItem(atPath: config.root + "/" + name)
         }
         let part = try TestStore(config, in: copy)
         part.crash()

@@ -129,7 +129,7 @@ import Testing
         let store = try TestStore()
         let offsets = try send(store, 50) { _ in "k" }
         try store.settle()
-        store.crash()
+        try store.crashMachine()
         try store.overwriteLog([UInt8](repeating: 0, count: 1 << 15), at: Int(offsets[20]))
         try store.open()
         #expect(store.indexed("T", "k") == Array(offsets[..<20]))

@@ -62,6 +62,7 @@ import Testing
         let store = try TestStore {
             $0.isFlushSynchronous = isSynchronous
             $0.flushIntervalMilliseconds = 10
+            $0.flushLeastPages = 0
         }
         let events = Events()
         store.store.start(events.events)

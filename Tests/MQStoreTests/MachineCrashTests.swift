@@ -47,6 +47,8 @@ private final class Course {
     /// Index files that are on the disk.
     private var syncedIndex: Set<String> = []
     private var checkpoints: [[UInt8]] = []
+    /// The newest index file as it was synced, by name.
+    private var partIndex: [String: [UInt8]] = [:]
 
     init(seed: UInt64, isSynchronous: Bool) throws {
         random = SeededRandom(seed: seed)
@@ -93,10 +95,12 @@ private final class Course {
     }
 
     private func keep() throws {
-        try store.store.keep(thorough: false)
+        if let point = try store.store.keep() { #expect(try store.store.writePoint(point)) }
         for queue in 0..<Self.queueCount { syncedUnits[queue] = store.store.existingQueue("T", queue)?.maxOffset ?? 0 }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: file("index").path)) ?? []
         syncedIndex.formUnion(names.sorted().dropLast())
+        partIndex = [:]
+        if let last = names.max() { partIndex[last] = Array(try Data(contentsOf: file("index/" + last))) }
     }
 
     // MARK: - Ends
@@ -111,7 +115,7 @@ private final class Course {
     func crashAndOpen() throws {
         let flushed = store.store.flushedOffset.rawValue
         let written = store.store.writtenOffset.rawValue
-        store.crash()
+        try store.crashMachine()
         try loseLog(from: flushed, to: written)
         try loseQueues()
         try loseIndex()
@@ -119,7 +123,7 @@ private final class Course {
             try Data(checkpoint).write(to: file("checkpoint"))
             checkpoints = [checkpoint]
         }
-        try Data("17".utf8).write(to: file("abort"))
+        if Bool.random(using: &random) { try Data("17".utf8).write(to: file("abort")) }  // as RocketMQ would leave it
         try store.open()
         try compare(flushed: flushed)
         // What recovery wrote is in the page cache only, but the log was synced.
@@ -129,6 +133,7 @@ private final class Course {
 
     private func allIsSynced() {
         for queue in 0..<Self.queueCount { syncedUnits[queue] = Int64(sent[queue].count) }
+        partIndex = [:]
         syncedIndex = Set((try? FileManager.default.contentsOfDirectory(atPath: file("index").path)) ?? [])
         checkpoints = []
         remember()
@@ -164,18 +169,20 @@ private final class Course {
     private func loseIndex() throws {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: file("index").path)) ?? []
         where !syncedIndex.contains(name) {
-            try losePages(file("index/" + name).path, from: 0)
+            try losePages(file("index/" + name).path, from: 0, to: partIndex[name])
         }
     }
 
-    private func losePages(_ path: String, from start: Int) throws {
+    /// - Parameter synced: what was on the disk before; nothing was otherwise.
+    private func losePages(_ path: String, from start: Int, to synced: [UInt8]? = nil) throws {
         let file = try File(path, .readWrite)
         let end = try file.byteCount()
         var offset = start
         while offset < end {
             let next = min(end, (offset / 4096 + 1) * 4096)
             if Int.random(in: 0..<3, using: &random) == 0 {
-                try file.write([UInt8](repeating: 0, count: next - offset).span, at: offset)
+                let old = synced.map { Array($0[offset..<next]) } ?? [UInt8](repeating: 0, count: next - offset)
+                try file.write(old.span, at: offset)
             }
             offset = next
         }

@@ -111,6 +111,12 @@ final class TestStore {
         #expect(FileManager.default.fileExists(atPath: root.appending(path: "abort").path))
     }
 
+    /// Ends as a machine does whose power fails: what was not synced may be gone.
+    func crashMachine() throws {
+        crash()
+        try Data("17\nanother boot\n".utf8).write(to: root.appending(path: "abort"))
+    }
+
     /// All bodies of a queue, through its units, with every record checked.
     func bodies(_ topic: String = "T", _ queueID: Int = 0) throws -> [[UInt8]] {
         guard let queue = store.existingQueue(topic, queueID) else { return [] }

@@ -70,10 +70,12 @@ public final class Server {
     }
 
     /// Starts it and returns when it has printed its boot line.
-    public func start() async throws {
+    /// - Parameter tracer: a program and its options that starts the server and then stands beside it.
+    public func start(under tracer: [String] = []) async throws {
+        let command = tracer + [Machine.executable(product).path] + arguments
         process = Process()
-        process.executableURL = Machine.executable(product)
-        process.arguments = arguments
+        process.executableURL = URL(filePath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = Self.environment(in: folder)
         process.currentDirectoryURL = folder
         let file = try FileHandle(forWritingTo: output)
@@ -96,6 +98,9 @@ public final class Server {
 
     /// Whether the process lives.
     public var isRunning: Bool { process.isRunning }
+
+    /// How it ended; 0 while it runs.
+    public var exitStatus: Int32 { process.isRunning ? 0 : process.terminationStatus }
 
     /// Everything it printed since its last start.
     public var printed: String { (try? String(contentsOf: output, encoding: .utf8)) ?? "" }

@@ -157,7 +157,12 @@ extension StoreConfig {
         messageByteCountMax = values[StoreKeys.maxMessageSize]
         isFlushSynchronous = values[StoreKeys.flushDiskType] == .synchronous
         flushIntervalMilliseconds = values[StoreKeys.flushIntervalCommitLog].milliseconds
+        flushLeastPages = values[StoreKeys.flushCommitLogLeastPages]
+        flushThoroughMilliseconds = values[StoreKeys.flushCommitLogThoroughInterval].milliseconds
+        isFlushTimed = values[StoreKeys.flushCommitLogTimed]
         consumeQueueFlushIntervalMilliseconds = values[StoreKeys.flushIntervalConsumeQueue].milliseconds
+        consumeQueueFlushLeastPages = values[StoreKeys.flushConsumeQueueLeastPages]
+        consumeQueueFlushThoroughMilliseconds = values[StoreKeys.flushConsumeQueueThoroughInterval].milliseconds
         hotByteCount = Int64(physicalMemory / 100 * UInt64(values[StoreKeys.accessMessageInMemoryMaxRatio]))
         delayLevels = try Self.delayLevels(values[StoreKeys.messageDelayLevel])
     }
