@@ -43,6 +43,7 @@ let package = Package(
     name: "apus",
     products: [
         .library(name: "RocketMQClient", targets: ["RocketMQClient"]),
+        .library(name: "MQStore", targets: ["MQStore"]),  // for Fuzz
         .executable(name: "mqnamesrv", targets: ["NameServerMain"]),
         .executable(name: "mqbroker", targets: ["BrokerMain"]),
         .executable(name: "mqadmin", targets: ["AdminMain"]),

@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Fuzz targets: a package of its own, because everything in it is built with libFuzzer's instrumentation
-// (`scripts/fuzz`). The library product brings the modules below it along.
+// (`scripts/fuzz`). The library products bring the modules below them along.
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let apus: Target.Dependency = .product(name: "RocketMQClient", package: "apus")
+let store: Target.Dependency = .product(name: "MQStore", package: "apus")
 
 let package = Package(
     name: "apus-fuzz",
@@ -19,5 +20,6 @@ let package = Package(
     targets: [
         .executableTarget(name: "FuzzFrames", dependencies: [apus], swiftSettings: settings),
         .executableTarget(name: "FuzzBodies", dependencies: [apus], swiftSettings: settings),
+        .executableTarget(name: "FuzzStore", dependencies: [store], swiftSettings: settings),
     ]
 )

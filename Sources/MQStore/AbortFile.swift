@@ -35,8 +35,9 @@ enum AbortFile {
         return Content(boot: isOurs ? String(lines[1]) : nil, unsyncedFrom: isOurs ? unsynced : nil)
     }
 
-    /// Notes, once, that syncs of the log from `offset` on cannot be believed.
+    /// Notes that syncs of the log from `offset` on cannot be believed; the first such note counts.
     static func addUnsynced(_ offset: Int64, to path: String) throws(SystemError) {
+        guard let content = read(path), content.boot != nil, content.unsyncedFrom == nil else { return }
         let file = try File(path, .readWrite)
         let note = Array("unsynced \(offset)\n".utf8)
         try file.write(note.span, at: try file.byteCount())

@@ -63,6 +63,7 @@ public final class ConsumeQueue: Sendable {
     /// Its number in the topic, >= 0.
     public let queueID: Int
 
+    private let topicBytes: [UInt8]
     /// Where its files are.
     let folder: String
     private let fileByteCount: Int
@@ -110,6 +111,7 @@ public final class ConsumeQueue: Sendable {
     ) {
         self.parked = parked
         self.topic = topic
+        topicBytes = Array(topic.utf8)
         self.queueID = queueID
         self.folder = folder
         self.fileByteCount = fileByteCount
@@ -118,6 +120,12 @@ public final class ConsumeQueue: Sendable {
         next = Atomic(count)
         self.minimum = Atomic(minimum)
         maximum = Atomic(count)
+    }
+
+    /// Whether `name` is the queue's topic.
+    func isTopic(_ name: Span<UInt8>) -> Bool {
+        let topic = topicBytes
+        return name.equals(topic.span)
     }
 
     /// The first offset that can be read.
@@ -388,6 +396,9 @@ public final class ConsumeQueue: Sendable {
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
         setMinOffset(try firstOffset { $0.physicalOffset < logStart.rawValue })
     }
+
+    /// Whether everything published was synced.
+    var isSynced: Bool { synced.withLock { $0.count == maxOffset && !$0.hasNewFile } }
 
     /// What can be told of it in a recovery point once it is synced; `nil` for an empty queue. The `keep` thread calls it.
     func state() throws(SystemError) -> RecoveryPoint.Queue? {

@@ -84,7 +84,7 @@ extension MessageStore {
         guard flusher.flushed.value.rawValue >= point.record.range.upperBound else { return false }
         let before = deletions.load(ordering: .sequentiallyConsistent)
         let path = RecoveryPoint.path(in: config.root)
-        try point.write(path)
+        try put(point, at: path)
         // A topic that was deleted meanwhile must not come back.
         if before != deletions.load(ordering: .sequentiallyConsistent) { try Directory.removeFile(path) }
         return true
@@ -95,6 +95,15 @@ extension MessageStore {
         guard var point else { return try Directory.removeFile(RecoveryPoint.path(in: config.root)) }
         point.isClosed = true
         point.logEnd = log.written.value.rawValue
-        try point.write(RecoveryPoint.path(in: config.root))
+        try put(point, at: RecoveryPoint.path(in: config.root))
+    }
+
+    /// On a full disk the point before stays, which is as true and only older.
+    private func put(_ point: RecoveryPoint, at path: String) throws(SystemError) {
+        do throws(SystemError) {
+            try point.write(path)
+        } catch  where error.isNoSpace {
+            logger.warn("no room for a new recovery point", ["reason": error.description])
+        }
     }
 }

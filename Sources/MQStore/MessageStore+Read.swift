@@ -199,7 +199,8 @@ extension MessageStore {
                     }
                     let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
                     if segment?.contains(place) != true { segment = log.segment(at: place) }
-                    if let segment {
+                    // What may be on the disk must not be touched here; whoever fetches it has it checked.
+                    if let segment, isCold || isServable(unit, at: result.nextOffset, of: queue, in: segment) {
                         add(unit, segment, to: &result)
                         if isCold { result.isCold = true }
                     }
@@ -227,7 +228,7 @@ extension MessageStore {
     }
 
     /// Calls `body` with the bytes of the whole record at `offset`. May wait for the disk.
-    /// - Returns: `nil` if no record begins there.
+    /// - Returns: `nil` if no record begins there, or one that is damaged.
     public func withRecord<R>(at offset: Int64, _ body: (MessageRecord, Span<UInt8>) -> R) -> R? {
         guard offset >= 0, offset < log.written.value.rawValue else { return nil }
         let place = PhysicalOffset(rawValue: offset)
@@ -237,7 +238,7 @@ extension MessageStore {
         let bytes = mapping.bytes((place - segment.start)..<(end - segment.start))
         do throws(WireError) {
             let record = try MessageRecord(bytes)
-            guard record.physicalOffset == offset else { return nil }
+            guard record.physicalOffset == offset, isServable(record, bytes) else { return nil }
             return body(record, bytes.extracting(0..<record.byteCount))
         } catch {
             return nil

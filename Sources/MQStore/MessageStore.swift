@@ -37,6 +37,9 @@ public final class MessageStore: Sendable {
     let keepError = Lock<SystemError?>(nil)
     /// Counts topics that were deleted: a recovery point from before tells of queues that are gone.
     let deletions = Atomic<Int>(0)
+    /// Records from here on were scanned at the start or written by this process; others are checked when they are read.
+    let checkedFrom: PhysicalOffset
+    let damaged = Atomic<Int>(0)
     private let fencing = Lock<String?>(nil)
     private let isFenced = Atomic<Bool>(false)
     private let threads = Lock<[Thread]>([])
@@ -73,6 +76,7 @@ public final class MessageStore: Sendable {
                 wasClean: last.wasClean, end: outcome.end)
         }
         self.index = index
+        checkedFrom = outcome.dispatchFrom
         let dispatchFrom = recovery.dispatchStart(outcome, indexedTo: index?.rebuildFrom)
         let log = CommitLog(
             folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,

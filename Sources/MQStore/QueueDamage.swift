@@ -76,16 +76,7 @@ extension Recovery {
             return place >= outcome.end && last.isCacheIntact ? "points behind the log's end at \(end)" : nil
         }
         guard let segment = outcome.segments.first(where: { $0.contains(place) }) else { return nil }
-        return isUnit(unit, at: end, of: queue, in: segment) ? nil : "contradicts the log at \(end)"
-    }
-
-    private func isUnit(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue, in segment: Segment) -> Bool {
-        let mapping = segment.mapping
-        let bytes = mapping.bytes(Int(unit.physicalOffset - segment.start.rawValue)..<segment.byteCount)
-        guard let record = try? MessageRecord(bytes) else { return false }
-        return record.physicalOffset == unit.physicalOffset && record.byteCount == Int(unit.size)
-            && record.queueOffset == offset && Int(record.queueID) == queue.queueID
-            && bytes.extracting(record.topic).toString() == queue.topic
+        return segment.holds(unit, at: end, of: queue) ? nil : "contradicts the log at \(end)"
     }
 
     /// A queue that the log knows nothing of any more would begin at 0 again, behind its consumers.

@@ -85,9 +85,19 @@ struct Recovery {
             try cut(&outcome, wasClean: last.wasClean)
             guard !last.wasClean else { return outcome }
             if let offset = last.unsyncedFrom { try rewrite(outcome, from: offset) }
-            // They may only be in the page cache, and from now on they count as flushed.
-            for segment in outcome.segments where segment.end > from { try segment.file.synchronizeData() }
+            try makeDurable(outcome, from: from)
             return outcome
+        }
+    }
+
+    /// Syncs what may be in the page cache only: from now on it counts as flushed.
+    private func makeDurable(_ outcome: Outcome, from offset: PhysicalOffset) throws(SystemError) {
+        do throws(SystemError) {
+            for segment in outcome.segments where segment.end > offset { try segment.file.synchronizeData() }
+        } catch {
+            // Best effort: the start fails with the error itself.
+            try? AbortFile.addUnsynced(offset.rawValue, to: config.root + "/abort")
+            throw error
         }
     }
 

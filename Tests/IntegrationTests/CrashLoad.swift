@@ -102,13 +102,28 @@ final class CrashLoad: @unchecked Sendable {
         if refusalsLeft <= 0 { isEnding = true }
     }
 
-    private static func send(_ number: Int) -> RemotingCommand {
+    /// One request's answer.
+    func ask(_ request: RemotingCommand) async throws -> RemotingCommand {
+        let loop = try EventLoop("crash-ask")
+        let client = RemotingClient(loop: loop)
+        loop.start()
+        defer {
+            client.close()
+            loop.stop()
+        }
+        return try await withCheckedThrowingContinuation { continuation in
+            client.invoke(request, to: address, timeoutMilliseconds: 10_000) { continuation.resume(with: $0) }
+        }
+    }
+
+    static func send(_ number: Int, properties: String = "") -> RemotingCommand {
         RemotingCommand(
             .sendMessageV2,
             [
                 "a": "crash-producers", "b": topic, "c": "TBW102", "d": String(queueCount),
                 "e": String(number % queueCount), "f": "0", "g": "1700000000000", "h": "0",
-                "i": "UNIQ_KEY\u{1}CRASH\(number)\u{2}TAGS\u{1}T\(number % 3)\u{2}", "j": "0", "k": "false",
+                "i": "UNIQ_KEY\u{1}CRASH\(number)\u{2}TAGS\u{1}T\(number % 3)\u{2}\(properties)", "j": "0",
+                "k": "false",
                 "m": "false",
             ], body: body(number))
     }

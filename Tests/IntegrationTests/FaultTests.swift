@@ -72,6 +72,39 @@ import Testing
         }
     }
 
+    @Test func `a send that waits too long for a slow disk is answered so, and one that need not wait is not`()
+        async throws
+    {
+        try await Running.run { running in
+            let settings = ["flushDiskType": "SYNC_FLUSH", "syncFlushTimeout": "300"]
+            let broker = try await running.broker([], settings)
+            let load = CrashLoad(port: broker.port)
+            try await load.run(acknowledgements: 1)  // makes the topic
+            try await broker.stop()
+            let slow = [
+                "/usr/bin/env", "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e",
+                "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=3000000:when=1+", "-P",
+                running.folder.url.path + "/store/commitlog/00000000000000000000",
+            ]
+            try await broker.start(under: slow)
+            let late = try await load.ask(CrashLoad.send(1000))
+            #expect(late.code == 10)  // FLUSH_DISK_TIMEOUT
+            for field in ["msgId", "queueId", "queueOffset", "transactionId"] {
+                #expect(late[field]?.isEmpty == false, "\(field) is missing")
+            }
+            let clock = ContinuousClock()
+            let began = clock.now
+            let hasty = try await load.ask(CrashLoad.send(1001, properties: "WAIT\u{1}false\u{2}"))
+            #expect(hasty.responseCode == .success)
+            #expect(clock.now - began < .milliseconds(300))
+            #expect(hasty["msgId"]?.isEmpty == false)
+            try await broker.kill()
+            try await broker.start()
+            let found = try await load.pullAll(1000 % CrashLoad.queueCount, from: 0)
+            #expect(found.contains(1000))
+        }
+    }
+
     /// One broker that fails and is started again, with the producer that remembers.
     private struct Course {
         let broker: Server

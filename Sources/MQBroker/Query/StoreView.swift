@@ -60,6 +60,7 @@ struct StoreView: StoreQueries {
             ("remainHowManyDataToFlush", "\(written - store.flushedOffset.rawValue) B"),
             ("remainHowManyDataToCommit", "0 B"), ("brokerActive", String(store.fenceReason == nil)),
         ]
+        if store.damagedReads > 0 { values.append(("damagedReads", String(store.damagedReads))) }
         if let reason = store.fenceReason { values.append(("storeFenced", reason)) }
         let earliest = store.withRecord(at: store.minOffset.rawValue) { record, _ in record.storeTimestamp.rawValue }
         values.append(("earliestMessageTimeStamp", String(earliest ?? -1)))
