@@ -60,7 +60,8 @@ extension MessageStore {
             for queue in queues.all { try queue.synchronize() }
             let indexed = try index?.synchronize(all: isClosing)
             let isFlushed = isClosing && flusher.flushed.value == log.written.value
-            let written = isFlushed ? log.lastStoreTimestamp : 0
+            // Appended now, or by a run that died.
+            let written = isFlushed ? max(log.lastStoreTimestamp, record?.storeTimestamp ?? 0) : 0
             try checkpoint.update {
                 $0.queues = max($0.queues, record?.storeTimestamp ?? 0)
                 $0.index = max($0.index, indexed?.fullUntil ?? 0)

@@ -1,5 +1,6 @@
 import Foundation
 import MQAdmin
+import MQProtocol
 import MQTestKit
 import Testing
 
@@ -125,7 +126,12 @@ import Testing
             }
             try await load.run(acknowledgements: 300, refusals: 100)
             #expect(load.acknowledgedAfterFence.isEmpty, "\(place): acknowledged after the fence")
-            if fault.isOfLog, !load.acknowledged.isEmpty { try await load.check(place + ", before the restart") }
+            if fault.isOfLog, !load.acknowledged.isEmpty {
+                if fault.flush == "ASYNC_FLUSH" {  // acknowledged before it is in the queues
+                    try await eventually("\(place): dispatched") { try await info()["dispatchBehindBytes"] == "0" }
+                }
+                try await load.check(place + ", before the restart")
+            }
             let isFenced = try await self.isFenced(place)
             if isFenced {
                 try await eventually("\(place): the log says so") { fenceLines > linesBefore }
@@ -148,10 +154,14 @@ import Testing
             try await broker.stop()
         }
 
+        /// The broker is asked itself; no name server runs.
+        private func info() async throws -> [String: String] {
+            try await withAdmin([broker]) { try await $0.runtimeInfo(at: broker.address) }
+        }
+
         /// Whether the broker tells its operator that it takes nothing any more.
         private func isFenced(_ place: String) async throws -> Bool {
-            // The broker is asked itself; no name server runs.
-            let info = try await withAdmin([broker]) { try await $0.runtimeInfo(at: broker.address) }
+            let info = try await info()
             let reason = info["storeFenced"]
             #expect(info["brokerActive"] == String(reason == nil), "\(place)")
             return reason != nil

@@ -1,3 +1,4 @@
+import Foundation
 import MQBase
 import MQSystem
 import MQTestKit
