@@ -305,8 +305,8 @@ final class MessageIndex: Sendable {
         var fullUntil: Int64 = 0
         var newest = RecoveryPoint.Index()
         for file in files.withLock({ $0 }) {
-            let state = file.state
-            if !all, !file.isFull { newest = state } else { fullUntil = file.endTimestamp }
+            newest = file.state  // before the sync: the dispatch thread may add to it meanwhile
+            if all || file.isFull { fullUntil = file.endTimestamp }
             try file.synchronize()
         }
         if fullUntil != 0 || newest.entries != 0 { try Directory.synchronize(folder) }

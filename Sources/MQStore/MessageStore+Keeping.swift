@@ -12,7 +12,7 @@ extension MessageStore {
 
     /// Body of the `keep` thread.
     func keepRunning() {
-        var kept = dispatcher.dispatched.value
+        var kept = checkedFrom  // what the start dispatched is to be kept too
         var keptAt = SystemClock.now()
         var point: RecoveryPoint?
         while true {

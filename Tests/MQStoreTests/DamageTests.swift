@@ -182,4 +182,18 @@ import Testing
         #expect(try store.bodies().count == 701)
         #expect(AbortFile.read(store.root.path + "/abort")?.unsyncedFrom == nil)
     }
+
+    @Test func `after a machine's crash the index goes back to what was synced and not to its beginning`() throws {
+        let store = try TestStore { $0.indexEntryCount = 10_000 }
+        for number in 0..<500 { try store.append(TestMessage(body: [1], properties: [("KEYS", "k\(number)")])) }
+        try store.close()
+        try store.open()
+        let next = try store.append(TestMessage(body: [2], properties: [("KEYS", "k500")]))
+        try store.settle()
+        try store.crashMachine()
+        #expect(refusal(store) == "opened")
+        let from = try #require(store.store.index?.rebuildFrom)
+        #expect(from > 0 && from < next.physicalOffset)
+        for number in [0, 250, 499, 500] { #expect(store.indexed("T", "k\(number)").count == 1) }
+    }
 }

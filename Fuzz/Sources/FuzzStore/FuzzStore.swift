@@ -4,6 +4,7 @@ import MQBytes
 import MQMessage
 import MQObserve
 import MQStore
+import MQSystem
 
 /// Damage to a store's folder: each input is a list of changes to a small sound store, which is then opened. It must not
 /// die, hang or take much memory; a refusal must name what is wrong; and what is served at a queue's offset must be the
