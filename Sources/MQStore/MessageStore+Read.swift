@@ -215,7 +215,8 @@ extension MessageStore {
     private func add(_ unit: QueueUnit, _ segment: Segment, to result: inout ReadResult) {
         let offset = Int(unit.physicalOffset - segment.start.rawValue)
         let size = Int(unit.size)
-        guard offset >= 0, size >= 0, offset + size <= segment.byteCount else { return }  // a unit that lies: never past the mapping
+        // A unit that lies: never outside of the mapping.
+        guard offset >= 0, size >= 0, offset + size <= segment.byteCount else { return }
         result.byteCount += size
         result.messageCount += 1
         if let last = result.ranges.indices.last, result.ranges[last].mapping === segment.mapping,
