@@ -29,6 +29,21 @@ ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset) {
     return preadv2(fd, &vector, 1, offset, RWF_NOWAIT);
 }
 
+void mq_prefetch(const struct iovec *pieces, int count, size_t bytes_max) {
+    for (int index = 0; index < count; index++) {
+        const char *at = pieces[index].iov_base;
+        size_t length = pieces[index].iov_len;
+        if (length > bytes_max) return;
+        for (size_t done = 0; done < length; done += 256) {
+            __builtin_prefetch(at + done, 0, 2);
+            __builtin_prefetch(at + done + 64, 0, 2);
+            __builtin_prefetch(at + done + 128, 0, 2);
+            __builtin_prefetch(at + done + 192, 0, 2);
+        }
+        bytes_max -= length;
+    }
+}
+
 void mq_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 void mq_nice_thread(int nice) {

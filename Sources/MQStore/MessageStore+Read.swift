@@ -16,7 +16,7 @@ public enum ReadStatus: Sendable {
     case noMessageInQueue
 
     /// As RocketMQ spells it.
-    public var name: String {
+    public var name: StaticString {
         switch self {
         case .found: "FOUND"
         case .noMatchedMessage: "NO_MATCHED_MESSAGE"
@@ -31,16 +31,6 @@ public enum ReadStatus: Sendable {
     }
 }
 
-/// Records that lie one after the other in one file of the log.
-public struct LogRange: Sendable {
-    /// The file's bytes; keeps them mapped.
-    public let mapping: Mapping
-    /// Bytes from the mapping's start.
-    public let offset: Int
-    /// How many.
-    public internal(set) var byteCount: Int
-}
-
 /// What a read of a queue found.
 public struct ReadResult: Sendable {
     /// How it ended.
@@ -52,13 +42,28 @@ public struct ReadResult: Sendable {
     /// One more than the queue's last offset.
     public var maxOffset: Int64
     /// Where the records lie, in the queue's order.
-    public var ranges: [LogRange] = []
+    public internal(set) var ranges = LogRanges()
     /// Bytes of all records.
     public var byteCount = 0
     /// How many records.
     public var messageCount = 0
     /// Some of `ranges` may not be in memory: do not touch them on a loop.
     public var isCold = false
+
+    /// Nothing yet.
+    public init() { self.init(status: .found, nextOffset: 0, minOffset: 0, maxOffset: 0) }
+
+    /// Forgets what was found; keeps the memory.
+    mutating func restart(nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
+        status = .found
+        self.nextOffset = nextOffset
+        self.minOffset = minOffset
+        self.maxOffset = maxOffset
+        ranges.removeAll()
+        byteCount = 0
+        messageCount = 0
+        isCold = false
+    }
 
     /// A result without messages.
     public init(status: ReadStatus, nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
@@ -92,13 +97,6 @@ public struct ReadLimits: Sendable {
         self.coldMessageCount = coldMessageCount
         self.coldByteCount = coldByteCount
         self.unitCount = unitCount
-    }
-
-    /// Whether `result` may not take one more message of `size` bytes. Source: `DefaultMessageStore.java`
-    /// `isTheBatchFull`, RocketMQ 5.3.
-    func isFull(_ result: ReadResult, beforeByteCount size: Int, isCold: Bool) -> Bool {
-        if result.byteCount + size > byteCount || result.messageCount >= messageCount { return true }
-        return isCold && (result.byteCount + size > coldByteCount || result.messageCount >= coldMessageCount)
     }
 }
 
@@ -145,14 +143,17 @@ extension MessageStore {
     public var queueCounts: [String: Int] { queues.counts }
 
     /// Finds up to `limits` messages from `offset` on whose tags code passes `matches`. Reads queue units, never records.
-    /// - Parameter units: scratch for the raw units; its content is replaced.
+    /// - Parameters:
+    ///   - units: scratch for the raw units; its content is replaced.
+    ///   - result: what was found; replaced, but for the memory it holds.
+    ///   - matches: whether a message with this tags code is wanted; `nil` wants all.
     public func read(
         _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
-        matches: (Int64) -> Bool
-    ) throws(SystemError) -> ReadResult {
+        into result: inout ReadResult, matches: ((Int64) -> Bool)?
+    ) throws(SystemError) {
         let minimum = queue.minOffset
         let maximum = queue.maxOffset
-        var result = ReadResult(status: .found, nextOffset: offset, minOffset: minimum, maxOffset: maximum)
+        result.restart(nextOffset: offset, minOffset: minimum, maxOffset: maximum)
         if maximum == 0 {
             result.status = .noMessageInQueue
             result.nextOffset = 0
@@ -167,60 +168,30 @@ extension MessageStore {
         } else {
             try collect(queue, &result, limits, &units, matches)
         }
-        return result
     }
 
     private func collect(
         _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ units: inout ByteBuffer,
-        _ matches: (Int64) -> Bool
+        _ matches: ((Int64) -> Bool)?
     ) throws(SystemError) {
-        let hotFrom = log.written.value.rawValue - config.hotByteCount
-        var scanned = 0
-        var segment: Segment?  // most units point into the file of the one before
-        result.ranges.reserveCapacity(limits.messageCount)
-        while scanned < limits.unitCount {
+        var look = UnitLook(
+            limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, nextOffset: result.nextOffset)
+        while !look.isFull, look.scanned < limits.unitCount {
             units.removeAll()
-            let wanted = min(limits.unitCount - scanned, max(limits.messageCount, 32))
-            let count = try queue.readUnits(from: result.nextOffset, count: wanted, into: &units)
+            let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
+            let count = try queue.readUnits(from: look.nextOffset, count: wanted, into: &units)
             guard count > 0 else { break }
-            let span = units.span
-            for index in 0..<count {
-                let unit = QueueUnit(span, at: index * QueueUnit.byteCount)
-                scanned += 1
-                if unit.size > 0, unit.size != QueueUnit.preBlankSize, unit.hasExtension || matches(unit.tagsCode) {
-                    let size = Int(unit.size)
-                    let isCold = unit.physicalOffset < hotFrom
-                    if result.messageCount > 0, limits.isFull(result, beforeByteCount: size, isCold: isCold) {
-                        result.status = .found
-                        return
-                    }
-                    let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
-                    if segment?.contains(place) != true { segment = log.segment(at: place) }
-                    if let segment {
-                        add(unit, segment, to: &result)
-                        if isCold { result.isCold = true }
-                    }
-                }
-                result.nextOffset += 1
+            var done = 0
+            while done < count, !look.isFull {
+                done = look.take(units.span, from: done, to: count, into: &result.ranges, matches)
+                if done < count, !look.isFull { look.enter(log.segment(at: look.missing), &result.ranges) }
             }
-            if result.messageCount >= limits.messageCount { break }
+            if look.messageCount >= limits.messageCount { break }
         }
-        if result.messageCount == 0 { result.status = scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
-    }
-
-    private func add(_ unit: QueueUnit, _ segment: Segment, to result: inout ReadResult) {
-        let offset = Int(unit.physicalOffset - segment.start.rawValue)
-        let size = Int(unit.size)
-        guard offset + size <= segment.byteCount else { return }  // a unit that lies: never past the mapping
-        result.byteCount += size
-        result.messageCount += 1
-        if let last = result.ranges.indices.last, result.ranges[last].mapping === segment.mapping,
-            result.ranges[last].offset + result.ranges[last].byteCount == offset
-        {
-            result.ranges[last].byteCount += size
-        } else {
-            result.ranges.append(LogRange(mapping: segment.mapping, offset: offset, byteCount: size))
-        }
+        look.end(&result.ranges)
+        (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
+        (result.byteCount, result.isCold) = (look.byteCount, look.isCold)
+        if look.messageCount == 0 { result.status = look.scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
     }
 
     /// Calls `body` with the bytes of the whole record at `offset`. May wait for the disk.

@@ -158,7 +158,7 @@ import Testing
             Sink { bytes, connection in
                 for step in plan {
                     connection.send { $0.append(repeating: UInt8(step.own & 0xFF), count: step.own) }
-                    connection.send(mapping, offset: step.at, byteCount: step.count)
+                    connection.send(mapping, [step.at..<step.at + step.count][...])
                 }
                 connection.closeAfterOutput("done")
                 return bytes.count
@@ -180,7 +180,7 @@ import Testing
         let notes = Notes()
         let station = try Station { _ in
             Sink(notes) { bytes, connection in
-                for _ in 0..<12 { connection.send(mapping, offset: 0, byteCount: 16 << 20) }
+                for _ in 0..<12 { connection.send(mapping, [0..<16 << 20][...]) }
                 connection.send { $0.append(1) }  // nothing happens on a closed one
                 return bytes.count
             }

@@ -15,6 +15,10 @@ int mq_fallocate(int fd, off_t offset, off_t length);
 int mq_zero_range(int fd, off_t offset, off_t length);
 /// preadv2(2) with RWF_NOWAIT: fails with EAGAIN rather than wait for the disk.
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset);
+struct iovec;
+/// Asks the processor to load what `pieces` name, `bytes_max` bytes at most. A hint: never waits for a page and never
+/// faults.
+void mq_prefetch(const struct iovec *pieces, int count, size_t bytes_max);
 /// Names the calling thread (15 bytes at most).
 void mq_name_thread(const char *name);
 /// Lowers the calling thread's share of a busy processor, as nice(2) does for a process; 0 changes nothing.

@@ -14,6 +14,9 @@ final class TopicRoute {
     /// What `perm` says of producers, and of consumers.
     let isWritable: Bool
     let isReadable: Bool
+    /// What pulls need of `config`, which is too large to be copied for each.
+    let readQueueCount: Int
+    let topicSysFlag: Int
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
@@ -25,6 +28,8 @@ final class TopicRoute {
         isReserved = SystemTopics.notSendable.contains(name)
         isWritable = config.perm.contains(.write)
         isReadable = config.perm.contains(.read)
+        readQueueCount = config.readQueueNums
+        topicSysFlag = config.topicSysFlag
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
