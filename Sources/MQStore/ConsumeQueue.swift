@@ -46,6 +46,12 @@ public struct QueueUnit: Equatable, Sendable {
     }
 }
 
+/// A unit and the offset it belongs at.
+struct PlacedUnit {
+    let unit: QueueUnit
+    let offset: Int64
+}
+
 /// How many queues of a store have parked pulls. Any thread.
 final class ParkedQueues: Sendable {
     private let count = Atomic<Int>(0)
@@ -154,6 +160,32 @@ public final class ConsumeQueue: Sendable {
     public var waiters: UInt64 { waiting.load(ordering: .sequentiallyConsistent) }
 
     // MARK: - Writing (dispatch thread)
+
+    /// Adds `units`, in the log's order, as ``add(_:at:)`` does one.
+    /// - Returns: whether any of them was new.
+    func add(_ units: [PlacedUnit]) throws(SystemError) -> Bool {
+        // Nearly always each follows the one before: one lock for all of them.
+        var (done, isNew) = pending.withLock { pending in
+            let count = pending.units.count
+            var next = maximum.load(ordering: .relaxed) + Int64(count)
+            var done = 0
+            for placed in units {
+                if placed.unit.physicalOffset > pending.lastPhysicalOffset {
+                    guard placed.offset == next, next < Self.offsetLimit else { break }
+                    pending.lastPhysicalOffset = placed.unit.physicalOffset
+                    pending.units.append(placed.unit)
+                    next += 1
+                }
+                done += 1
+            }
+            return (done, pending.units.count > count)
+        }
+        while done < units.count {
+            if try add(units[done].unit, at: units[done].offset) { isNew = true }
+            done += 1
+        }
+        return isNew
+    }
 
     /// Adds the unit for `offset`; it can be read after ``publish()``. A record that lies before the last one of the
     /// queue was dispatched before and is passed over.

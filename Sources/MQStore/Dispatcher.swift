@@ -109,8 +109,7 @@ final class Dispatcher: Sendable {
         let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start) { at, error in
             SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.file.path)
         }
-        for queue in worker.takeTouched() {
-            try queue.publish()
+        try worker.publish { queue in
             if queue.waiters != 0 { arrived(queue) }
         }
         // Behind the units: the checkpoint must never tell more than what is published.
@@ -149,9 +148,11 @@ struct DispatchWorker {
     private let index: MessageIndex?
     private let delayLevels: [Int64]
     private var known = ByteTable<TopicQueues>()
-    private var touched: [ConsumeQueue] = []
+    private var touched: [Target] = []
     private(set) var lastTimestamp: Int64?
     private var indexedTo: Int64
+    /// The file that takes index entries, while it has room; asked for again in each round.
+    private var indexFile: IndexFile?
 
     /// The queues of one topic that this worker has met in this round.
     private final class TopicQueues {
@@ -160,8 +161,7 @@ struct DispatchWorker {
         /// Java's hash of `topic#`, with which every key of the index begins.
         let keyPrefixHash: Int32
         /// By queue id up to ``directMax``; others are looked up each time.
-        var queues: [ConsumeQueue?] = []
-        var touched: [Bool] = []
+        var targets: [Target?] = []
 
         static let directMax = 4096
 
@@ -172,6 +172,14 @@ struct DispatchWorker {
         }
     }
 
+    /// A queue and the units it gets in this round: handed over together, because each hand-over takes a lock.
+    private final class Target {
+        let queue: ConsumeQueue
+        var units: [PlacedUnit] = []
+
+        init(_ queue: ConsumeQueue) { self.queue = queue }
+    }
+
     init(queues: QueueTable, index: MessageIndex?, delayLevels: [Int64]) {
         self.queues = queues
         self.index = index
@@ -179,10 +187,17 @@ struct DispatchWorker {
         indexedTo = index?.endOffset ?? -1
     }
 
-    /// The queues that got units since the last call.
-    mutating func takeTouched() -> [ConsumeQueue] {
+    /// Writes the units that were found since the last call and lets readers see them.
+    /// - Parameter published: called for each queue that got some.
+    mutating func publish(_ published: (ConsumeQueue) -> Void) throws(SystemError) {
         defer { touched.removeAll(keepingCapacity: true) }
-        return touched
+        for target in touched {
+            let isNew = try target.queue.add(target.units)
+            target.units.removeAll(keepingCapacity: true)
+            guard isNew else { continue }
+            try target.queue.publish()
+            published(target.queue)
+        }
     }
 
     /// Handles the records that begin in the first `limit` bytes of `span`.
@@ -195,13 +210,14 @@ struct DispatchWorker {
     ) throws(SystemError) -> Int {
         var position = 0
         known.removeAll()  // a topic may have been deleted and made again since the last round
+        indexFile = nil  // and old files of the index removed
         while position < limit {
             let rest = span.extracting(position..<span.count)
             guard rest.count >= 8 else { return segmentEnds }
             if rest.int32(at: 4) == RecordLayout.magicBlank { return segmentEnds }
-            let record: MessageRecord
+            let record: RecordOutline
             do throws(WireError) {
-                record = try MessageRecord(rest)
+                record = try RecordOutline(rest)
             } catch {
                 throw broken(position, error)
             }
@@ -211,29 +227,34 @@ struct DispatchWorker {
         return position
     }
 
-    private mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
+    private mutating func handle(_ record: RecordOutline, _ bytes: Span<UInt8>) throws(SystemError) {
         lastTimestamp = record.storeTimestamp.rawValue
         guard record.queueID >= 0 else { return }
-        let topicBytes = bytes.extracting(record.topic)
-        let topic = topicQueues(topicBytes)
-        let facts = PropertyFacts(bytes.extracting(record.properties))
+        let topic = topicQueues(bytes.extracting(record.topic))
+        let text = bytes.extracting(record.properties)
+        let facts = PropertyFacts(text)
         if record.sysFlag.isInQueue {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
-            try add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
+            add(PlacedUnit(unit: unit, offset: record.queueOffset), to: topic, Int(record.queueID))
         }
-        if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset >= indexedTo {
-            let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
-            let text = bytes.extracting(record.properties)
-            for number in 0..<facts.keyCount {
-                let hash = javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash)
-                if isRepeated, index.holds(hash: hash, physicalOffset: record.physicalOffset) { continue }
-                try index.put(
-                    hash: hash, physicalOffset: record.physicalOffset, storeTimestamp: record.storeTimestamp.rawValue,
-                    now: record.storeTimestamp)
-            }
+        guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
+            record.physicalOffset >= indexedTo
+        else { return }
+        let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
+        for number in 0..<facts.keyCount {
+            let hash = javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash)
+            if isRepeated, index.holds(hash: hash, physicalOffset: record.physicalOffset) { continue }
+            try put(hash, record, in: index)
         }
+    }
+
+    private mutating func put(_ hash: Int32, _ record: RecordOutline, in index: MessageIndex) throws(SystemError) {
+        if indexFile?.isFull != false { indexFile = try index.fileForWriting(record.storeTimestamp) }
+        try indexFile?.put(
+            keyHash: IndexFile.keyHash(hash), physicalOffset: record.physicalOffset,
+            storeTimestamp: record.storeTimestamp.rawValue)
     }
 
     private mutating func topicQueues(_ name: Span<UInt8>) -> TopicQueues {
@@ -243,27 +264,20 @@ struct DispatchWorker {
         return topic
     }
 
-    private mutating func add(
-        _ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int
-    ) throws(SystemError) {
-        guard queueID < TopicQueues.directMax else {
-            let queue = queues.queue(topic.name, queueID)
-            if try queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
-            return
+    private mutating func add(_ unit: PlacedUnit, to topic: TopicQueues, _ queueID: Int) {
+        if queueID < topic.targets.count, let target = topic.targets[queueID] {
+            if target.units.isEmpty { touched.append(target) }
+            return target.units.append(unit)
         }
-        while topic.queues.count <= queueID {
-            topic.queues.append(nil)
-            topic.touched.append(false)
-        }
-        let queue = topic.queues[queueID] ?? queues.queue(topic.name, queueID)
-        if topic.queues[queueID] == nil { topic.queues[queueID] = queue }
-        if try queue.add(unit, at: offset), !topic.touched[queueID] {
-            topic.touched[queueID] = true
-            touched.append(queue)
-        }
+        let target = Target(queues.queue(topic.name, queueID))
+        target.units.append(unit)
+        touched.append(target)
+        guard queueID < TopicQueues.directMax else { return }
+        while topic.targets.count <= queueID { topic.targets.append(nil) }
+        topic.targets[queueID] = target
     }
 
-    private func tagsCode(_ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
+    private func tagsCode(_ record: RecordOutline, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
         guard isSchedule, let level = facts.delayLevel, level > 0, !delayLevels.isEmpty else {
             return Int64(facts.tagsHash)
         }

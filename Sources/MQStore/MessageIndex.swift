@@ -196,14 +196,6 @@ final class MessageIndex: Sendable {
     /// The time of the last record that was indexed.
     var endTimestamp: Int64 { files.withLock { $0.last?.endTimestamp ?? 0 } }
 
-    /// Adds an entry for `topic#key`. Dispatch thread only.
-    /// - Parameter now: names a new file.
-    func put(hash: Int32, physicalOffset: Int64, storeTimestamp: Int64, now: Timestamp) throws(SystemError) {
-        let file = try fileForWriting(now)
-        try file.put(
-            keyHash: IndexFile.keyHash(hash), physicalOffset: physicalOffset, storeTimestamp: storeTimestamp)
-    }
-
     /// Whether there is an entry for the record under `topic#key`.
     func holds(hash: Int32, physicalOffset: Int64) -> Bool {
         var offsets: [Int64] = []
@@ -213,7 +205,9 @@ final class MessageIndex: Sendable {
         return offsets.contains(physicalOffset)
     }
 
-    private func fileForWriting(_ now: Timestamp) throws(SystemError) -> IndexFile {
+    /// The file that takes the next entry; made if there is none, or none with room. Dispatch thread only.
+    /// - Parameter now: names a new file.
+    func fileForWriting(_ now: Timestamp) throws(SystemError) -> IndexFile {
         if let last = files.withLock({ $0.last }), !last.isFull { return last }
         try Directory.create(folder)
         var time = now
