@@ -97,7 +97,7 @@ let package = Package(
         tests("MQProtocolTests", uses: ["MQProtocol", "MQTestKit"]),
         tests("MQFilterTests", uses: ["MQFilter"]),
         tests("MQRemotingTests", uses: ["MQRemoting", "MQTestKit"]),
-        tests("MQStoreTests", uses: ["MQStore", "MQTestKit"]),
+        tests("MQStoreTests", uses: ["MQStore", "MQTestKit"], exclude: ["python"]),
         tests("MQConfigTests", uses: ["MQConfig", "MQTestKit"]),
         tests("MQNameServerTests", uses: ["MQNameServer", "MQTestKit"]),
         tests("MQBrokerTests", uses: ["MQBroker", "MQNameServer", "MQTestKit"]),
