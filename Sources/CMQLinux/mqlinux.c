@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -28,6 +29,12 @@ ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset) {
     struct iovec vector = {bytes, count};
     return preadv2(fd, &vector, 1, offset, RWF_NOWAIT);
 }
+
+int mq_mincore(const void *start, size_t bytes, unsigned char *pages) {
+    return mincore((void *)start, bytes, pages);
+}
+
+int mq_will_need(const void *start, size_t bytes) { return madvise((void *)start, bytes, MADV_WILLNEED); }
 
 void mq_prefetch(const struct iovec *pieces, int count, size_t bytes_max) {
     for (int index = 0; index < count; index++) {

@@ -317,11 +317,32 @@ public final class ConsumeQueue: Sendable {
 
     // MARK: - Reading
 
-    /// Appends the raw units from `offset` on, `count` at most and not past the end of one file, to `buffer`.
+    /// Appends the raw units from `offset` on, `count` at most and not past the end of one file, to `buffer`. May wait for
+    /// the disk.
     /// - Returns: how many; 0 if the offset is not in the queue.
     public func readUnits(from offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int {
+        guard let place = place(of: offset, count: count) else { return 0 }
+        return try place.file.read(place.byteCount, at: place.inFile, into: &buffer) / QueueUnit.byteCount
+    }
+
+    /// As ``readUnits(from:count:into:)``, but only what is in memory.
+    /// - Returns: `nil` if it would have to wait for the disk.
+    func readUnitsInMemory(from offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int? {
+        guard let place = place(of: offset, count: count) else { return 0 }
+        let byteCount = try place.file.readIfInMemory(place.byteCount, at: place.inFile, into: &buffer)
+        return byteCount.map { $0 / QueueUnit.byteCount }
+    }
+
+    /// Begins to read the units from `offset` on into memory, up to the end of their file. A hint.
+    public func readAhead(from offset: Int64, byteCount: Int) {
+        guard let place = place(of: offset, count: byteCount / QueueUnit.byteCount) else { return }
+        place.file.readAhead(place.inFile..<place.inFile + place.byteCount)
+    }
+
+    /// Where the units lie: in one file, and as many as there are of those asked for.
+    private func place(of offset: Int64, count: Int) -> (file: File, inFile: Int, byteCount: Int)? {
         let end = maxOffset
-        guard offset >= minOffset, offset < end, count > 0 else { return 0 }
+        guard offset >= minOffset, offset < end, count > 0 else { return nil }
         let position = offset * Int64(QueueUnit.byteCount)
         let available = end - offset
         let file = files.withLock { files -> QueueFile? in
@@ -329,11 +350,10 @@ public final class ConsumeQueue: Sendable {
             let index = Int((position - first.start) / Int64(fileByteCount))
             return index < files.count ? files[index] : nil
         }
-        guard let file else { return 0 }
+        guard let file else { return nil }
         let inFile = Int(position - file.start)
         let fits = (fileByteCount - inFile) / QueueUnit.byteCount
-        let byteCount = Int(min(available, Int64(min(count, fits)))) * QueueUnit.byteCount
-        return try file.file.read(byteCount, at: inFile, into: &buffer) / QueueUnit.byteCount
+        return (file.file, inFile, Int(min(available, Int64(min(count, fits)))) * QueueUnit.byteCount)
     }
 
     /// The unit at `offset`; `nil` if there is none.

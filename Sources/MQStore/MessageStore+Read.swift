@@ -47,8 +47,8 @@ public struct ReadResult: Sendable {
     public var byteCount = 0
     /// How many records.
     public var messageCount = 0
-    /// Some of `ranges` may not be in memory: do not touch them on a loop.
-    public var isCold = false
+    /// It was asked not to wait for the disk and would have to; nothing else here counts then.
+    public var needsDisk = false
 
     /// Nothing yet.
     public init() { self.init(status: .found, nextOffset: 0, minOffset: 0, maxOffset: 0) }
@@ -62,7 +62,7 @@ public struct ReadResult: Sendable {
         ranges.removeAll()
         byteCount = 0
         messageCount = 0
-        isCold = false
+        needsDisk = false
     }
 
     /// A result without messages.
@@ -100,6 +100,24 @@ public struct ReadLimits: Sendable {
     }
 }
 
+/// What a read may do to get at its bytes.
+public struct ReadAccess: Sendable {
+    /// Whether it may wait for the disk.
+    let mayWait: Bool
+    /// Records from here on are known to be in memory.
+    let knownFrom: Int64
+
+    /// Waits for the disk; not on a loop.
+    public static let waiting = ReadAccess(mayWait: true, knownFrom: 0)
+
+    /// Takes only what is in memory, and looks whether it is.
+    /// - Parameter knownFrom: records from this place in the log on were written a moment ago (``RecentTail``): nobody
+    ///   need look.
+    public static func inMemory(knownFrom: PhysicalOffset) -> ReadAccess {
+        ReadAccess(mayWait: false, knownFrom: knownFrom.rawValue)
+    }
+}
+
 extension MessageStore {
     /// Where the log ends.
     public var writtenOffset: PhysicalOffset { log.written.value }
@@ -110,8 +128,22 @@ extension MessageStore {
     /// Where the log begins.
     public var minOffset: PhysicalOffset { log.min }
 
-    /// Whether the record at `offset` may not be in memory: a loop must not touch it.
-    public func isCold(_ offset: Int64) -> Bool { offset < log.written.value.rawValue - config.hotByteCount }
+    /// Whether the record at `offset` lies so far back that RocketMQ counts it as being on the disk.
+    public func isFarBack(_ offset: Int64) -> Bool { offset < log.written.value.rawValue - config.hotByteCount }
+
+    /// Whether the whole record at `offset` is in memory at this moment: only then may a loop touch it. Also if there is
+    /// none: to see that waits for nothing.
+    public func isInMemory(_ offset: Int64) -> Bool {
+        let place = PhysicalOffset(rawValue: offset)
+        guard offset >= 0, place < log.written.value, let segment = log.segment(at: place) else { return true }
+        let start = place - segment.start
+        let end = min(segment.end, log.written.value) - segment.start
+        guard end - start >= 8 else { return true }
+        guard segment.mapping.isInMemory([start..<start + 8]) else { return false }
+        let size = Int(segment.mapping.int32(at: start))
+        guard size > 0, size <= end - start else { return true }
+        return segment.mapping.isInMemory([start..<start + size])
+    }
 
     /// Tells that somebody has begun to wait for messages: what is in the log and not in the queues yet must not wait for
     /// the end of the dispatch thread's nap.
@@ -144,11 +176,12 @@ extension MessageStore {
 
     /// Finds up to `limits` messages from `offset` on whose tags code passes `matches`. Reads queue units, never records.
     /// - Parameters:
+    ///   - access: whether it may wait for the disk.
     ///   - units: scratch for the raw units; its content is replaced.
     ///   - result: what was found; replaced, but for the memory it holds.
     ///   - matches: whether a message with this tags code is wanted; `nil` wants all.
     public func read(
-        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
+        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, access: ReadAccess, units: inout ByteBuffer,
         into result: inout ReadResult, matches: ((Int64) -> Bool)?
     ) throws(SystemError) {
         let minimum = queue.minOffset
@@ -166,20 +199,30 @@ extension MessageStore {
             result.status = .offsetOverflowBadly
             result.nextOffset = maximum
         } else {
-            try collect(queue, &result, limits, &units, matches)
+            try collect(queue, &result, limits, access, &units, matches)
         }
     }
 
     private func collect(
-        _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ units: inout ByteBuffer,
-        _ matches: ((Int64) -> Bool)?
+        _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ access: ReadAccess,
+        _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?
     ) throws(SystemError) {
         var look = UnitLook(
             limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, nextOffset: result.nextOffset)
         while !look.isFull, look.scanned < limits.unitCount {
             units.removeAll()
             let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
-            let count = try queue.readUnits(from: look.nextOffset, count: wanted, into: &units)
+            let count: Int
+            if access.mayWait {
+                count = try queue.readUnits(from: look.nextOffset, count: wanted, into: &units)
+            } else {
+                let known = try queue.readUnitsInMemory(from: look.nextOffset, count: wanted, into: &units)
+                guard let known else {
+                    result.needsDisk = true
+                    return
+                }
+                count = known
+            }
             guard count > 0 else { break }
             var done = 0
             while done < count, !look.isFull {
@@ -190,7 +233,8 @@ extension MessageStore {
         }
         look.end(&result.ranges)
         (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
-        (result.byteCount, result.isCold) = (look.byteCount, look.isCold)
+        result.byteCount = look.byteCount
+        if !access.mayWait, look.lowest < access.knownFrom, !result.ranges.isInMemory { result.needsDisk = true }
         if look.messageCount == 0 { result.status = look.scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
     }
 

@@ -6,14 +6,15 @@ import MQSystem
 /// outside, once a file: this is the loop that runs for every message a consumer gets.
 struct UnitLook {
     private let limits: ReadLimits
-    /// Records before this offset may not be in memory.
+    /// Records before this offset have the limits for what is on the disk.
     private let hotFrom: Int64
     private(set) var nextOffset: Int64
     /// Units looked at.
     private(set) var scanned = 0
     private(set) var messageCount = 0
     private(set) var byteCount = 0
-    private(set) var isCold = false
+    /// Where the first of the records in the log begins.
+    private(set) var lowest = Int64.max
     /// The next message is over the limits.
     private(set) var isFull = false
     /// After ``take(_:from:to:into:_:)`` stopped: where the record begins whose file it was not told.
@@ -80,7 +81,7 @@ struct UnitLook {
         guard start >= 0, size <= file.count &- start else { return }  // a unit that lies: never past the mapping
         byteCount &+= size
         messageCount &+= 1
-        if unit.physicalOffset < hotFrom { isCold = true }
+        lowest = min(lowest, unit.physicalOffset)
         if start == run.upperBound, !run.isEmpty {
             run = run.lowerBound..<start &+ size
         } else {

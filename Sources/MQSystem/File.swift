@@ -112,7 +112,8 @@ public import MQBytes
         return total
     }
 
-    /// As ``read(_:at:into:)``, but only what is in memory.
+    /// As ``read(_:at:into:)``, but only what is in memory. A miss makes the system begin to read ahead, some 100 µs. On a
+    /// file system that cannot tell it reads, and may wait.
     /// - Returns: `nil` if any of it would need the disk; then nothing is added.
     public func readIfInMemory(
         _ byteCount: Int, at offset: Int, into buffer: inout ByteBuffer
@@ -125,7 +126,8 @@ public import MQBytes
             return max(0, result)
         }
         if result < 0 {
-            if errno == EAGAIN || errno == EOPNOTSUPP { return nil }
+            if errno == EAGAIN { return nil }
+            if errno == EOPNOTSUPP { return try read(byteCount, at: offset, into: &buffer) }
             throw .last("preadv2", path)
         }
         if result < byteCount {  // the end of the file, or a page that is not in memory
@@ -136,6 +138,13 @@ public import MQBytes
             }
         }
         return result
+    }
+
+    /// Begins to read `range` into memory; posix_fadvise(2). It may wait until the disk has taken the request, not until it
+    /// has delivered.
+    public func readAhead(_ range: Range<Int>) {
+        // A hint: nothing depends on whether it is followed.
+        _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
     }
 
     /// Everything in the file.

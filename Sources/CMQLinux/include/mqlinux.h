@@ -15,6 +15,10 @@ int mq_fallocate(int fd, off_t offset, off_t length);
 int mq_zero_range(int fd, off_t offset, off_t length);
 /// preadv2(2) with RWF_NOWAIT: fails with EAGAIN rather than wait for the disk.
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset);
+/// mincore(2): whether each page of the mapped range is in memory; one byte a page, bit 0.
+int mq_mincore(const void *start, size_t bytes, unsigned char *pages);
+/// madvise(2) with MADV_WILLNEED: begins to read the mapped range's file, without waiting for the disk to deliver.
+int mq_will_need(const void *start, size_t bytes);
 struct iovec;
 /// Asks the processor to load what `pieces` name, `bytes_max` bytes at most. A hint: never waits for a page and never
 /// faults.

@@ -19,7 +19,7 @@ struct StoreView: StoreQueries {
         guard let queue = store.existingQueue(topic, queueID), let unit = try? queue.unit(at: offset) else {
             return false  // best effort: it only decides where a new group begins
         }
-        return store.isCold(unit.physicalOffset)
+        return store.isFarBack(unit.physicalOffset)
     }
 
     func searchOffset(topic: String, queueID: Int, timestamp: Int64, upper: Bool) -> Int64? {
