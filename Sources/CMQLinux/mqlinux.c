@@ -74,11 +74,12 @@ int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned l
 
 void mq_join(unsigned long thread) { pthread_join((pthread_t)thread, NULL); }
 
-int mq_disk_space(const char *path, uint64_t *total, uint64_t *available) {
+int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64_t *used) {
     struct statvfs space;
     if (statvfs(path, &space)) return -1;
     *total = (uint64_t)space.f_blocks * space.f_frsize;
     *available = (uint64_t)space.f_bavail * space.f_frsize;
+    *used = (uint64_t)(space.f_blocks - space.f_bfree) * space.f_frsize;
     return 0;
 }
 

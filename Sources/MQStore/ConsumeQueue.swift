@@ -78,11 +78,9 @@ public final class ConsumeQueue: Sendable {
     private let parked: ParkedQueues
     /// Units that are on the disk, counted from the queue's beginning.
     private let synced: Lock<Synced>
-
-    private struct QueueFile: Sendable {
-        let start: Int64  // bytes from the queue's beginning
-        let file: File
-    }
+    /// How often everything was forgotten: what was found out about the queue before is about another one.
+    private let lives = Atomic<Int>(0)
+    private let openFiles: OpenFiles<QueueFile>
 
     private struct Pending: Sendable {
         var units: [QueueUnit] = []
@@ -100,15 +98,16 @@ public final class ConsumeQueue: Sendable {
     ///   - files: what is on the disk, oldest first, each of `fileByteCount` bytes.
     ///   - count: one more than the offset of the last valid unit.
     init(
-        topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [(start: Int64, file: File)],
-        minimum: Int64, count: Int64, parked: ParkedQueues
+        topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [QueueFile], minimum: Int64,
+        count: Int64, parked: ParkedQueues, open: OpenFiles<QueueFile>
     ) {
         self.parked = parked
+        self.openFiles = open
         self.topic = topic
         self.queueID = queueID
         self.folder = folder
         self.fileByteCount = fileByteCount
-        self.files = Lock(files.map { QueueFile(start: $0.start, file: $0.file) })
+        self.files = Lock(files)
         synced = Lock(Synced(count: count))
         next = Atomic(count)
         self.minimum = Atomic(minimum)
@@ -191,21 +190,24 @@ public final class ConsumeQueue: Sendable {
     /// Drops everything; the queue goes on with `offset`.
     private func restart(at offset: Int64) throws(SystemError) {
         try writing.withLock { (_) throws(SystemError) in
-            for file in forgetAll(offset) { try Directory.removeFile(file.file.path) }
+            for file in forgetAll(offset) { try Directory.removeFile(file.path) }
         }
     }
 
     /// Forgets all units; returns the files that held them.
     private func forgetAll(_ offset: Int64) -> [QueueFile] {
+        lives.add(1, ordering: .releasing)
         pending.withLock { $0.units.removeAll() }
         maximum.store(offset, ordering: .relaxed)
         minimum.store(offset, ordering: .releasing)
         synced.withLock { $0.count = min($0.count, offset) }
-        return files.withLock { files in
+        let old = files.withLock { files in
             let old = files
             files.removeAll()
             return old
         }
+        for file in old { file.retire() }
+        return old
     }
 
     /// Writes what was added to the file and lets readers see it.
@@ -230,12 +232,14 @@ public final class ConsumeQueue: Sendable {
         }
     }
 
-    private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> File {
-        if let known = files.withLock({ $0.last { $0.start == start } }) { return known.file }
-        let file = try makeFile(folder + "/" + Segment.name(start))
-        try file.truncate(to: fileByteCount)
-        if inFile > 0 { try preBlank(file, byteCount: inFile) }
-        files.withLock { $0.append(QueueFile(start: start, file: file)) }
+    private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> QueueFile {
+        if let known = files.withLock({ $0.last { $0.start == start } }) { return known }
+        let path = folder + "/" + Segment.name(start)
+        let fresh = try makeFile(path)
+        try fresh.truncate(to: fileByteCount)
+        if inFile > 0 { try preBlank(fresh, byteCount: inFile) }
+        let file = QueueFile(path, start: start, open: openFiles, file: fresh)
+        files.withLock { $0.append(file) }
         synced.withLock { $0.hasNewFile = true }
         return file
     }
@@ -270,7 +274,7 @@ public final class ConsumeQueue: Sendable {
         }
         guard before.count < count || before.hasNewFile else { return }
         let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
-        for file in files.withLock({ $0 }) where file.start > first { try file.file.synchronizeData() }
+        for file in files.withLock({ $0 }) where file.start > first { try file.synchronizeData() }
         if before.hasNewFile {
             for path in [folder, folder + "/..", folder + "/../.."] {
                 do throws(SystemError) {
@@ -301,7 +305,7 @@ public final class ConsumeQueue: Sendable {
         let inFile = Int(position - file.start)
         let fits = (fileByteCount - inFile) / QueueUnit.byteCount
         let byteCount = Int(min(available, Int64(min(count, fits)))) * QueueUnit.byteCount
-        return try file.file.read(byteCount, at: inFile, into: &buffer) / QueueUnit.byteCount
+        return try file.read(byteCount, at: inFile, into: &buffer) / QueueUnit.byteCount
     }
 
     /// The unit at `offset`; `nil` if there is none.
@@ -361,17 +365,47 @@ public final class ConsumeQueue: Sendable {
             files.removeAll { $0.start > position }
             return later
         }
-        for file in later { try Directory.removeFile(file.file.path) }
+        for file in later {
+            file.retire()
+            try Directory.removeFile(file.path)
+        }
         guard let last = files.withLock({ $0.last }) else { return }
         let inFile = Int(position - last.start)
         guard inFile >= 0, inFile < fileByteCount else { return }
-        try last.file.truncate(to: inFile)
-        try last.file.truncate(to: fileByteCount)
+        try last.clear(from: inFile, byteCount: fileByteCount)
     }
 
-    /// Moves the first offset behind units whose records are gone. Recovery and retention.
+    /// Moves the first offset behind units whose records are gone: those before `logStart`. Recovery and retention. The
+    /// search runs beside the dispatch thread and counts for nothing if the queue was emptied meanwhile.
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
-        setMinOffset(try firstOffset { $0.physicalOffset < logStart.rawValue })
+        let life = lives.load(ordering: .acquiring)
+        let first = try firstOffset { $0.physicalOffset < logStart.rawValue }
+        writing.withLock { _ in
+            guard lives.load(ordering: .acquiring) == life, first > minOffset else { return }
+            setMinOffset(first)
+        }
+    }
+
+    /// Removes the oldest file if all its units are before ``minOffset``; never the last file. Retention.
+    /// - Returns: whether one was removed.
+    func removeOldFile() throws(SystemError) -> Bool {
+        try writing.withLock { (_) throws(SystemError) in
+            let end = minOffset * Int64(QueueUnit.byteCount)
+            let old = files.withLock { files in files.count > 1 && files[1].start <= end ? files[0] : nil }
+            guard let old else { return false }
+            try Directory.removeFile(old.path)
+            files.withLock { _ = $0.removeFirst() }
+            old.retire()
+            return true
+        }
+    }
+
+    /// Whether all its records lie before `logStart`, and it had some.
+    func isExpired(before logStart: PhysicalOffset) throws(SystemError) -> Bool {
+        let end = maxOffset
+        guard end > 0, pending.withLock({ $0.units.isEmpty }) else { return false }
+        guard minOffset < end, let last = try unit(at: end - 1) else { return minOffset == end }
+        return last != .blank && last.physicalOffset < logStart.rawValue
     }
 
     /// Where the last unit's record ends in the log; 0 for an empty queue.

@@ -218,10 +218,27 @@ final class MessageIndex: Sendable {
         try Directory.create(folder)
         var time = now
         while Directory.exists(folder + "/" + Self.name(time)) { time.rawValue += 1 }
-        let file = try IndexFile(folder + "/" + Self.name(time), slotCount: slotCount, entryCount: entryCount)
-        files.withLock { $0.append(file) }
-        return file
+        let path = folder + "/" + Self.name(time)
+        do throws(SystemError) {
+            let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
+            files.withLock { $0.append(file) }
+            return file
+        } catch {
+            try? Directory.removeFile(path)  // half a file on a full disk would be one more each time it is tried
+            throw error
+        }
     }
+
+    /// The oldest file if all its records lie before `logStart`; never the last file. Retention.
+    func oldFile(before logStart: PhysicalOffset) -> IndexFile? {
+        files.withLock { files in
+            guard files.count > 1, files[0].endOffset < logStart.rawValue else { return nil }
+            return files[0]
+        }
+    }
+
+    /// Takes a file out. Queries that hold it go on.
+    func remove(_ file: IndexFile) { files.withLock { $0.removeAll { $0 === file } } }
 
     /// `yyyyMMddHHmmssSSS` in local time.
     static func name(_ now: Timestamp) -> String {

@@ -80,10 +80,19 @@ public enum Directory {
         return Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
     }
 
-    /// Bytes of the file system that holds `path`, and how many of them are free for us.
-    public static func space(at path: String) -> (total: UInt64, available: UInt64)? {
+    /// The length of the file at `path` in bytes; stat(2). Opens nothing.
+    public static func byteCount(_ path: String) throws(SystemError) -> Int {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw .last("stat", path) }
+        return Int(status.st_size)
+    }
+
+    /// Bytes of the file system that holds `path`, how many of them are free for us, and how many are taken. What is
+    /// neither is kept back for the system's own use.
+    public static func space(at path: String) -> (total: UInt64, available: UInt64, used: UInt64)? {
         var total: UInt64 = 0
         var available: UInt64 = 0
-        return unsafe mq_disk_space(path, &total, &available) == 0 ? (total, available) : nil
+        var used: UInt64 = 0
+        return unsafe mq_disk_space(path, &total, &available, &used) == 0 ? (total, available, used) : nil
     }
 }

@@ -10,9 +10,13 @@ import Glibc
     /// Bytes mapped.
     public let byteCount: Int
     private let isWritable: Bool
+    private let kept: AnyObject?
 
     /// Maps the first `byteCount` bytes of `file`; mmap(2), shared.
-    public init(_ file: File, byteCount: Int, writable: Bool = false) throws(SystemError) {
+    /// - Parameter kept: lives as long as the mapping does, until the memory is unmapped.
+    public init(
+        _ file: File, byteCount: Int, writable: Bool = false, keeping kept: AnyObject? = nil
+    ) throws(SystemError) {
         let protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         // SAFETY: a fresh mapping at an address of the kernel's choice.
         let memory = unsafe mmap(nil, byteCount, protection, MAP_SHARED, file.descriptor, 0)
@@ -20,6 +24,7 @@ import Glibc
         unsafe base = memory
         self.byteCount = byteCount
         isWritable = writable
+        self.kept = kept
     }
 
     deinit { unsafe munmap(base, byteCount) }

@@ -28,7 +28,7 @@ int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned l
 /// Waits for a thread that mq_spawn started.
 void mq_join(unsigned long thread);
 /// Total bytes and bytes available to us of the file system at `path`; -1 with errno on failure.
-int mq_disk_space(const char *path, uint64_t *total, uint64_t *available);
+int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64_t *used);
 /// Bytes of memory of this machine.
 uint64_t mq_physical_memory(void);
 
