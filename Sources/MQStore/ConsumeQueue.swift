@@ -379,6 +379,7 @@ public final class ConsumeQueue: Sendable {
     /// search runs beside the dispatch thread and counts for nothing if the queue was emptied meanwhile.
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
         let life = lives.load(ordering: .acquiring)
+        if let oldest = try unit(at: minOffset), oldest != .blank, oldest.physicalOffset >= logStart.rawValue { return }
         let first = try firstOffset { $0.physicalOffset < logStart.rawValue }
         writing.withLock { _ in
             guard lives.load(ordering: .acquiring) == life, first > minOffset else { return }

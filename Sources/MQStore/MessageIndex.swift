@@ -33,7 +33,11 @@ final class IndexFile: Sendable {
         self.entryCount = entryCount
         file = try File(path, .create)
         let wanted = Self.byteCount(slots: slotCount, entries: entryCount)
-        if try file.byteCount() < wanted { try file.truncate(to: wanted) }
+        if try file.byteCount() < wanted {
+            try file.truncate(to: wanted)
+            // Before the mapping is touched: on some file systems even a read of a hole takes room.
+            try Self.reserve(Self.byteCount(slots: slotCount, entries: 1), of: file)
+        }
         mapping = try Mapping(file, byteCount: wanted, writable: true)
         guard !isFull else { return }
         try reserve(max(indexCount, 1))
@@ -44,12 +48,16 @@ final class IndexFile: Sendable {
     private func reserve(_ number: Int) throws(SystemError) {
         guard number >= reserved.load(ordering: .relaxed) else { return }
         let count = min((number / Self.reserveStep + 1) * Self.reserveStep, entryCount)
+        try Self.reserve(Self.byteCount(slots: slotCount, entries: count), of: file)
+        reserved.store(count, ordering: .relaxed)
+    }
+
+    private static func reserve(_ byteCount: Int, of file: File) throws(SystemError) {
         do throws(SystemError) {
-            try file.allocate(byteCount: Self.byteCount(slots: slotCount, entries: count))
+            try file.allocate(byteCount: byteCount)
         } catch {
             if error.isNoSpace { throw error }  // else: a file system that cannot reserve
         }
-        reserved.store(count, ordering: .relaxed)
     }
 
     /// Whether the header can be one: a file that was not written to the end when the machine stopped is no index.

@@ -50,11 +50,11 @@ struct RetentionWorker {
         let files = parts.log.removable(before: parts.settled()).prefix(settings.fileBatchMax)
         let decision = look(Array(files), settings, time)
         if retryAt.map({ $0 <= now }) ?? true {
-            delete(Array(files.prefix(decision.deleteCount)), decision, settings, now, pause)
+            guard delete(files.prefix(decision.deleteCount), decision, settings, now, pause) else { return }
         }
-        cleanQueues(settings, pause)
+        guard cleanQueues(settings, pause) else { return }
         cleanIndex(now)
-        giveBack(settings, now, pause)
+        guard giveBack(settings, now, pause) else { return }
         unmapUnused(now)
     }
 
@@ -62,7 +62,8 @@ struct RetentionWorker {
     private mutating func look(
         _ files: [Segment], _ settings: RetentionSettings, _ time: Timestamp
     ) -> RetentionPolicy.Decision {
-        let ages = files.map { time.rawValue - (Directory.modificationTime($0.path) ?? time.rawValue) }
+        // A file that somebody has removed is as old as can be.
+        let ages = files.map { time.rawValue - (Directory.modificationTime($0.path) ?? 0) }
         let situation = RetentionPolicy.Situation(
             hour: SystemClock.local(time).hour, logDisk: parts.usage(parts.logFolder),
             queueDisk: parts.usage(parts.queueFolder),
@@ -88,16 +89,16 @@ struct RetentionWorker {
 
     // MARK: - Log
 
+    /// `false`: stop.
     private mutating func delete(
-        _ files: [Segment], _ decision: RetentionPolicy.Decision, _ settings: RetentionSettings, _ now: Instant,
-        _ pause: (Int64) -> Bool
-    ) {
-        guard let last = files.last else { return }
+        _ files: ArraySlice<Segment>, _ decision: RetentionPolicy.Decision, _ settings: RetentionSettings,
+        _ now: Instant, _ pause: (Int64) -> Bool
+    ) -> Bool {
         retryAt = nil
         do throws(SystemError) {
-            // First of all, so that no reader finds a unit whose record is gone.
-            for queue in parts.queues.all { try queue.correctMinimum(last.end) }
             for file in files {
+                // First of all, so that no reader finds a unit whose record is gone.
+                for queue in parts.queues.all { try queue.correctMinimum(file.end) }
                 try delete(file, now)
                 parts.logger.info(
                     "log file deleted",
@@ -105,13 +106,14 @@ struct RetentionWorker {
                         "path": file.path, "because": decision.reason?.rawValue ?? "",
                         "forced": String(decision.isForced),
                     ])
-                guard pause(settings.fileIntervalMilliseconds) else { return }
+                guard pause(settings.fileIntervalMilliseconds) else { return false }
             }
         } catch {
             // Later ones must not go before it: the log would have a hole.
             retryAt = now.advanced(byMilliseconds: settings.retryMilliseconds)
             parts.logger.error("a log file cannot be deleted", ["reason": error.description])
         }
+        return true
     }
 
     private mutating func delete(_ file: Segment, _ now: Instant) throws(SystemError) {
@@ -129,19 +131,21 @@ struct RetentionWorker {
 
     // MARK: - Queues and index
 
-    private mutating func cleanQueues(_ settings: RetentionSettings, _ pause: (Int64) -> Bool) {
+    /// `false`: stop.
+    private mutating func cleanQueues(_ settings: RetentionSettings, _ pause: (Int64) -> Bool) -> Bool {
         let min = parts.log.min
-        guard cleanedTo < min else { return }
+        guard cleanedTo < min else { return true }
         for queue in parts.queues.all {
             do throws(SystemError) {
                 while try queue.removeOldFile() {
-                    guard pause(settings.queueFileIntervalMilliseconds) else { return }
+                    guard pause(settings.queueFileIntervalMilliseconds) else { return false }
                 }
             } catch {
                 parts.logger.error("a file of a queue cannot be deleted", ["reason": error.description])
             }
         }
         cleanedTo = min
+        return true
     }
 
     private mutating func cleanIndex(_ now: Instant) {
@@ -161,13 +165,16 @@ struct RetentionWorker {
 
     // MARK: - Room
 
-    private mutating func giveBack(_ settings: RetentionSettings, _ now: Instant, _ pause: (Int64) -> Bool) {
+    /// `false`: stop.
+    private mutating func giveBack(
+        _ settings: RetentionSettings, _ now: Instant, _ pause: (Int64) -> Bool
+    ) -> Bool {
         var position = 0
         while position < retired.count {
             do throws(SystemError) {
                 switch try retired[position].step(now: now, settings) {
                 case .more:
-                    guard pause(Self.stepPauseMilliseconds) else { return }
+                    guard pause(Self.stepPauseMilliseconds) else { return false }
                 case .done: retired.remove(at: position)
                 case .waiting: position += 1
                 case .read(let isReportDue, let path):
@@ -180,6 +187,7 @@ struct RetentionWorker {
                 retired.remove(at: position)
             }
         }
+        return true
     }
 
     private mutating func unmapUnused(_ now: Instant) {
