@@ -296,6 +296,43 @@ struct Retaining {
         #expect(try firsts(store, 1) == [5])
     }
 
+    @Test(arguments: GoldenStore.all)
+    func `a store of Java's loses all but its last file, with its queues and index`(golden: GoldenStore) throws {
+        let folder = try TemporaryFolder()
+        let store = try TestStore(golden.config(golden.manifest(), root: golden.unpack(into: folder.url)), in: folder)
+        try store.settle()
+        let size = store.config.commitLogFileByteCount
+        let last = store.store.writtenOffset.rawValue / Int64(size) * Int64(size)
+        let kept = try store.store.queues.all.map { queue in
+            let units = try (queue.minOffset..<queue.maxOffset).compactMap { try queue.unit(at: $0) }
+            return (queue, units.filter { $0.physicalOffset >= last })
+        }
+        let indexed = store.store.index?.endOffset
+        var retaining = Retaining(store)
+        retaining.time += 5 * 365 * 24 * Retaining.hour
+        retaining.settings.deleteHours = Set(0..<24)
+        retaining.round()
+        retaining.round()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: store.logFolder.path) == [Segment.name(last)])
+        for isCrash in [false, true] {
+            for (queue, units) in kept {
+                let queue = try #require(store.store.existingQueue(queue.topic, queue.queueID))
+                #expect(try (queue.minOffset..<queue.maxOffset).map { try queue.unit(at: $0) } == units)
+                #expect(try store.bodies(queue.topic, queue.queueID).count == units.count)
+            }
+            #expect(store.store.index?.endOffset == indexed)
+            if isCrash { store.crash() } else { try store.close() }
+            try store.open()
+        }
+        for (queue, units) in kept where !units.isEmpty {
+            let again = try #require(store.store.existingQueue(queue.topic, queue.queueID))
+            let entry = try store.append(TestMessage(topic: queue.topic, queueID: queue.queueID, body: [1]))
+            #expect(entry.queueOffset == again.maxOffset)
+        }
+        try store.settle()
+        store.forget()
+    }
+
     @Test(arguments: seeds)
     func `whatever happens, every message from the log's beginning is there and none before it`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
