@@ -3,6 +3,7 @@ import MQJSON
 import MQProtocol
 import MQStore
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQBroker
