@@ -365,8 +365,7 @@ public final class ConsumeQueue: Sendable {
         guard let last = files.withLock({ $0.last }) else { return }
         let inFile = Int(position - last.start)
         guard inFile >= 0, inFile < fileByteCount else { return }
-        try last.file.truncate(to: inFile)
-        try last.file.truncate(to: fileByteCount)
+        try last.file.discard(inFile..<fileByteCount)  // never of another length, or the next start would refuse it
     }
 
     /// Moves the first offset behind units whose records are gone. Recovery and retention.

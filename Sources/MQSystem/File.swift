@@ -218,6 +218,15 @@ extension File {
 }
 
 extension File {
+    /// Makes `range` read as zeroes and gives its room on the disk back, without changing the length.
+    public func discard(_ range: Range<Int>) throws(SystemError) {
+        guard !range.isEmpty else { return }
+        guard mq_punch_hole(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 else {
+            return try zero(range)
+        }
+        observer?.changed(.zero(inode: inode, range: range))
+    }
+
     /// Makes `range` read as zeroes without changing the length; written out where the file system cannot do it.
     public func zero(_ range: Range<Int>) throws(SystemError) {
         guard !range.isEmpty else { return }
