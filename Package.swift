@@ -85,7 +85,7 @@ let package = Package(
         main("ExampleMain", uses: ["RocketMQClient"]),
         main("ApusMain", uses: ["MQNameServer", "MQBroker"]),
         // Tests.
-        testSupport("MQTestKit", uses: ["MQProtocol"]),
+        testSupport("MQTestKit", uses: ["MQProtocol", "MQSystem"]),
         tests("MQBaseTests", uses: ["MQBase"]),
         tests("MQBytesTests", uses: ["MQBytes"]),
         tests("MQObserveTests", uses: ["MQObserve"]),

@@ -24,6 +24,10 @@ int mq_zero_range(int fd, off_t offset, off_t length) {
     return fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+int mq_punch_hole(int fd, off_t offset, off_t length) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset) {
     struct iovec vector = {bytes, count};
     return preadv2(fd, &vector, 1, offset, RWF_NOWAIT);

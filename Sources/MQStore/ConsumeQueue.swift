@@ -372,7 +372,8 @@ public final class ConsumeQueue: Sendable {
         guard let last = files.withLock({ $0.last }) else { return }
         let inFile = Int(position - last.start)
         guard inFile >= 0, inFile < fileByteCount else { return }
-        try last.clear(from: inFile, byteCount: fileByteCount)
+        // Never of another length, or the next start would refuse it.
+        try last.discard(inFile..<fileByteCount)
     }
 
     /// Moves the first offset behind units whose records are gone: those before `logStart`. Recovery and retention. The

@@ -58,7 +58,7 @@ public final class MessageStore: Sendable {
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
         let wasClean = !Directory.exists(abort)
         let checkpoint = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(config.commitLogPath)
+            try Directory.createDurably(config.commitLogPath)
             try Directory.create(config.root + "/config")
             return try Checkpoint(config.root + "/checkpoint")
         }
@@ -127,7 +127,7 @@ public final class MessageStore: Sendable {
     private static func lock(_ root: String) throws(StoreOpenError) -> File {
         let path = root + "/lock"
         let file = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(root)
+            try Directory.createDurably(root)
             return try File(path, .create)
         }
         do throws(SystemError) {

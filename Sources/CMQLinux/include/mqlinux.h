@@ -13,6 +13,8 @@ int mq_accept(int fd, void *address, unsigned int *length);
 int mq_fallocate(int fd, off_t offset, off_t length);
 /// fallocate(2) with FALLOC_FL_ZERO_RANGE: the range reads as zeroes, the length stays.
 int mq_zero_range(int fd, off_t offset, off_t length);
+/// fallocate(2) with FALLOC_FL_PUNCH_HOLE: the range reads as zeroes and takes no room, the length stays.
+int mq_punch_hole(int fd, off_t offset, off_t length);
 /// preadv2(2) with RWF_NOWAIT: fails with EAGAIN rather than wait for the disk.
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset);
 /// Names the calling thread (15 bytes at most).
