@@ -55,7 +55,11 @@ public final class MessageStore: Sendable {
             return try Checkpoint(config.root + "/checkpoint")
         }
         self.checkpoint = checkpoint
-        let queues = QueueTable(root: names, fileByteCount: config.consumeQueueFileByteCount)
+        let queues = QueueTable(
+            root: names, fileByteCount: config.consumeQueueFileByteCount,
+            extensions: QueueTable.Extensions(
+                root: config.root + "/consumequeue_ext", fileByteCount: config.extensionFileByteCount,
+                isWritten: config.isExtensionWritten))
         self.queues = queues
         let segments = try recovery.loadSegments()
         try queues.load()

@@ -7,6 +7,7 @@ import Synchronization
 final class QueueTable: Sendable {
     private let root: String
     private let fileByteCount: Int
+    private let extensions: Extensions?
     private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
     /// Counts the queues that somebody waits on.
     let parked = ParkedQueues()
@@ -16,9 +17,18 @@ final class QueueTable: Sendable {
     /// Queues in the table, used or not.
     var queueCount: Int { count.load(ordering: .relaxed) }
 
-    init(root: String, fileByteCount: Int) {
+    /// Where queues keep their extension units, and whether new ones are written.
+    struct Extensions: Sendable {
+        let root: String
+        let fileByteCount: Int
+        let isWritten: Bool
+    }
+
+    /// - Parameter extensions: `nil`: what units point to is not looked for.
+    init(root: String, fileByteCount: Int, extensions: Extensions? = nil) {
         self.root = root
         self.fileByteCount = fileByteCount
+        self.extensions = extensions
     }
 
     /// The queue if it has ever been used.
@@ -30,7 +40,7 @@ final class QueueTable: Sendable {
             if let queue = queues[topic]?[queueID] { return queue }
             let queue = ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0, parked: parked)
+                minimum: 0, count: 0, parked: parked, extension: newExtension(topic, queueID))
             queues[topic, default: [:]][queueID] = queue
             count.add(1, ordering: .relaxed)
             return queue
@@ -56,10 +66,28 @@ final class QueueTable: Sendable {
     func clear(_ topic: String, before end: PhysicalOffset) throws(SystemError) {
         let cleared = queues(of: topic)
         for queue in cleared { try queue.clear(before: end) }
-        if !cleared.isEmpty { try Directory.removeIfEmpty(root + "/" + topic) }
+        guard !cleared.isEmpty else { return }
+        try Directory.removeIfEmpty(root + "/" + topic)
+        if let extensions { try Directory.removeIfEmpty(extensions.root + "/" + topic) }
     }
 
     private func folder(_ topic: String, _ queueID: Int) -> String { "\(root)/\(topic)/\(queueID)" }
+
+    /// The extension of a queue that was never used.
+    private func newExtension(_ topic: String, _ queueID: Int) -> QueueExtension? {
+        guard let extensions, extensions.isWritten else { return nil }
+        return QueueExtension(
+            emptyIn: "\(extensions.root)/\(topic)/\(queueID)", fileByteCount: extensions.fileByteCount)
+    }
+
+    /// The extension of a queue that is on the disk, if there is one or is to be one.
+    private func loadExtension(_ topic: String, _ queueID: Int) throws(StoreOpenError) -> QueueExtension? {
+        guard let extensions else { return nil }
+        let folder = "\(extensions.root)/\(topic)/\(queueID)"
+        guard extensions.isWritten || Directory.exists(folder) else { return nil }
+        return try QueueExtension(
+            folder: folder, fileByteCount: extensions.fileByteCount, isWritten: extensions.isWritten)
+    }
 
     // MARK: - Loading
 
@@ -99,11 +127,12 @@ final class QueueTable: Sendable {
             files.append((start, file))
         }
         files = keepConsecutive(files)
+        let `extension` = try loadExtension(topic, queueID)
         return try StoreOpenError.wrap { () throws(SystemError) in
             let count = try countUnits(files)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
-                minimum: try firstUnit(files, count: count), count: count, parked: parked)
+                minimum: try firstUnit(files, count: count), count: count, parked: parked, extension: `extension`)
         }
     }
 
