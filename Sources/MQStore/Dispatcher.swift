@@ -241,7 +241,7 @@ struct DispatchWorker {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
-            try add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
+            try add(unit, record, to: topic, Int(record.queueID))
         }
         if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset >= indexedTo {
             let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
@@ -264,11 +264,14 @@ struct DispatchWorker {
     }
 
     private mutating func add(
-        _ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int
+        _ unit: QueueUnit, _ record: MessageRecord, to topic: TopicQueues, _ queueID: Int
     ) throws(SystemError) {
+        let (offset, storedAt) = (record.queueOffset, record.storeTimestamp.rawValue)
         guard queueID < TopicQueues.directMax else {
             let queue = queues.queue(topic.name, queueID)
-            if try queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
+            if try queue.add(unit, at: offset, storedAt: storedAt), !touched.contains(where: { $0 === queue }) {
+                touched.append(queue)
+            }
             return
         }
         while topic.queues.count <= queueID {
@@ -277,7 +280,7 @@ struct DispatchWorker {
         }
         let queue = topic.queues[queueID] ?? queues.queue(topic.name, queueID)
         if topic.queues[queueID] == nil { topic.queues[queueID] = queue }
-        if try queue.add(unit, at: offset), !topic.touched[queueID] {
+        if try queue.add(unit, at: offset, storedAt: storedAt), !topic.touched[queueID] {
             topic.touched[queueID] = true
             touched.append(queue)
         }

@@ -65,7 +65,10 @@ public final class MessageStore: Sendable {
         self.checkpoint = checkpoint
         let queues = QueueTable(
             root: names, fileByteCount: config.consumeQueueFileByteCount,
-            openMax: min(config.openQueueFilesMax, ThisProcess.openFilesMax / 2))
+            openMax: min(config.openQueueFilesMax, ThisProcess.openFilesMax / 2),
+            extensions: QueueTable.Extensions(
+                root: config.root + "/consumequeue_ext", fileByteCount: config.extensionFileByteCount,
+                isWritten: config.isExtensionWritten))
         self.queues = queues
         let segments = try recovery.loadSegments()
         try queues.load()
