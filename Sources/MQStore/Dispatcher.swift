@@ -211,7 +211,11 @@ struct DispatchWorker {
         return position
     }
 
-    private mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
+    /// Forgets which queues it has met.
+    mutating func beginRound() { known.removeAll() }
+
+    /// Handles one record.
+    mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
         lastTimestamp = record.storeTimestamp.rawValue
         guard record.queueID >= 0 else { return }
         let topicBytes = bytes.extracting(record.topic)
@@ -220,7 +224,7 @@ struct DispatchWorker {
         if record.sysFlag.isInQueue {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
-                tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
+                tagsCode: Self.tagsCode(record, facts, isSchedule: topic.isSchedule, delayLevels))
             try add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
         }
         if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset >= indexedTo {
@@ -263,7 +267,10 @@ struct DispatchWorker {
         }
     }
 
-    private func tagsCode(_ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
+    /// What the record's unit says of its tags: their hash, or when a delayed message is due.
+    static func tagsCode(
+        _ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool, _ delayLevels: [Int64]
+    ) -> Int64 {
         guard isSchedule, let level = facts.delayLevel, level > 0, !delayLevels.isEmpty else {
             return Int64(facts.tagsHash)
         }
