@@ -215,13 +215,16 @@ struct DispatchWorker {
     mutating func beginRound() { known.removeAll() }
 
     /// Handles one record.
-    mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
+    /// - Parameter isQueued: `false` for one that belongs into the index only, because its topic was deleted.
+    mutating func handle(
+        _ record: MessageRecord, _ bytes: Span<UInt8>, isQueued: Bool = true
+    ) throws(SystemError) {
         lastTimestamp = record.storeTimestamp.rawValue
         guard record.queueID >= 0 else { return }
         let topicBytes = bytes.extracting(record.topic)
         let topic = topicQueues(topicBytes)
         let facts = PropertyFacts(bytes.extracting(record.properties))
-        if record.sysFlag.isInQueue {
+        if isQueued, record.sysFlag.isInQueue {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: Self.tagsCode(record, facts, isSchedule: topic.isSchedule, delayLevels))
@@ -275,6 +278,6 @@ struct DispatchWorker {
             return Int64(facts.tagsHash)
         }
         let clamped = min(Int(level), delayLevels.count)
-        return record.storeTimestamp.rawValue + delayLevels[clamped - 1]
+        return record.storeTimestamp.rawValue &+ delayLevels[clamped - 1]  // the time is as the disk has it
     }
 }

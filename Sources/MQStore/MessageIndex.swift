@@ -87,7 +87,8 @@ package final class IndexFile: Sendable {
             mapping.store(bigEndian: storeTimestamp, at: 0)
             mapping.store(bigEndian: physicalOffset, at: 16)
         }
-        let seconds = min(max((storeTimestamp - beginTimestamp) / 1000, 0), Int64(Int32.max))
+        let (milliseconds, overflow) = storeTimestamp.subtractingReportingOverflow(beginTimestamp)
+        let seconds = overflow ? 0 : min(max(milliseconds / 1000, 0), Int64(Int32.max))
         let at = entryAt(count)
         mapping.store(bigEndian: keyHash, at: at)
         mapping.store(bigEndian: physicalOffset, at: at + 4)

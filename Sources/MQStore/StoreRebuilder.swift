@@ -27,9 +27,10 @@ package final class StoreRebuilder {
     }
 
     /// Adds the record that `bytes` begins with. Records come in the log's order.
+    /// - Parameter isQueued: `false`: only the index gets it.
     /// - Precondition: its topic may name a folder.
-    package func add(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
-        try worker.handle(record, bytes)
+    package func add(_ record: MessageRecord, _ bytes: Span<UInt8>, isQueued: Bool = true) throws(SystemError) {
+        try worker.handle(record, bytes, isQueued: isQueued)
     }
 
     /// Writes what was added since the last call to the files. Call every few MiB.

@@ -88,6 +88,7 @@ struct CommandLineOptions {
             case "mappedFileSizeConsumeQueue": settings.queueFileByteCount = try number()
             case "maxHashSlotNum": settings.indexSlotCount = try number()
             case "maxIndexNum": settings.indexEntryCount = try number()
+            case "messageIndexEnable": settings.isIndexEnabled = property.value != "false"
             case "messageDelayLevel":
                 guard let levels = delayLevels(property.value) else {
                     throw ToolError("\(path):\(property.line): messageDelayLevel=\(property.value) is no list of times")

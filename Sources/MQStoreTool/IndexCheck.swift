@@ -62,7 +62,8 @@ final class IndexCheck {
         while let entry = try peek(), entry.physicalOffset == offset, let current {
             if let index = expected.firstIndex(of: entry.keyHash) {
                 expected.remove(at: index)
-                let seconds = min(max((storeTimestamp - current.facts.beginTimestamp) / 1000, 0), Int64(Int32.max))
+                let (milliseconds, overflow) = storeTimestamp.subtractingReportingOverflow(current.facts.beginTimestamp)
+                let seconds = overflow ? 0 : min(max(milliseconds / 1000, 0), Int64(Int32.max))
                 if Int64(entry.seconds) == seconds {
                     matchedCount += 1
                 } else {

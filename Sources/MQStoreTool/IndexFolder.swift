@@ -79,17 +79,31 @@ struct IndexFileFacts: Equatable {
     }
 }
 
+/// How an index file is divided.
+struct Geometry: Equatable {
+    let slots: Int
+    let entries: Int
+
+    /// `nil` if no file can be divided so.
+    fileprivate var checked: Geometry? {
+        slots > 0 && slots <= IndexFolder.slotCountMax && entries > 1 && entries < 1 << 31 ? self : nil
+    }
+}
+
 /// The index files of a folder, in the order of what they hold.
 struct IndexFolder {
     /// Slots of one file that are kept in memory to follow its chains (4 bytes each).
     static let slotCountMax = 1 << 26
 
     private(set) var files: [IndexFileFacts] = []
+    /// Slots and entries of every file; `nil` if nothing tells them.
+    private(set) var geometry: Geometry?
     /// Bytes of all files that are read.
     private(set) var byteCount = 0
 
     /// Reads every header; what cannot be an index file is reported and left out.
     init(_ folder: StoreFolder, _ report: FindingReport, wasKilled: Bool) throws(ToolError) {
+        geometry = Self.geometry(folder.settings, [])
         guard let status = FileStatus(folder.indexPath) else { return }
         guard status.kind == .folder else { 
             report.add(.indexFileName, "index", "is no folder")
@@ -100,6 +114,7 @@ struct IndexFolder {
             Self.isName(name) ? FileStatus(folder.indexPath + "/" + name)?.byteCount : nil
         }
         let geometry = Self.geometry(folder.settings, sizes)
+        self.geometry = geometry
         for name in names {
             let (path, label) = (folder.indexPath + "/" + name, "index/" + name)
             guard Self.isName(name), let status = FileStatus(path), status.kind == .file else {
@@ -143,7 +158,10 @@ struct IndexFolder {
     private static func isName(_ name: String) -> Bool { name.utf8.allSatisfy { (48...57).contains($0) } }
 
     /// How many slots and entries a file has: as configured, or four entries a slot, as RocketMQ's defaults are.
-    private static func geometry(_ settings: StoreSettings, _ sizes: [Int]) -> (slots: Int, entries: Int)? {
+    private static func geometry(_ settings: StoreSettings, _ sizes: [Int]) -> Geometry? {
+        if let slots = settings.indexSlotCount, let entries = settings.indexEntryCount {
+            return Geometry(slots: slots, entries: entries).checked
+        }
         var votes: [Int: Int] = [:]
         for size in sizes { votes[size, default: 0] += 1 }
         guard let size = votes.max(by: { ($0.value, $0.key) < ($1.value, $1.key) })?.key else { return nil }
@@ -153,7 +171,6 @@ struct IndexFolder {
         if slots == 0, entries == 0, rest % 84 == 0 { (slots, entries) = (rest / 84, rest / 84 * 4) }
         if slots == 0 { slots = (rest - entries * IndexFile.entryByteCount) / 4 }
         if entries == 0 { entries = (rest - slots * 4) / IndexFile.entryByteCount }
-        let isKnown = slots > 0 && slots <= slotCountMax && entries > 1 && entries < 1 << 31
-        return isKnown ? (slots, entries) : nil
+        return Geometry(slots: slots, entries: entries).checked
     }
 }

@@ -8,6 +8,8 @@ struct QueueFolder {
 
     private(set) var topics: [String: [Int: QueueCursor]] = [:]
     private(set) var fileByteCount = 300_000 * QueueUnit.byteCount
+    /// Whether files or settings told ``fileByteCount``; else it is RocketMQ's default.
+    private(set) var isSizeKnown = false
     /// Bytes of all files, as far as they are read.
     private(set) var byteCount = 0
 
@@ -16,6 +18,7 @@ struct QueueFolder {
     /// Finds and opens every queue; what cannot be one is reported.
     init(_ folder: StoreFolder, _ report: FindingReport, wasKilled: Bool) throws(ToolError) {
         var found: [(topic: String, id: Int, name: String, files: [StoreFile])] = []
+        if let size = folder.settings.queueFileByteCount { (fileByteCount, isSizeKnown) = (size, true) }
         guard let status = FileStatus(folder.queuePath) else { return }
         guard status.kind == .folder else {
             report.add(.queueFileName, "consumequeue", "is no folder: no queue can be read")
@@ -43,8 +46,9 @@ struct QueueFolder {
                 found.append((topic, id, label, files))
             }
         }
-        fileByteCount =
-            folder.settings.queueFileByteCount ?? StoreFolder.commonSize(found.flatMap(\.files)) ?? fileByteCount
+        let common = StoreFolder.commonSize(found.flatMap(\.files)).flatMap { $0 % QueueUnit.byteCount == 0 ? $0 : nil }
+        fileByteCount = folder.settings.queueFileByteCount ?? common ?? fileByteCount
+        isSizeKnown = folder.settings.queueFileByteCount ?? common != nil
         let window = max(16, min(3276, Self.windowByteCountMax / QueueUnit.byteCount / max(1, found.count)))
         for entry in found { try open(entry, window, report, wasKilled) }
     }

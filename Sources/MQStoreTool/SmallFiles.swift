@@ -65,7 +65,7 @@ struct SmallFiles {
             return report.add(.checkpoint, "checkpoint", at: 0, "has \(status.byteCount) bytes, too few for its five numbers")
         }
         // Java reads the clock after the append: allow what its own rule allows.
-        let limit = end.lastTimestamp + 3000
+        let limit = end.lastTimestamp.addingReportingOverflow(3000).partialValue
         let fields: [(String, Int64, Int64)] = [
             ("log", values.log, 0), ("queues", values.queues, 8), ("index", values.index, 16),
         ]

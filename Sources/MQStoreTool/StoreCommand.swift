@@ -40,7 +40,7 @@ public enum StoreCommand {
             let code: Int32
             switch command {
             case "verify": code = try verify(rest, output)
-            case "dump": code = try dump(rest, output)
+            case "dump": code = try dumpPart(rest, output)
             case "repair": code = try repair(rest, output)
             case "stat": code = try stat(rest, output)
             default: throw ToolError("unknown command \(command); mqstore help lists them")
@@ -112,11 +112,43 @@ public enum StoreCommand {
     }
 
     static func seconds(_ milliseconds: Int64) -> String {
-        let tenths = (milliseconds + 50) / 100
+        let tenths = (milliseconds &+ 50) / 100
         return "\(tenths / 10).\(tenths % 10)"
     }
 
-    private static func dump(_ words: ArraySlice<String>, _ output: TextOutput) throws(ToolError) -> Int32 { 2 }
-    private static func repair(_ words: ArraySlice<String>, _ output: TextOutput) throws(ToolError) -> Int32 { 2 }
-    private static func stat(_ words: ArraySlice<String>, _ output: TextOutput) throws(ToolError) -> Int32 { 2 }
+    private static func dumpPart(_ words: ArraySlice<String>, _ output: TextOutput) throws(ToolError) -> Int32 {
+        let options = try CommandLineOptions(
+            words, values: ["--from", "--to", "--topic", "--queue", "--key", "--limit", "--body"], flags: ["--json"])
+        guard options.words.count == 2 else { throw ToolError("dump wants a folder and what to dump of it") }
+        var filter = Dump.Filter()
+        filter.from = try options.number("--from") ?? filter.from
+        filter.to = try options.number("--to") ?? filter.to
+        filter.topic = options["--topic"]
+        filter.queueID = try options.number("--queue").map { Int($0) }
+        filter.key = options["--key"]
+        filter.limit = try options.number("--limit").map { Int($0) } ?? filter.limit
+        filter.printsJSON = options.has("--json")
+        if let text = options["--body"] {
+            guard let form = Dump.BodyForm(rawValue: text) else { throw ToolError("--body wants text or hex, not \(text)") }
+            filter.body = form
+        }
+        try Dump(folder: try folder(options, words: 2), filter: filter, output: output).run(options.words[1])
+        return 0
+    }
+
+    private static func repair(_ words: ArraySlice<String>, _ output: TextOutput) throws(ToolError) -> Int32 {
+        let options = try CommandLineOptions(words, values: [], flags: ["--yes", "--skip-damaged"])
+        let repair = Repair(
+            folder: try folder(options), mayCut: options.has("--yes"), skipsDamaged: options.has("--skip-damaged"),
+            output: output)
+        return try repair.run() ? 0 : 1
+    }
+
+    private static func stat(_ words: ArraySlice<String>, _ output: TextOutput) throws(ToolError) -> Int32 {
+        let options = try CommandLineOptions(words, values: [], flags: ["--json", "--deep"])
+        let stat = Stat(folder: try folder(options), isDeep: options.has("--deep"), output: output)
+        let result = try stat.run()
+        if options.has("--json") { stat.printJSON(result) } else { stat.print(result) }
+        return 0
+    }
 }

@@ -21,6 +21,8 @@ struct StoreSettings: Equatable {
     var indexSlotCount: Int?
     /// `maxIndexNum`.
     var indexEntryCount: Int?
+    /// `messageIndexEnable`.
+    var isIndexEnabled = true
     /// `messageDelayLevel`, milliseconds.
     var delayLevels: [Int64] = [
         1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
