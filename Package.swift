@@ -50,6 +50,7 @@ let package = Package(
         .executable(name: "mqbroker", targets: ["BrokerMain"]),
         .executable(name: "mqadmin", targets: ["AdminMain"]),
         .executable(name: "mqexample", targets: ["ExampleMain"]),
+        .executable(name: "mqstore", targets: ["StoreMain"]),
         .executable(name: "apus", targets: ["ApusMain"]),
     ],
     targets: [
@@ -78,12 +79,14 @@ let package = Package(
         module("MQBroker", layer: 4, uses: ["MQStore", "MQRemoting", "MQFilter", "MQConfig"]),
         module("RocketMQClient", layer: 4, uses: ["MQRemoting", "MQMessage"]),
         module("MQAdmin", layer: 4, uses: ["RocketMQClient"]),
+        module("MQStoreTool", layer: 4, uses: ["MQStore", "MQConfig"]),
         // Layer 5: executables.
         main("NameServerMain", uses: ["MQNameServer"]),
         main("BrokerMain", uses: ["MQBroker"]),
         main("AdminMain", uses: ["MQAdmin"]),
         main("ExampleMain", uses: ["RocketMQClient"]),
-        main("ApusMain", uses: ["MQNameServer", "MQBroker"]),
+        main("StoreMain", uses: ["MQStoreTool"]),
+        main("ApusMain", uses: ["MQNameServer", "MQBroker", "MQStoreTool"]),
         // Tests.
         testSupport("MQTestKit", uses: ["MQProtocol", "MQSystem"]),
         tests("MQBaseTests", uses: ["MQBase"]),
@@ -103,6 +106,7 @@ let package = Package(
         tests("MQBrokerTests", uses: ["MQBroker", "MQNameServer", "MQTestKit"]),
         tests("RocketMQClientTests", uses: ["RocketMQClient", "MQTestKit"]),
         tests("MQAdminTests", uses: ["MQAdmin"]),
+        tests("MQStoreToolTests", uses: ["MQStoreTool", "MQTestKit"]),
         tests("IntegrationTests", uses: ["MQAdmin", "MQTestKit"]),
         tests("InteropTests", uses: ["MQTestKit"], exclude: ["python"]),
         tests("TidyTests", uses: []),

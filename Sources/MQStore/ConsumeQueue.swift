@@ -9,16 +9,16 @@ public struct QueueUnit: Equatable, Sendable {
     /// Bytes of one unit.
     public static let byteCount = 20
     /// What fills a file before its first real unit.
-    static let preBlankSize: Int32 = 0x7FFF_FFFF
+    package static let preBlankSize: Int32 = 0x7FFF_FFFF
     /// Stands where no record is: before a queue's first unit in its file, and where the log lost records.
-    static let blank = QueueUnit(physicalOffset: 0, size: preBlankSize, tagsCode: 0)
+    package static let blank = QueueUnit(physicalOffset: 0, size: preBlankSize, tagsCode: 0)
 
     /// Whether the address of an extension unit stands in place of the tags code (`enableConsumeQueueExt`):
     /// ``ConsumeQueue/tagsCode(of:_:)`` knows it.
-    var hasExtension: Bool { ExtensionAddress.isAddress(tagsCode) }
+    package var hasExtension: Bool { ExtensionAddress.isAddress(tagsCode) }
 
     /// Whether anything was written there, a blank included.
-    var isUsed: Bool { physicalOffset >= 0 && size > 0 }
+    package var isUsed: Bool { physicalOffset >= 0 && size > 0 }
 
     /// Where the record begins in the log.
     public let physicalOffset: Int64
@@ -28,13 +28,16 @@ public struct QueueUnit: Equatable, Sendable {
     /// unit, which holds either.
     public let tagsCode: Int64
 
-    init(physicalOffset: Int64, size: Int32, tagsCode: Int64) {
+    /// A unit from its three numbers.
+    package init(physicalOffset: Int64, size: Int32, tagsCode: Int64) {
         self.physicalOffset = physicalOffset
         self.size = size
         self.tagsCode = tagsCode
     }
 
-    init(_ bytes: Span<UInt8>, at offset: Int) {
+    /// Reads the unit at `offset`.
+    /// - Precondition: 20 bytes are there.
+    package init(_ bytes: Span<UInt8>, at offset: Int) {
         physicalOffset = bytes.int64(at: offset)
         size = bytes.int32(at: offset + 8)
         tagsCode = bytes.int64(at: offset + 12)

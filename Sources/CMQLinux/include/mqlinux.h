@@ -23,6 +23,10 @@ void mq_name_thread(const char *name);
 void mq_nice_thread(int nice);
 /// Locks the whole file exclusively without waiting, as Java's FileChannel.tryLock on bytes 0..<1 sees it.
 int mq_lock_file(int fd);
+/// Who holds the lock that mq_lock_file would take: its process id, 0 if nobody or this process does, -1 on failure.
+int mq_lock_holder(int fd);
+/// renameat2(2) with RENAME_EXCHANGE: both names exist before and after, and whoever looks finds both.
+int mq_exchange(const char *left, const char *right);
 /// The O_DIRECT flag.
 int mq_o_direct(void);
 /// Runs `body(context)` on a new detached-from-name thread of `stack_bytes`; returns pthread_create's result.
