@@ -86,7 +86,7 @@ public final class ConsumeQueue: Sendable {
     private let lives = Atomic<Int>(0)
     private let openFiles: OpenFiles<QueueFile>
     /// Where units keep their tags code if they have no room for it; `nil`: none does.
-    private let `extension`: QueueExtension?
+    private let extensionUnits: QueueExtension?
 
     private struct Pending: Sendable {
         var units: [QueueUnit] = []
@@ -105,9 +105,9 @@ public final class ConsumeQueue: Sendable {
     ///   - count: one more than the offset of the last valid unit.
     init(
         topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [QueueFile], minimum: Int64,
-        count: Int64, parked: ParkedQueues, open: OpenFiles<QueueFile>, extension: QueueExtension? = nil
+        count: Int64, parked: ParkedQueues, open: OpenFiles<QueueFile>, extensionUnits: QueueExtension? = nil
     ) {
-        self.extension = `extension`
+        self.extensionUnits = extensionUnits
         self.parked = parked
         self.openFiles = open
         self.topic = topic
@@ -170,7 +170,7 @@ public final class ConsumeQueue: Sendable {
     /// - Returns: whether it was new.
     func add(_ unit: QueueUnit, at offset: Int64, storedAt: Int64 = 0) throws(SystemError) -> Bool {
         guard (0..<Self.offsetLimit).contains(offset) else { return false }
-        let isExtended = `extension`?.isWritten == true
+        let isExtended = extensionUnits?.isWritten == true
         let gap: Int64? = pending.withLock { pending in
             guard unit.physicalOffset > pending.lastPhysicalOffset else { return nil }
             pending.lastPhysicalOffset = unit.physicalOffset
@@ -197,8 +197,8 @@ public final class ConsumeQueue: Sendable {
 
     /// The unit with its tags code in an extension unit.
     private func extended(_ unit: QueueUnit, _ storedAt: Int64) -> QueueUnit {
-        guard let `extension` else { return unit }
-        let address = `extension`.add(ExtensionUnit(tagsCode: unit.tagsCode, storeTimestamp: storedAt))
+        guard let extensionUnits else { return unit }
+        let address = extensionUnits.add(ExtensionUnit(tagsCode: unit.tagsCode, storeTimestamp: storedAt))
         return QueueUnit(physicalOffset: unit.physicalOffset, size: unit.size, tagsCode: address)
     }
 
@@ -209,7 +209,7 @@ public final class ConsumeQueue: Sendable {
     private func restart(at offset: Int64) throws(SystemError) {
         try writing.withLock { (_) throws(SystemError) in
             for file in forgetAll(offset) { try Directory.removeFile(file.path) }
-            try `extension`?.clear()
+            try extensionUnits?.clear()
         }
     }
 
@@ -234,7 +234,7 @@ public final class ConsumeQueue: Sendable {
         try writing.withLock { (_) throws(SystemError) in
             let units = pending.withLock { $0.units }
             guard !units.isEmpty else { return }
-            try `extension`?.publish()
+            try extensionUnits?.publish()
             var position = maximum.load(ordering: .relaxed) * Int64(QueueUnit.byteCount)
             var bytes = ByteBuffer(capacity: units.count * QueueUnit.byteCount)
             for unit in units { unit.append(to: &bytes) }
@@ -293,7 +293,7 @@ public final class ConsumeQueue: Sendable {
             return before
         }
         guard before.count < count || before.hasNewFile else { return }
-        try `extension`?.synchronize()
+        try extensionUnits?.synchronize()
         let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
         for file in files.withLock({ $0 }) where file.start > first { try file.synchronizeData() }
         if before.hasNewFile {
@@ -340,7 +340,7 @@ public final class ConsumeQueue: Sendable {
     /// but the record itself. May wait for the disk as long as reading the unit does.
     func tagsCode(of unit: QueueUnit, _ cursor: inout QueueExtension.Cursor) throws(SystemError) -> Int64? {
         guard unit.hasExtension else { return unit.tagsCode }
-        return try `extension`?.tagsCode(at: unit.tagsCode, &cursor)
+        return try extensionUnits?.tagsCode(at: unit.tagsCode, &cursor)
     }
 
     /// As the other one, for a reader of single units.
@@ -377,7 +377,7 @@ public final class ConsumeQueue: Sendable {
 
     /// Lets the extension go on behind what the last unit knows of it.
     private func settleExtension(wasClean: Bool) throws(SystemError) {
-        guard let `extension`, `extension`.isWritten else { return }
+        guard let extensionUnits, extensionUnits.isWritten else { return }
         var offset = maxOffset - 1
         var last = try unit(at: offset)
         // Units that were written without extension lie behind it only for a while.
@@ -386,7 +386,7 @@ public final class ConsumeQueue: Sendable {
             last = try self.unit(at: offset)
         }
         let address = last.flatMap { $0.hasExtension ? $0.tagsCode : nil }
-        try `extension`.settle(behind: address, wasClean: wasClean)
+        try extensionUnits.settle(behind: address, wasClean: wasClean)
     }
 
     /// The first offset whose unit is not before what is looked for; a blank counts as the unit before it.
@@ -442,8 +442,8 @@ public final class ConsumeQueue: Sendable {
 
     /// Removes what the extension holds for units before the first.
     private func removeOldExtension() throws(SystemError) {
-        guard let `extension`, let first = try unit(at: minOffset), first.hasExtension else { return }
-        try writing.withLock { (_) throws(SystemError) in try `extension`.removeFiles(before: first.tagsCode) }
+        guard let extensionUnits, let first = try unit(at: minOffset), first.hasExtension else { return }
+        try writing.withLock { (_) throws(SystemError) in try extensionUnits.removeFiles(before: first.tagsCode) }
     }
 
     /// Removes the oldest file if all its units are before ``minOffset``; never the last file. Retention.
@@ -484,7 +484,7 @@ public final class ConsumeQueue: Sendable {
             _ = forgetAll(0)
             pending.withLock { $0.lastPhysicalOffset = max($0.lastPhysicalOffset, end.rawValue - 1) }
             try Directory.removeTree(folder)
-            try `extension`?.clear()
+            try extensionUnits?.clear()
         }
     }
 }

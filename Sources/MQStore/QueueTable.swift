@@ -50,7 +50,7 @@ final class QueueTable: Sendable {
             if let queue = queues[topic]?[queueID] { return queue }
             let queue = ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0, parked: parked, open: openFiles, extension: newExtension(topic, queueID))
+                minimum: 0, count: 0, parked: parked, open: openFiles, extensionUnits: newExtension(topic, queueID))
             queues[topic, default: [:]][queueID] = queue
             count.add(1, ordering: .relaxed)
             return queue
@@ -134,13 +134,13 @@ final class QueueTable: Sendable {
             files.append(QueueFile(path, start: start, open: openFiles))
         }
         files = keepConsecutive(files)
-        let `extension` = try loadExtension(topic, queueID)
+        let extensionUnits = try loadExtension(topic, queueID)
         return try StoreOpenError.wrap { () throws(SystemError) in
             let count = try countUnits(files)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
                 minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles,
-                extension: `extension`)
+                extensionUnits: extensionUnits)
         }
     }
 
