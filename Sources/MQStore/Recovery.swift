@@ -250,7 +250,7 @@ struct Recovery {
         let limit = min(segment.byteCount - RecordLayout.byteCountMin, first + 2 * config.messageByteCountMax)
         guard first < limit else { return nil }
         let bytes = mapping.bytes(first..<limit)
-        for index in 0..<(bytes.count - 8) where bytes[index + 4] == 0xDA && bytes[index + 5] == 0xA3 {
+        for index in 0..<max(0, bytes.count - 8) where bytes[index + 4] == 0xDA && bytes[index + 5] == 0xA3 {
             let offset = segment.start + (first + index)
             if case .record(_, let timestamp) = try examine(segment, offset), timestamp <= durable { return offset }
         }
