@@ -65,6 +65,8 @@ public struct ReadResult: Sendable {
         needsDisk = false
     }
 
+    mutating func markCold() { needsDisk = true }
+
     /// A result without messages.
     public init(status: ReadStatus, nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
         self.status = status
@@ -139,10 +141,10 @@ extension MessageStore {
         let start = place - segment.start
         let end = min(segment.end, log.written.value) - segment.start
         guard end - start >= 8 else { return true }
-        guard segment.mapping.isInMemory([start..<start + 8]) else { return false }
-        let size = Int(segment.mapping.int32(at: start))
+        guard let mapping = segment.mappedNow, mapping.isInMemory([start..<start + 8]) else { return false }
+        let size = Int(mapping.int32(at: start))
         guard size > 0, size <= end - start else { return true }
-        return segment.mapping.isInMemory([start..<start + size])
+        return mapping.isInMemory([start..<start + size])
     }
 
     /// Tells that somebody has begun to wait for messages: what is in the log and not in the queues yet must not wait for
@@ -154,11 +156,8 @@ extension MessageStore {
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
 
-    /// Most queues this store takes on: each keeps a file open, and half of those this process may have are for them.
-    public var queueCountMax: Int { ThisProcess.openFilesMax / 2 }
-
     /// Whether there is room for queues that were never used.
-    public var hasRoomForQueue: Bool { queues.queueCount < queueCountMax }
+    public var hasRoomForQueue: Bool { queues.queueCount < config.queueCountMax }
 
     /// The queue if it was ever used.
     public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
@@ -207,44 +206,67 @@ extension MessageStore {
         _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ access: ReadAccess,
         _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?
     ) throws(SystemError) {
+        var tags = QueueExtension.Cursor()
         var look = UnitLook(
             limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, nextOffset: result.nextOffset)
-        while !look.isFull, look.scanned < limits.unitCount {
+        while !look.isFull, look.scanned < limits.unitCount, look.messageCount < limits.messageCount {
             units.removeAll()
             let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
-            let count: Int
-            if access.mayWait {
-                count = try queue.readUnits(from: look.nextOffset, count: wanted, into: &units)
-            } else {
-                let known = try queue.readUnitsInMemory(from: look.nextOffset, count: wanted, into: &units)
-                guard let known else {
-                    result.needsDisk = true
-                    return
-                }
-                count = known
-            }
-            guard count > 0 else { break }
+            let known = try self.units(of: queue, from: look.nextOffset, count: wanted, access, &units)
+            guard let known else { return result.markCold() }
+            guard known > 0 else { break }
             var done = 0
-            while done < count, !look.isFull {
-                done = look.take(units.span, from: done, to: count, into: &result.ranges, matches)
-                if done < count, !look.isFull { look.enter(log.segment(at: look.missing), &result.ranges) }
+            while done < known, !look.isFull {
+                done = look.take(units.span, from: done, to: known, into: &result.ranges, matches)
+                switch look.wants {
+                case .nothing: break
+                case .file(let place):
+                    let segment = log.segment(at: place)
+                    if !access.mayWait, let segment, segment.mappedNow == nil { return result.markCold() }
+                    var bytes: Mapping?
+                    if let segment { bytes = try mapping(of: segment) }
+                    look.enter(segment, bytes, for: place, &result.ranges)
+                case .decision:
+                    guard access.mayWait else { return result.markCold() }
+                    let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
+                    let code = try queue.tagsCode(of: unit, &tags)
+                    look.decide(code.flatMap { matches?($0) } ?? true)
+                }
             }
-            if look.messageCount >= limits.messageCount { break }
         }
         look.end(&result.ranges)
         (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
         result.byteCount = look.byteCount
-        if !access.mayWait, look.lowest < access.knownFrom, !result.ranges.isInMemory { result.needsDisk = true }
+        if !access.mayWait, look.lowest < access.knownFrom, !result.ranges.isInMemory { result.markCold() }
         if look.messageCount == 0 { result.status = look.scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
     }
 
+    /// Reads units; `nil`: they are not in memory, and it may not wait.
+    private func units(
+        of queue: ConsumeQueue, from offset: Int64, count: Int, _ access: ReadAccess, _ units: inout ByteBuffer
+    ) throws(SystemError) -> Int? {
+        access.mayWait
+            ? try queue.readUnits(from: offset, count: count, into: &units)
+            : try queue.readUnitsInMemory(from: offset, count: count, into: &units)
+    }
+
+    /// The bytes of a file; `nil` if it was just deleted.
+    private func mapping(of segment: Segment) throws(SystemError) -> Mapping? {
+        do throws(SystemError) {
+            return try segment.mapping
+        } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+    }
+
     /// Calls `body` with the bytes of the whole record at `offset`. May wait for the disk.
-    /// - Returns: `nil` if no record begins there.
+    /// - Returns: `nil` if no record begins there, or its file was deleted.
     public func withRecord<R>(at offset: Int64, _ body: (MessageRecord, Span<UInt8>) -> R) -> R? {
         guard offset >= 0, offset < log.written.value.rawValue else { return nil }
         let place = PhysicalOffset(rawValue: offset)
-        guard let segment = log.segment(at: place) else { return nil }
-        let mapping = segment.mapping
+        // A file that cannot be mapped is like one that was deleted: there is no record to show.
+        guard let segment = log.segment(at: place), let mapping = try? segment.mapping else { return nil }
         let end = min(segment.end, log.written.value)
         let bytes = mapping.bytes((place - segment.start)..<(end - segment.start))
         do throws(WireError) {

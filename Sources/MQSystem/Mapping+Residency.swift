@@ -59,6 +59,17 @@ extension Mapping {
         return true
     }
 
+    /// Reads `runs` into memory and waits until they are there. Not on a loop.
+    /// - Precondition: the runs lie in the mapping.
+    public func bringIn(_ runs: [Range<Int>]) {
+        let page = Int(getpagesize())
+        for run in runs { readAhead(run) }  // all of them at once, before the first one is waited for
+        for run in runs where !run.isEmpty {
+            let pages = pages(of: run, page)
+            unsafe mq_bring_in(address(pages.lowerBound * page), pages.count * page)  // SAFETY: inside the mapping
+        }
+    }
+
     /// Begins to read `range`, cut at the mapping's end, into memory; madvise(2). It may wait until the disk has taken the
     /// request, not until it has delivered.
     public func readAhead(_ range: Range<Int>) {

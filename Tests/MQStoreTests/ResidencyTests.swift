@@ -10,7 +10,8 @@ import Testing
 /// pressure: unmapped, written out, given up.
 @Suite struct ResidencyTests {
     private func evict(_ segment: Segment) throws {
-        #expect(madvise(UnsafeMutableRawPointer(mutating: segment.mapping.address(0)), segment.byteCount, 4) == 0)
+        let start = try segment.mapping.address(0)
+        #expect(madvise(UnsafeMutableRawPointer(mutating: start), segment.byteCount, MADV_DONTNEED) == 0)
         try evict(segment.file)
     }
 
