@@ -244,7 +244,6 @@ enum NotYetKeys {
         enableBuildConsumeQueueConcurrently bool false
         enableCleanExpiredOffset* bool false
         enableCompaction bool true
-        enableConsumeQueueExt bool false
         enabledAppendPropCRC bool false
         enableDLegerCommitLog bool false
         enableLmq bool false
@@ -273,7 +272,6 @@ enum NotYetKeys {
         logicQueueForceSwapMapInterval int 43200000
         logicQueueSwapMapInterval int 3600000
         logicQueueSwapMapReserveFileNum int 20
-        mappedFileSizeConsumeQueueExt int 50331648
         mappedFileSizeTimerLog int 104857600
         mappedFileSwapEnable bool true
         mapperFileSizeBatchConsumeQueue int 13800000

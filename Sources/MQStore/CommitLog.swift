@@ -269,15 +269,23 @@ final class CommitLog: Sendable {
     /// Body of the `prepare` thread: makes the next file before it is needed.
     /// - Parameter failed: told about a file that could not be made; the append will try again itself.
     func prepareFiles(failed: @Sendable (SystemError) -> Void) {
-        while let start = nextToPrepare() {
-            var made: Segment?
-            do throws(SystemError) { made = try makeFile(start, fill: fillsFilesAhead) } catch { failed(error) }
-            preparation.signal { [made] state in
-                state.making = nil
-                state.isHurried = false
-                state.ready = made
-                return true
-            }
+        while let start = nextToPrepare() { prepare(start, failed) }
+    }
+
+    /// Makes the next file if one is wanted: for a store whose threads do not run.
+    func prepareIfWanted() {
+        guard preparation.withLock({ $0.wanted }) != nil, let start = nextToPrepare() else { return }
+        prepare(start) { _ in }
+    }
+
+    private func prepare(_ start: PhysicalOffset, _ failed: (SystemError) -> Void) {
+        var made: Segment?
+        do throws(SystemError) { made = try makeFile(start, fill: fillsFilesAhead) } catch { failed(error) }
+        preparation.signal { [made] state in
+            state.making = nil
+            state.isHurried = false
+            state.ready = made
+            return true
         }
     }
 

@@ -231,17 +231,24 @@ struct DispatchWorker {
         return position
     }
 
-    private mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
+    /// Forgets which queues it has met.
+    mutating func beginRound() { known.removeAll() }
+
+    /// Handles one record.
+    /// - Parameter isQueued: `false` for one that belongs into the index only, because its topic was deleted.
+    mutating func handle(
+        _ record: MessageRecord, _ bytes: Span<UInt8>, isQueued: Bool = true
+    ) throws(SystemError) {
         lastTimestamp = record.storeTimestamp.rawValue
         guard record.queueID >= 0 else { return }
         let topicBytes = bytes.extracting(record.topic)
         let topic = topicQueues(topicBytes)
         let facts = PropertyFacts(bytes.extracting(record.properties))
-        if record.sysFlag.isInQueue {
+        if isQueued, record.sysFlag.isInQueue {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
-                tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
-            try add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
+                tagsCode: Self.tagsCode(record, facts, isSchedule: topic.isSchedule, delayLevels))
+            try add(unit, record, to: topic, Int(record.queueID))
         }
         if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset >= indexedTo {
             let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
@@ -264,11 +271,14 @@ struct DispatchWorker {
     }
 
     private mutating func add(
-        _ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int
+        _ unit: QueueUnit, _ record: MessageRecord, to topic: TopicQueues, _ queueID: Int
     ) throws(SystemError) {
+        let (offset, storedAt) = (record.queueOffset, record.storeTimestamp.rawValue)
         guard queueID < TopicQueues.directMax else {
             let queue = queues.queue(topic.name, queueID)
-            if try queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
+            if try queue.add(unit, at: offset, storedAt: storedAt), !touched.contains(where: { $0 === queue }) {
+                touched.append(queue)
+            }
             return
         }
         while topic.queues.count <= queueID {
@@ -277,17 +287,20 @@ struct DispatchWorker {
         }
         let queue = topic.queues[queueID] ?? queues.queue(topic.name, queueID)
         if topic.queues[queueID] == nil { topic.queues[queueID] = queue }
-        if try queue.add(unit, at: offset), !topic.touched[queueID] {
+        if try queue.add(unit, at: offset, storedAt: storedAt), !topic.touched[queueID] {
             topic.touched[queueID] = true
             touched.append(queue)
         }
     }
 
-    private func tagsCode(_ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
+    /// What the record's unit says of its tags: their hash, or when a delayed message is due.
+    static func tagsCode(
+        _ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool, _ delayLevels: [Int64]
+    ) -> Int64 {
         guard isSchedule, let level = facts.delayLevel, level > 0, !delayLevels.isEmpty else {
             return Int64(facts.tagsHash)
         }
         let clamped = min(Int(level), delayLevels.count)
-        return record.storeTimestamp.rawValue + delayLevels[clamped - 1]
+        return record.storeTimestamp.rawValue &+ delayLevels[clamped - 1]  // the time is as the disk has it
     }
 }

@@ -10,9 +10,11 @@ import Synchronization
 /// entries:   | keyHash i32 | phyOffset i64 | seconds since beginTimestamp i32 | previous entry of the chain i32 |
 /// ```
 /// `indexCount` begins at 1: entry 0 is never used. Source: `IndexFile.java`, `IndexHeader.java`, RocketMQ 5.3.
-final class IndexFile: Sendable {
-    static let headerByteCount = 40
-    static let entryByteCount = 20
+package final class IndexFile: Sendable {
+    /// Bytes of the header.
+    package static let headerByteCount = 40
+    /// Bytes of an entry.
+    package static let entryByteCount = 20
 
     let path: String
     private let file: File
@@ -24,7 +26,8 @@ final class IndexFile: Sendable {
     private let isSynced = Atomic<Bool>(false)
     private static let reserveStep = 1 << 18
 
-    static func byteCount(slots: Int, entries: Int) -> Int { headerByteCount + slots * 4 + entries * entryByteCount }
+    /// Bytes of a file with so many slots and entries.
+    package static func byteCount(slots: Int, entries: Int) -> Int { headerByteCount + slots * 4 + entries * entryByteCount }
 
     /// Opens or makes the file; a new one takes room as it is written.
     init(_ path: String, slotCount: Int, entryCount: Int) throws(SystemError) {
@@ -92,7 +95,8 @@ final class IndexFile: Sendable {
             mapping.store(bigEndian: storeTimestamp, at: 0)
             mapping.store(bigEndian: physicalOffset, at: 16)
         }
-        let seconds = min(max((storeTimestamp - beginTimestamp) / 1000, 0), Int64(Int32.max))
+        let (milliseconds, overflow) = storeTimestamp.subtractingReportingOverflow(beginTimestamp)
+        let seconds = overflow ? 0 : min(max(milliseconds / 1000, 0), Int64(Int32.max))
         let at = entryAt(count)
         mapping.store(bigEndian: keyHash, at: at)
         mapping.store(bigEndian: physicalOffset, at: at + 4)

@@ -183,6 +183,7 @@ extension MessageStore {
     ) throws(SystemError) {
         let hotFrom = log.written.value.rawValue - config.hotByteCount
         var scanned = 0
+        var tags = QueueExtension.Cursor()
         var segment: Segment?  // most units point into the file of the one before
         var mapping: Mapping?
         result.ranges.reserveCapacity(limits.messageCount)
@@ -195,7 +196,9 @@ extension MessageStore {
             for index in 0..<count {
                 let unit = QueueUnit(span, at: index * QueueUnit.byteCount)
                 scanned += 1
-                if unit.size > 0, unit.size != QueueUnit.preBlankSize, unit.hasExtension || matches(unit.tagsCode) {
+                if unit.size > 0, unit.size != QueueUnit.preBlankSize,
+                    try queue.tagsCode(of: unit, &tags).map(matches) ?? true
+                {
                     let size = Int(unit.size)
                     let isCold = unit.physicalOffset < hotFrom
                     if result.messageCount > 0, limits.isFull(result, beforeByteCount: size, isCold: isCold) {

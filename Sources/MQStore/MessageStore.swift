@@ -58,14 +58,17 @@ public final class MessageStore: Sendable {
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
         let wasClean = !Directory.exists(abort)
         let checkpoint = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(config.commitLogPath)
+            try Directory.createDurably(config.commitLogPath)
             try Directory.create(config.root + "/config")
             return try Checkpoint(config.root + "/checkpoint")
         }
         self.checkpoint = checkpoint
         let queues = QueueTable(
             root: names, fileByteCount: config.consumeQueueFileByteCount,
-            openMax: min(config.openQueueFilesMax, ThisProcess.openFilesMax / 2))
+            openMax: min(config.openQueueFilesMax, ThisProcess.openFilesMax / 2),
+            extensions: QueueTable.Extensions(
+                root: config.root + "/consumequeue_ext", fileByteCount: config.extensionFileByteCount,
+                isWritten: config.isExtensionWritten))
         self.queues = queues
         let segments = try recovery.loadSegments()
         try queues.load()
@@ -127,7 +130,7 @@ public final class MessageStore: Sendable {
     private static func lock(_ root: String) throws(StoreOpenError) -> File {
         let path = root + "/lock"
         let file = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(root)
+            try Directory.createDurably(root)
             return try File(path, .create)
         }
         do throws(SystemError) {

@@ -7,6 +7,7 @@ import Synchronization
 final class QueueTable: Sendable {
     private let root: String
     private let fileByteCount: Int
+    private let extensions: Extensions?
     private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
     /// Counts the queues that somebody waits on.
     let parked = ParkedQueues()
@@ -18,10 +19,20 @@ final class QueueTable: Sendable {
 
     private let openFiles: OpenFiles<QueueFile>
 
-    /// - Parameter openMax: files that stay open.
-    init(root: String, fileByteCount: Int, openMax: Int = 1024) {
+    /// Where queues keep their extension units, and whether new ones are written.
+    struct Extensions: Sendable {
+        let root: String
+        let fileByteCount: Int
+        let isWritten: Bool
+    }
+
+    /// - Parameters:
+    ///   - openMax: files that stay open.
+    ///   - extensions: `nil`: what units point to is not looked for.
+    init(root: String, fileByteCount: Int, openMax: Int = 1024, extensions: Extensions? = nil) {
         self.root = root
         self.fileByteCount = fileByteCount
+        self.extensions = extensions
         openFiles = OpenFiles(max: openMax)
     }
 
@@ -39,7 +50,7 @@ final class QueueTable: Sendable {
             if let queue = queues[topic]?[queueID] { return queue }
             let queue = ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0, parked: parked, open: openFiles)
+                minimum: 0, count: 0, parked: parked, open: openFiles, extensionUnits: newExtension(topic, queueID))
             queues[topic, default: [:]][queueID] = queue
             count.add(1, ordering: .relaxed)
             return queue
@@ -65,10 +76,28 @@ final class QueueTable: Sendable {
     func clear(_ topic: String, before end: PhysicalOffset) throws(SystemError) {
         let cleared = queues(of: topic)
         for queue in cleared { try queue.clear(before: end) }
-        if !cleared.isEmpty { try Directory.removeIfEmpty(root + "/" + topic) }
+        guard !cleared.isEmpty else { return }
+        try Directory.removeIfEmpty(root + "/" + topic)
+        if let extensions { try Directory.removeIfEmpty(extensions.root + "/" + topic) }
     }
 
     private func folder(_ topic: String, _ queueID: Int) -> String { "\(root)/\(topic)/\(queueID)" }
+
+    /// The extension of a queue that was never used.
+    private func newExtension(_ topic: String, _ queueID: Int) -> QueueExtension? {
+        guard let extensions, extensions.isWritten else { return nil }
+        return QueueExtension(
+            emptyIn: "\(extensions.root)/\(topic)/\(queueID)", fileByteCount: extensions.fileByteCount)
+    }
+
+    /// The extension of a queue that is on the disk, if there is one or is to be one.
+    private func loadExtension(_ topic: String, _ queueID: Int) throws(StoreOpenError) -> QueueExtension? {
+        guard let extensions else { return nil }
+        let folder = "\(extensions.root)/\(topic)/\(queueID)"
+        guard extensions.isWritten || Directory.exists(folder) else { return nil }
+        return try QueueExtension(
+            folder: folder, fileByteCount: extensions.fileByteCount, isWritten: extensions.isWritten)
+    }
 
     // MARK: - Loading
 
@@ -105,11 +134,13 @@ final class QueueTable: Sendable {
             files.append(QueueFile(path, start: start, open: openFiles))
         }
         files = keepConsecutive(files)
+        let extensionUnits = try loadExtension(topic, queueID)
         return try StoreOpenError.wrap { () throws(SystemError) in
             let count = try countUnits(files)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
-                minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles)
+                minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles,
+                extensionUnits: extensionUnits)
         }
     }
 

@@ -68,8 +68,10 @@ struct Recovery {
                 ? try startAfterCleanStop(segments, queues)
                 : try startAfterCrash(segments, queues, trusted: checkpoint.trusted)
             let from = max(start, first.start)
-            var outcome = Outcome(segments: segments, end: try scan(segments, from: from, wasClean), dispatchFrom: from)
-            try cut(&outcome, durable: wasClean ? .max : max(checkpoint.log, 3000) - 3000, wasClean: wasClean)
+            let durable = wasClean ? .max : max(checkpoint.log, 3000) - 3000
+            let end = try scan(segments, from: from, durable: durable, wasClean)
+            var outcome = Outcome(segments: segments, end: end, dispatchFrom: from)
+            try cut(&outcome, durable: durable, wasClean: wasClean)
             if !wasClean {
                 // They may only be in the page cache, and from now on they count as flushed.
                 for segment in outcome.segments where segment.end > from { try segment.file.synchronizeData() }
@@ -137,8 +139,9 @@ struct Recovery {
     }
 
     /// Follows the records from `start` to the first place that holds none.
+    /// - Parameter durable: store time up to which every record was on the disk.
     private func scan(
-        _ segments: [Segment], from start: PhysicalOffset, _ wasClean: Bool
+        _ segments: [Segment], from start: PhysicalOffset, durable: Int64, _ wasClean: Bool
     ) throws(SystemError) -> PhysicalOffset {
         var offset = start
         var last = start
@@ -146,14 +149,15 @@ struct Recovery {
         for segment in segments where segment.end > start {
             inFile: while offset < segment.end {
                 switch try examine(segment, offset) {
-                case .record(let byteCount, _):
+                case .record(let byteCount, let timestamp):
+                    if timestamp > durable, try hasLostProperties(segment, offset, isLast: false) { return offset }
                     last = offset
                     offset = offset + byteCount
                 case .blank:
                     offset = segment.end
                     break inFile
                 case .nothing:
-                    if !wasClean, last < offset, try hasLostProperties(segment, last) { return last }
+                    if !wasClean, last < offset, try hasLostProperties(segment, last, isLast: true) { return last }
                     return offset
                 }
                 let now = SystemClock.now()
@@ -166,20 +170,29 @@ struct Recovery {
         return offset
     }
 
-    /// Whether a sector of the record's properties is all zero: no checksum covers them, and the crash of a machine may
-    /// lose the end of the last record.
-    private func hasLostProperties(_ segment: Segment, _ offset: PhysicalOffset) throws(SystemError) -> Bool {
+    /// Whether a part of the record's properties never reached the disk: no checksum covers them. What is lost reads as
+    /// zero, from the beginning of a sector to the end of one. Zeroes that were sent must not be taken for that where
+    /// records follow that may be acknowledged: they hardly begin and end with sectors. In the last record any sector of
+    /// zeroes will do, and a zero at the end, where every property ends with another byte.
+    private func hasLostProperties(
+        _ segment: Segment, _ offset: PhysicalOffset, isLast: Bool
+    ) throws(SystemError) -> Bool {
         let start = offset - segment.start
         guard start >= 0 else { return false }
         let mapping = try segment.mapping
         let bytes = mapping.bytes(start..<segment.byteCount)
-        guard let properties = try? MessageRecord(bytes).properties else { return false }
-        var isZero = true
+        guard let properties = try? MessageRecord(bytes).properties, !properties.isEmpty else { return false }
+        if isLast, bytes[properties.upperBound - 1] == 0 { return true }
+        let sector = 512
+        var zeroes = 0  // that end at `index`
         for index in properties {
-            if bytes[index] != 0 { isZero = false }
-            if (start + index + 1) % 512 == 0 || index + 1 == properties.upperBound {
-                if isZero { return true }
-                isZero = true
+            if bytes[index] == 0 {
+                zeroes += 1
+                if isLast, (start + index + 1) % sector == 0, zeroes >= sector { return true }
+            } else {
+                let end = start + index
+                if zeroes > 0, end % sector == 0, zeroes % sector == 0 { return true }
+                zeroes = 0
             }
         }
         return false
@@ -237,7 +250,7 @@ struct Recovery {
         let limit = min(segment.byteCount - RecordLayout.byteCountMin, first + 2 * config.messageByteCountMax)
         guard first < limit else { return nil }
         let bytes = mapping.bytes(first..<limit)
-        for index in 0..<(bytes.count - 8) where bytes[index + 4] == 0xDA && bytes[index + 5] == 0xA3 {
+        for index in 0..<max(0, bytes.count - 8) where bytes[index + 4] == 0xDA && bytes[index + 5] == 0xA3 {
             let offset = segment.start + (first + index)
             if case .record(_, let timestamp) = try examine(segment, offset), timestamp <= durable { return offset }
         }

@@ -8,6 +8,10 @@ public struct StoreConfig: Sendable {
     public var commitLogFileByteCount = 1 << 30
     /// `mappedFileSizeConsumeQueue`, bytes; a multiple of 20.
     public var consumeQueueFileByteCount = 300_000 * 20
+    /// `enableConsumeQueueExt`: new queue units keep their tags code in `consumequeue_ext`. What is there is read anyway.
+    public var isExtensionWritten = false
+    /// `mappedFileSizeConsumeQueueExt`, bytes.
+    public var extensionFileByteCount = 48 << 20
     /// `maxHashSlotNum`: slots of an index file.
     public var indexSlotCount = 5_000_000
     /// `maxIndexNum`: entries of an index file.

@@ -43,6 +43,7 @@ final class TestStore {
         config = StoreConfig(root: folder.url.appending(path: "store").path)
         config.commitLogFileByteCount = 1 << 16
         config.consumeQueueFileByteCount = 6000
+        config.extensionFileByteCount = 1000
         config.indexSlotCount = 100
         config.indexEntryCount = 400
         config.fillsFilesAhead = false

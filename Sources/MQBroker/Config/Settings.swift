@@ -151,6 +151,8 @@ extension StoreConfig {
         if !log.isEmpty { commitLogPath = log }
         commitLogFileByteCount = values[StoreKeys.mappedFileSizeCommitLog]
         consumeQueueFileByteCount = (values[StoreKeys.mappedFileSizeConsumeQueue] + 19) / 20 * 20
+        isExtensionWritten = values[FormatKeys.enableConsumeQueueExt]
+        extensionFileByteCount = values[FormatKeys.mappedFileSizeConsumeQueueExt]
         indexSlotCount = values[StoreKeys.maxHashSlotNum]
         indexEntryCount = values[StoreKeys.maxIndexNum]
         isIndexEnabled = values[StoreKeys.messageIndexEnable]

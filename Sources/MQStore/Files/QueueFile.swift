@@ -78,10 +78,9 @@ final class QueueFile: Sendable, Reopenable {
         try file.synchronizeData()
     }
 
-    /// Zeroes what lies behind `start` in a file of `byteCount` bytes. Recovery only: nobody reads there.
-    func clear(from start: Int, byteCount: Int) throws(SystemError) {
+    /// Zeroes `range` and gives its room back. Recovery only: nobody reads there.
+    func discard(_ range: Range<Int>) throws(SystemError) {
         guard let file = try open() else { return }
-        try file.truncate(to: start)
-        try file.truncate(to: byteCount)
+        try file.discard(range)
     }
 }
