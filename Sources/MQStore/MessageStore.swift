@@ -255,7 +255,7 @@ public final class MessageStore: Sendable {
             for queue in queues.all { try queue.synchronize() }
             let indexed = try index?.synchronize(all: thorough) ?? 0
             let isFlushed = thorough && flusher.flushed.value == log.written.value
-            let written = isFlushed ? log.lastStoreTimestamp : 0
+            let written = isFlushed ? max(log.lastStoreTimestamp, timestamp) : 0  // appended now, or by a run that died
             try checkpoint.update {
                 $0.queues = max($0.queues, timestamp)
                 $0.index = max($0.index, indexed)

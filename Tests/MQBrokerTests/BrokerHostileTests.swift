@@ -2,6 +2,7 @@ import Foundation
 import MQBytes
 import MQMessage
 import MQProtocol
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -220,7 +221,7 @@ import Testing
     }
 
     @Test func `two thousand connections come and go`() throws {
-        var peers: [BrokerPeer] = []
+        var peers: [RemotingPeer] = []
         for number in 0..<2000 {
             let peer = try running.connect()
             if number % 3 == 0 { peer.send([0, 0, 0]) }

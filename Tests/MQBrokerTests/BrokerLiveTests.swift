@@ -1,6 +1,7 @@
 import Foundation
 import MQBytes
 import MQProtocol
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -8,7 +9,7 @@ import Testing
 /// What a running broker takes over without a restart, and what a start repairs.
 @Suite struct BrokerLiveTests {
     private let running: RunningBroker
-    private let peer: BrokerPeer
+    private let peer: RemotingPeer
 
     init() throws {
         running = try RunningBroker()

@@ -3,6 +3,7 @@ import MQBase
 import MQBytes
 import MQMessage
 import MQProtocol
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -14,7 +15,7 @@ import Testing
     ]
 
     private let running: RunningBroker
-    private let peer: BrokerPeer
+    private let peer: RemotingPeer
 
     init() throws {
         running = try RunningBroker()
@@ -305,7 +306,7 @@ import Testing
     }
 
     @Test func `the fast port takes sends and no pulls`() throws {
-        let fast = try BrokerPeer(port: running.port - 2)
+        let fast = try RemotingPeer(port: running.port - 2)
         #expect(try fast.ask(.put("t", "quick")).responseCode == .success)
         #expect(try fast.ask(.pull("t")).responseCode == .requestCodeNotSupported)
         #expect(try Pulled.all(peer.ask(.pull("t", wait: 10_000))).map(\.text) == ["quick"])

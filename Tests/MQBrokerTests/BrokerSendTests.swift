@@ -3,6 +3,7 @@ import MQBase
 import MQBytes
 import MQMessage
 import MQProtocol
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -10,7 +11,7 @@ import Testing
 /// Sends against a whole broker: what is answered, and what is stored.
 @Suite struct BrokerSendTests {
     private let running: RunningBroker
-    private let peer: BrokerPeer
+    private let peer: RemotingPeer
 
     init() throws {
         running = try RunningBroker()
@@ -261,7 +262,7 @@ import Testing
 /// Delayed messages, send-backs, retries and dead letters.
 @Suite struct BrokerRetryTests {
     private let running: RunningBroker
-    private let peer: BrokerPeer
+    private let peer: RemotingPeer
 
     init() throws {
         running = try RunningBroker()

@@ -11,10 +11,6 @@ import Testing
 
 @testable import MQBroker
 
-struct BrokerTestFailure: Error, CustomStringConvertible {
-    let description: String
-}
-
 /// A whole broker in this process, on a free port of loopback, with its store in a folder that is removed.
 final class RunningBroker {
     let folder: URL
@@ -67,91 +63,7 @@ final class RunningBroker {
         try? FileManager.default.removeItem(at: folder)
     }
 
-    func connect() throws -> BrokerPeer { try BrokerPeer(port: port) }
-}
-
-/// A client that sends bytes as they are and waits for answers.
-final class BrokerPeer {
-    private let descriptor: Int32
-    private var buffer: [UInt8] = []
-    private var nextOpaque: Int32 = 0
-
-    init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw BrokerTestFailure(description: "connect: \(String(cString: strerror(errno)))") }
-    }
-
-    deinit { Glibc.close(descriptor) }
-
-    func send(_ bytes: [UInt8]) {
-        var done = 0
-        while done < bytes.count {
-            let sent = bytes[done...].withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            if sent <= 0 { return }
-            done += sent
-        }
-    }
-
-    /// Sends a request with an opaque of its own and says which.
-    @discardableResult
-    func post(_ request: RemotingCommand, as type: SerializeType = .json) -> Int32 {
-        nextOpaque += 1
-        var request = request
-        request.opaque = nextOpaque
-        send(request.frame(as: type))
-        return nextOpaque
-    }
-
-    /// The next frame, decoded; the connection's end is an error.
-    func receive() throws -> RemotingCommand {
-        while true {
-            let held = buffer
-            if let frame = try RemotingFrame.decode(held.span, at: 0) {
-                let bytes = Array(buffer[..<frame.byteCount])
-                buffer.removeFirst(frame.byteCount)
-                return try RemotingCommand(frame: bytes.span)
-            }
-            var chunk = [UInt8](repeating: 0, count: 64 << 10)
-            let got = MQTestKit.receive(descriptor, into: &chunk)
-            guard got > 0 else { throw BrokerTestFailure(description: got == 0 ? "closed" : "no answer: \(errno)") }
-            buffer.append(contentsOf: chunk[..<got])
-        }
-    }
-
-    /// The answer to `request`; what the broker asks of us meanwhile is passed over.
-    @discardableResult
-    func ask(_ request: RemotingCommand, as type: SerializeType = .json) throws -> RemotingCommand {
-        let opaque = post(request, as: type)
-        while true {
-            let answer = try receive()
-            if answer.isResponse {
-                guard answer.opaque == opaque else {
-                    throw BrokerTestFailure(description: "answer to \(answer.opaque)")
-                }
-                return answer
-            }
-        }
-    }
-
-    /// Whether the broker closes the connection; answers before that are passed over.
-    func isClosed() -> Bool {
-        while true {
-            do { _ = try receive() } catch { return "\(error)" == "closed" || "\(error)".hasSuffix("\(ECONNRESET)") }
-        }
-    }
+    func connect() throws -> RemotingPeer { try RemotingPeer(port: port) }
 }
 
 /// A message as a pull brings it.

@@ -2,6 +2,7 @@ import Foundation
 import MQJSON
 import MQProtocol
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQBroker

@@ -4,6 +4,7 @@ import MQJSON
 import MQMessage
 import MQProtocol
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQBroker
@@ -138,7 +139,7 @@ import Testing
         control.service.tick(now: later.advanced(byMilliseconds: 121_000), wall: .init(rawValue: 0))
         #expect(control.clients.memberCount == 0)
         #expect(control.clients.consumerGroup("g") == nil)
-        #expect(throws: ControlPeerFailure.self) { try peer.receive() }
+        #expect(throws: ConnectionEnded.self) { try peer.receive() }
     }
 
     @Test func `a heartbeat without subscriptions keeps a known client and asks an unknown one for them`() throws {

@@ -20,23 +20,23 @@ import Testing
     @Test(arguments: Golden.versions)
     func `recorded requests get answers of Java's shape`(version: String) throws {
         var compared: [Int32: Int] = [:]
-        for pair in try ControlGolden.pairs(version: version) {
-            let request = try RemotingCommand(frame: pair.request.span)
+        for exchange in try Golden.exchanges(version: version, with: "broker") {
+            let request = exchange.request
             guard Self.served.contains(request.code) else { continue }
             let control = try RunningControl()
             let peer = try control.connect()
-            guard let wanted = pair.response else {
-                peer.send(pair.request)
+            guard let wanted = exchange.answer else {
+                peer.send(exchange.bytes)
                 continue
             }
             try arrange(control, for: request, wanted)
-            let answer = try peer.ask(pair.request, opaque: request.opaque)
+            let answer = try peer.ask(exchange.bytes)
             compared[request.code, default: 0] += 1
             if request.code == 46, request.json["subscriptionData"]["expressionType"] == "SQL92" {
                 #expect(answer.remark == "The broker does not support consumer to filter message by SQL92")
                 continue
             }
-            compare(answer, wanted, request, "\(version) \(pair.name)")
+            compare(answer, wanted, request, "\(version) \(exchange.name)")
         }
         for code: Int32 in [14, 15, 17, 25, 26, 28, 29, 30, 31, 32, 34, 35, 38, 41, 200, 202, 203, 204, 208, 215, 300] {
             #expect(compared[code, default: 0] > 0, "\(version) has no request \(code)")
@@ -87,8 +87,8 @@ import Testing
 
     /// Connections that stay open until the test ends.
     private final class Peers {
-        var all: [ControlPeer] = []
-        func append(_ peer: ControlPeer) { all.append(peer) }
+        var all: [RemotingPeer] = []
+        func append(_ peer: RemotingPeer) { all.append(peer) }
     }
 
     private let peers = Peers()
@@ -178,32 +178,9 @@ import Testing
     }
 }
 
-/// What Java brokers were asked and asked themselves.
-enum ControlGolden {
-    struct Pair {
-        let name: String
-        let request: [UInt8]
-        /// `nil` for one-way requests.
-        let response: RemotingCommand?
-    }
-
-    /// What brokers were asked, in order, and what Java's answered.
-    static func pairs(version: String) throws -> [Pair] {
-        let frames = try Golden.frames(version: version)
-        var responses: [Int: RemotingCommand] = [:]
-        for frame in frames where frame.from.hasPrefix("broker") && frame.kind == "response" {
-            guard let pair = frame.pair else { continue }
-            responses[pair] = try RemotingCommand(frame: frame.bytes.span)
-        }
-        return frames.filter { $0.to.hasPrefix("broker") && $0.kind != "response" }.map { frame in
-            Pair(name: frame.name, request: frame.bytes, response: frame.pair.flatMap { responses[$0] })
-        }
-    }
-
+extension Golden {
     /// Registrations that Java brokers sent.
-    static func registrations(version: String) throws -> [(name: String, request: RemotingCommand)] {
-        try Golden.frames(version: version).filter { $0.code == 103 && $0.to == "name server" }.map { frame in
-            (frame.name, try RemotingCommand(frame: frame.bytes.span))
-        }
+    static func registrations(version: String) throws -> [Exchange] {
+        try exchanges(version: version, with: "name server").filter { $0.request.requestCode == .registerBroker }
     }
 }

@@ -31,7 +31,7 @@ import Testing
     }
 
     private func route(_ topic: String, from port: Int) throws -> TopicRouteData? {
-        let answer = try ControlPeer(port: port).ask(RemotingCommand(.getRouteInfoByTopic, ["topic": topic]))
+        let answer = try RemotingPeer(port: port).ask(RemotingCommand(.getRouteInfoByTopic, ["topic": topic]))
         return answer.responseCode == .success ? try TopicRouteData(parsing: answer.body) : nil
     }
 
@@ -110,7 +110,8 @@ import Testing
     @Test(arguments: Golden.versions)
     func `registrations have Java's fields and checksum`(version: String) throws {
         let identity = try ControlMachines.config().current.identity
-        for (name, java) in try ControlGolden.registrations(version: version) {
+        for exchange in try Golden.registrations(version: version) {
+            let (name, java) = (exchange.name, exchange.request)
             #expect(java["bodyCrc32"] == String(NameServerRegistrar.checksum(java.body)), "\(name)")
             let ours = NameServerRegistrar.request(identity, body: java.body, isCompressed: false)
             let missing = Set(java.fields.map(\.name)).subtracting(ours.fields.map(\.name))
@@ -135,7 +136,7 @@ struct ControlFreePort {
                 bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
             }
         }
-        guard isBound else { throw ControlPeerFailure(description: "no free port: \(errno)") }
+        guard isBound else { throw TestFailure("no free port: \(errno)") }
         port = Int(UInt16(bigEndian: address.sin_port))
     }
 }

@@ -156,7 +156,7 @@ final class RunningControl {
         files.stop()
     }
 
-    func connect() throws -> ControlPeer { try ControlPeer(port: server.address.port) }
+    func connect() throws -> RemotingPeer { try RemotingPeer(port: server.address.port) }
 
     /// Runs `body` on the server's loop and waits for it.
     func onLoop(_ body: @escaping @Sendable () -> Void) {
@@ -184,87 +184,6 @@ private final class Door: RemotingService {
     }
 
     func closed(_ channel: RemotingChannel, because reason: CloseReason) { service.channelClosed(channel) }
-}
-
-struct ControlPeerFailure: Error, CustomStringConvertible {
-    let description: String
-}
-
-/// A client that writes frames and waits for the next one.
-final class ControlPeer {
-    private let descriptor: Int32
-    private var held: [UInt8] = []
-    private var opaque: Int32 = 0
-
-    init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let isConnected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        guard isConnected else { throw ControlPeerFailure(description: "connect: \(errno)") }
-    }
-
-    deinit { close(descriptor) }
-
-    /// Ends the connection as a killed process would.
-    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
-
-    func send(_ frame: [UInt8]) {
-        var done = 0
-        while done < frame.count {
-            let sent = frame[done...].withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            if sent <= 0 { return }
-            done += sent
-        }
-    }
-
-    /// The next frame, whatever it is.
-    func receive() throws -> RemotingCommand {
-        while true {
-            let present = held
-            if let frame = try RemotingFrame.decode(present.span, at: 0) {
-                let bytes = Array(present[..<frame.byteCount])
-                held.removeFirst(frame.byteCount)
-                return try RemotingCommand(frame: bytes.span)
-            }
-            var chunk = [UInt8](repeating: 0, count: 1 << 16)
-            let got = MQTestKit.receive(descriptor, into: &chunk)
-            guard got > 0 else { throw ControlPeerFailure(description: got == 0 ? "closed" : "no answer: \(errno)") }
-            held.append(contentsOf: chunk[..<got])
-        }
-    }
-
-    /// The answer to `request`; what the broker asks meanwhile is put aside.
-    func ask(_ request: RemotingCommand) throws -> RemotingCommand {
-        opaque += 1
-        var request = request
-        request.opaque = opaque
-        return try ask(request.frame(), opaque: opaque)
-    }
-
-    func ask(_ frame: [UInt8], opaque: Int32) throws -> RemotingCommand {
-        send(frame)
-        while true {
-            let answer = try receive()
-            if answer.isResponse, answer.opaque == opaque { return answer }
-            notices.append(answer)
-        }
-    }
-
-    private var notices: [RemotingCommand] = []
-
-    /// The next request of the broker's.
-    func nextNotice() throws -> RemotingCommand { notices.isEmpty ? try receive() : notices.removeFirst() }
 }
 
 extension RemotingCommand {

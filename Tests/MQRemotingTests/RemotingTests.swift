@@ -233,7 +233,7 @@ private final class Pair {
 
     @Test func `a silent connection is closed, a busy one is not`() throws {
         let pair = try Pair(idleSeconds: 1)
-        let silent = try RawPeer(pair.address)
+        let silent = try RawSocket(port: pair.address.port)
         let started = ContinuousClock.now
         var answers = 0
         while ContinuousClock.now - started < .milliseconds(1600) {
@@ -253,7 +253,7 @@ private final class Pair {
         ] as [[UInt8]])
     func `a bad frame closes its connection with one line in the log`(bytes: [UInt8]) throws {
         let pair = try Pair()
-        let peer = try RawPeer(pair.address)
+        let peer = try RawSocket(port: pair.address.port)
         peer.send(bytes + bytes)
         #expect(peer.receive().isEmpty)
         _ = pair.notes.wait(for: 1)
@@ -264,44 +264,10 @@ private final class Pair {
 
     @Test func `an answer nobody asked for is passed over`() throws {
         let pair = try Pair()
-        let peer = try RawPeer(pair.address)
+        let peer = try RawSocket(port: pair.address.port)
         var stray = RemotingCommand(.success, remark: "stray")
         stray.opaque = 5
         peer.send(stray.frame() + RemotingCommand(RequestCode(rawValue: 1), ["n": "then"]).frame())
         #expect(String(decoding: peer.receive(), as: UTF8.self).contains("then"))
-    }
-}
-
-/// A blocking socket.
-final class RawPeer {
-    private let descriptor: Int32
-
-    init(_ address: SocketAddress) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = in_port_t(address.port).bigEndian
-        name.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let result = withUnsafePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        try #require(result == 0)
-    }
-
-    deinit { Glibc.close(descriptor) }
-
-    func send(_ bytes: [UInt8]) {
-        _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-    }
-
-    /// What comes next; empty at the end or after a reset.
-    func receive() -> [UInt8] {
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        let got = MQTestKit.receive(descriptor, into: &chunk)
-        return Array(chunk.prefix(max(0, got)))
     }
 }

@@ -17,6 +17,7 @@ struct TestMessage {
     var properties: [(name: String, value: String)] = []
     var sysFlag: SysFlag = []
     var bornHost = MessageHost(ip: [10, 0, 0, 1], port: 7)
+    var storeHost = MessageHost(ip: [127, 0, 0, 1], port: 10911)
 }
 
 /// A store with small files in a folder of its own that can be stopped, crashed and opened again. Its threads do not
@@ -73,7 +74,7 @@ final class TestStore {
             let head = RecordHead(
                 queueID: Int32(message.queueID), flag: 3, sysFlag: message.sysFlag,
                 bornTimestamp: Timestamp(rawValue: now - 1), bornHost: message.bornHost,
-                storeHost: MessageHost(ip: [127, 0, 0, 1], port: 10911))
+                storeHost: message.storeHost)
             try batch.stage(
                 head, topic: Array(message.topic.utf8).span, body: message.body.span,
                 in: store.queue(message.topic, message.queueID)

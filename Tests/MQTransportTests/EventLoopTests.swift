@@ -2,6 +2,7 @@ import Foundation
 import MQBase
 import MQBytes
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQTransport

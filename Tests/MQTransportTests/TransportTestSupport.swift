@@ -78,48 +78,7 @@ final class Sink: ConnectionHandler {
     func closed(_ connection: Connection, because reason: CloseReason) { notes?.add("\(reason)") }
 }
 
-/// A blocking socket.
-final class RawSocket {
-    let descriptor: Int32
-
-    init(_ address: SocketAddress) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        let result = unsafe address.withSockaddr { unsafe Glibc.connect(descriptor, $0, $1) }
-        try #require(result == 0)
-    }
-
-    deinit { Glibc.close(descriptor) }
-
-    func send(_ bytes: [UInt8]) {
-        var done = 0
-        while done < bytes.count {
-            let sent = bytes[done...].withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            if sent <= 0 { return }
-            done += sent
-        }
-    }
-
-    /// Up to `limit` bytes; empty at the end.
-    func receive(_ limit: Int = 1 << 16) -> [UInt8] {
-        var chunk = [UInt8](repeating: 0, count: limit)
-        let got = MQTestKit.receive(descriptor, into: &chunk)
-        return Array(chunk.prefix(max(0, got)))
-    }
-
-    /// `count` bytes, or what came before the end.
-    func receive(exactly count: Int, pieces: Int = 1 << 16) -> [UInt8] {
-        var all: [UInt8] = []
-        while all.count < count {
-            let piece = receive(min(pieces, count - all.count))
-            if piece.isEmpty { break }
-            all += piece
-        }
-        return all
-    }
-
-    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+extension RawSocket {
+    /// - Precondition: an address of loopback.
+    convenience init(_ address: SocketAddress) throws { try self.init(port: address.port) }
 }

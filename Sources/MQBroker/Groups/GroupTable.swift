@@ -4,7 +4,6 @@ public import MQObserve
 public import MQProtocol
 public import MQRemoting
 import MQSystem
-import Synchronization
 
 /// The consumer groups a broker knows. Any thread; `subscriptionGroup.json` is written behind the callers' backs.
 ///
@@ -25,9 +24,7 @@ public final class GroupTable: Sendable {
     private let log: Log
     private let clock: WallClock
     private let state: Lock<State>
-    private let listeners = Lock<[@Sendable () -> Void]>([])
-    // Written after the table, so that who sees the new number sees the new table under the lock.
-    private let stamp = Atomic<UInt64>(1)
+    private let notice = ChangeNotice()
 
     /// The system groups and those of `stored`, the content of `subscriptionGroup.json`.
     /// - Throws: ``BodyError`` if `stored` is not a group table.
@@ -66,7 +63,7 @@ public final class GroupTable: Sendable {
     }
 
     /// Calls `body` after every change, on the thread that made it; it must not wait.
-    public func onChange(_ body: @escaping @Sendable () -> Void) { listeners.withLock { $0.append(body) } }
+    public func onChange(_ body: @escaping @Sendable () -> Void) { notice.listen(body) }
 
     // MARK: - Reading
 
@@ -93,14 +90,14 @@ public final class GroupTable: Sendable {
             return (made, true)
         }
         if isNew {
-            changed()
+            notice.changed()
             log.info("group created", ["group": group])
         }
         return found
     }
 
     /// Moves with every change: whoever keeps what ``config(of:)`` said asks again when it has.
-    public var version: UInt64 { stamp.load(ordering: .acquiring) }
+    public var version: UInt64 { notice.version }
 
     /// All groups, by name.
     public func snapshot() -> [SubscriptionGroupConfig] {
@@ -131,7 +128,7 @@ public final class GroupTable: Sendable {
             state.table.subscriptionGroupTable[group.groupName] = group
             state.table.dataVersion.advance(now: clock.now)
         }
-        changed()
+        notice.changed()
         log.info("group updated", ["group": group.groupName, "config": group.json.text()])
     }
 
@@ -146,14 +143,9 @@ public final class GroupTable: Sendable {
             return true
         }
         if wasThere {
-            changed()
+            notice.changed()
             log.info("group removed", ["group": group])
         }
         return wasThere
-    }
-
-    private func changed() {
-        stamp.add(1, ordering: .releasing)
-        for listener in listeners.withLock({ $0 }) { listener() }
     }
 }

@@ -4,7 +4,6 @@ public import MQObserve
 public import MQProtocol
 public import MQRemoting
 import MQSystem
-import Synchronization
 
 /// The topics of a broker and how they come to be. Any thread; `topics.json` is written behind the callers' backs.
 ///
@@ -22,9 +21,7 @@ public final class TopicTable: Sendable {
     private let log: Log
     private let clock: WallClock
     private let state: Lock<State>
-    private let listeners = Lock<[@Sendable () -> Void]>([])
-    // Written after the table, so that who sees the new number sees the new table under the lock.
-    private let stamp = Atomic<UInt64>(1)
+    private let notice = ChangeNotice()
 
     /// The system topics and those of `stored`, the content of `topics.json`, which wins.
     /// - Throws: ``BodyError`` if `stored` is not a topic table.
@@ -62,7 +59,7 @@ public final class TopicTable: Sendable {
     }
 
     /// Calls `body` after every change, on the thread that made it; it must not wait.
-    public func onChange(_ body: @escaping @Sendable () -> Void) { listeners.withLock { $0.append(body) } }
+    public func onChange(_ body: @escaping @Sendable () -> Void) { notice.listen(body) }
 
     // MARK: - Reading
 
@@ -70,7 +67,7 @@ public final class TopicTable: Sendable {
     public func config(of topic: String) -> TopicConfig? { state.withLock { $0.topics[topic] } }
 
     /// Moves with every change: whoever keeps what ``config(of:)`` said asks again when it has.
-    public var version: UInt64 { stamp.load(ordering: .acquiring) }
+    public var version: UInt64 { notice.version }
 
     /// What name servers are told to tell two tables apart.
     public var dataVersion: DataVersion { state.withLock { $0.dataVersion } }
@@ -109,7 +106,7 @@ public final class TopicTable: Sendable {
             state.dataVersion.advance(now: clock.now)
             return isNew
         }
-        changed()
+        notice.changed()
         log.info(isNew ? "topic created" : "topic updated", ["topic": topic.topicName, "config": topic.json.text()])
     }
 
@@ -123,7 +120,7 @@ public final class TopicTable: Sendable {
             return true
         }
         if wasThere {
-            changed()
+            notice.changed()
             log.info("topic removed", ["topic": topic])
         }
         return wasThere
@@ -158,7 +155,7 @@ public final class TopicTable: Sendable {
             if !wrong.isEmpty { state.dataVersion.advance(now: clock.now) }
             return !wrong.isEmpty
         }
-        if hasChanged { changed() }
+        if hasChanged { notice.changed() }
     }
 
     // MARK: - Creating on the way
@@ -224,17 +221,12 @@ public final class TopicTable: Sendable {
             return (wanted, true)
         }
         if isNew {
-            changed()
+            notice.changed()
             log.info(
                 "topic created",
                 ["topic": topic.topicName, "queues": String(topic.writeQueueNums), "for": remoteAddress])
         }
         return topic
-    }
-
-    private func changed() {
-        stamp.add(1, ordering: .releasing)
-        for listener in listeners.withLock({ $0 }) { listener() }
     }
 
     /// What a request for an unknown topic is answered on the way of a send.
