@@ -75,7 +75,9 @@ final class QueueCursor {
     }
 
     private func buffered(_ offset: Int64) -> QueueUnit? {
-        guard offset >= windowStart, offset - windowStart < Int64(window.count / QueueUnit.byteCount) else { return nil }
+        guard offset >= windowStart, offset - windowStart < Int64(window.count / QueueUnit.byteCount) else {
+            return nil
+        }
         let at = Int(offset - windowStart) * QueueUnit.byteCount
         return window.withBytes(at..<(at + QueueUnit.byteCount)) { QueueUnit($0, at: 0) }
     }

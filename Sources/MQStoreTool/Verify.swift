@@ -98,7 +98,8 @@ struct Verify {
             let isLast = index == folder.logFiles.count - 1
             let isUnused = isLast && file.byteCount < wanted && isAllZero(file)
             report.add(
-                .logFileLength, isUnused && wasKilled ? .recovery : .error, file.name, at: Int64(min(file.byteCount, wanted)),
+                .logFileLength, isUnused && wasKilled ? .recovery : .error, file.name,
+                at: Int64(min(file.byteCount, wanted)),
                 "has \(file.byteCount) bytes, every file of the log has \(wanted): "
                     + (isUnused ? "it was being made, the next start removes it" : "a broker does not start"))
         }
@@ -145,7 +146,9 @@ struct Verify {
             let isSound = try toolError { () throws(SystemError) in
                 try probe.withRecord(at: file.start) { record, bytes in record.hasIntactBody(bytes) }
             }
-            if isSound != true { report.add(.logDamaged, file.name, at: 0, "the file does not begin with a sound record") }
+            if isSound != true {
+                report.add(.logDamaged, file.name, at: 0, "the file does not begin with a sound record")
+            }
         }
     }
 

@@ -96,7 +96,8 @@ import Testing
         let head = RecordHead(
             queueID: Int32(queueID), flag: 0, sysFlag: [], bornTimestamp: Timestamp(rawValue: 1), bornHost: host,
             storeHost: host)
-        try batch.stage(head, topic: Array(topic.utf8).span, body: [body].span, in: store.queue(topic, queueID)) { _ in }
+        try batch.stage(head, topic: Array(topic.utf8).span, body: [body].span, in: store.queue(topic, queueID)) { _ in
+        }
     }
 }
 
