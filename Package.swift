@@ -88,7 +88,7 @@ let package = Package(
         main("StoreMain", uses: ["MQStoreTool"]),
         main("ApusMain", uses: ["MQNameServer", "MQBroker", "MQStoreTool"]),
         // Tests.
-        testSupport("MQTestKit", uses: ["MQProtocol"]),
+        testSupport("MQTestKit", uses: ["MQProtocol", "MQSystem"]),
         tests("MQBaseTests", uses: ["MQBase"]),
         tests("MQBytesTests", uses: ["MQBytes"]),
         tests("MQObserveTests", uses: ["MQObserve"]),

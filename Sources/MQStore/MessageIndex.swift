@@ -38,7 +38,11 @@ package final class IndexFile: Sendable {
         self.entryCount = entryCount
         file = try File(path, .create)
         let wanted = Self.byteCount(slots: slotCount, entries: entryCount)
-        if try file.byteCount() < wanted { try file.truncate(to: wanted) }
+        if try file.byteCount() < wanted {
+            try file.truncate(to: wanted)
+            // Before the mapping is touched: on some file systems even a read of a hole takes room.
+            try Self.reserve(Self.byteCount(slots: slotCount, entries: 1), of: file)
+        }
         mapping = try Mapping(file, byteCount: wanted, writable: true)
         guard !isFull else { return }
         try reserve(max(indexCount, 1))
@@ -49,12 +53,16 @@ package final class IndexFile: Sendable {
     private func reserve(_ number: Int) throws(SystemError) {
         guard number >= reserved.load(ordering: .relaxed) else { return }
         let count = min((number / Self.reserveStep + 1) * Self.reserveStep, entryCount)
+        try Self.reserve(Self.byteCount(slots: slotCount, entries: count), of: file)
+        reserved.store(count, ordering: .relaxed)
+    }
+
+    private static func reserve(_ byteCount: Int, of file: File) throws(SystemError) {
         do throws(SystemError) {
-            try file.allocate(byteCount: Self.byteCount(slots: slotCount, entries: count))
+            try file.allocate(byteCount: byteCount)
         } catch {
             if error.isNoSpace { throw error }  // else: a file system that cannot reserve
         }
-        reserved.store(count, ordering: .relaxed)
     }
 
     /// Whether the header can be one: a file that was not written to the end when the machine stopped is no index.
@@ -224,10 +232,27 @@ final class MessageIndex: Sendable {
         try Directory.create(folder)
         var time = now
         while Directory.exists(folder + "/" + Self.name(time)) { time.rawValue += 1 }
-        let file = try IndexFile(folder + "/" + Self.name(time), slotCount: slotCount, entryCount: entryCount)
-        files.withLock { $0.append(file) }
-        return file
+        let path = folder + "/" + Self.name(time)
+        do throws(SystemError) {
+            let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
+            files.withLock { $0.append(file) }
+            return file
+        } catch {
+            try? Directory.removeFile(path)  // half a file on a full disk would be one more each time it is tried
+            throw error
+        }
     }
+
+    /// The oldest file if all its records lie before `logStart`; never the last file. Retention.
+    func oldFile(before logStart: PhysicalOffset) -> IndexFile? {
+        files.withLock { files in
+            guard files.count > 1, files[0].endOffset < logStart.rawValue else { return nil }
+            return files[0]
+        }
+    }
+
+    /// Takes a file out. Queries that hold it go on.
+    func remove(_ file: IndexFile) { files.withLock { $0.removeAll { $0 === file } } }
 
     /// `yyyyMMddHHmmssSSS` in local time.
     static func name(_ now: Timestamp) -> String {

@@ -13,7 +13,7 @@ package final class StoreRebuilder {
 
     /// - Parameter folder: becomes the home of `consumequeue` and `index`; nothing of either is in it yet.
     package init(folder: String, config: StoreConfig) throws(SystemError) {
-        ThisProcess.raiseOpenFilesLimit()  // every file of a queue stays open
+        ThisProcess.raiseOpenFilesLimit()
         self.folder = folder
         try Directory.create(folder + "/consumequeue")
         try Directory.create(folder + "/index")
@@ -35,7 +35,8 @@ package final class StoreRebuilder {
 
     /// Writes what was added since the last call to the files. Call every few MiB.
     package func publish() throws(SystemError) {
-        for queue in worker.takeTouched() { try queue.publish() }
+        for queue in worker.touched { try queue.publish() }
+        worker.forgetTouched()
         worker.beginRound()
     }
 

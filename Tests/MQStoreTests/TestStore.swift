@@ -43,6 +43,7 @@ final class TestStore {
         config = StoreConfig(root: folder.url.appending(path: "store").path)
         config.commitLogFileByteCount = 1 << 16
         config.consumeQueueFileByteCount = 6000
+        config.extensionFileByteCount = 1000
         config.indexSlotCount = 100
         config.indexEntryCount = 400
         config.fillsFilesAhead = false
@@ -111,6 +112,9 @@ final class TestStore {
         opened = nil
         #expect(FileManager.default.fileExists(atPath: root.appending(path: "abort").path))
     }
+
+    /// Lets go of the store as it is.
+    func forget() { opened = nil }
 
     /// All bodies of a queue, through its units, with every record checked.
     func bodies(_ topic: String = "T", _ queueID: Int = 0) throws -> [[UInt8]] {
