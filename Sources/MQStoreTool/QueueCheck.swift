@@ -16,6 +16,11 @@ final class QueueCheck {
         var rebuiltFrom: Int64 = .max
         /// What lies before is not looked at.
         var checkedFrom: Int64 = 0
+        /// What lies from here on a running broker may be writing: not looked at.
+        var checkedUpTo: Int64 = .max
+
+        /// Whether a broker is running.
+        var isLive: Bool { checkedUpTo != .max }
 
         /// What a finding about the record at `offset` counts.
         func weight(at offset: Int64) -> FindingWeight { wasKilled && offset >= rebuiltFrom ? .recovery : .error }
@@ -208,7 +213,9 @@ final class QueueCheck {
 
     /// A unit that the walk passed without meeting its record.
     private func noteWithoutRecord(_ queue: QueueCursor, _ number: Int64, _ unit: QueueUnit, end: Int64 = .max) {
-        guard unit != .blank, unit != .empty, unit.physicalOffset >= expectation.checkedFrom else { return }
+        guard unit != .blank, unit != .empty, unit.physicalOffset >= expectation.checkedFrom,
+            unit.physicalOffset < expectation.checkedUpTo
+        else { return }
         let place = self.place(queue, number)
         if unit.physicalOffset >= end {
             report.add(

@@ -47,6 +47,7 @@ final class QueueCursor {
         count = try countUnits()
         while minOffset < count, try unit(at: minOffset) == .blank { minOffset += 1 }
         next = minOffset
+        window = ByteBuffer()  // what is read now may be old when the walk comes here
     }
 
     /// The offset behind the last byte of the last file.

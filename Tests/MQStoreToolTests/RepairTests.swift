@@ -172,6 +172,19 @@ import Testing
         try compareWithManifest(store)
     }
 
+    @Test func `a log whose first file was deleted in order is sound, and is repaired from what it has`() throws {
+        let store = try StoreCopy()
+        try store.remove(store.logPlace(0).file)
+        #expect(try store.verify().texts.filter { !$0.hasPrefix("note") } == [])
+        #expect(repair(store).code == 0)
+        #expect(try store.verify().texts.filter { !$0.hasPrefix("note") } == [])
+        let opened = try store.open()
+        let kept = try #require(store.queues["gold_single-q"]?[0]).filter { $0.physicalOffset >= StoreCopy.logFileByteCount }
+        let queue = try #require(opened.existingQueue("gold_single-q", 0))
+        #expect(queue.minOffset == kept.first?.queueOffset)
+        #expect(queue.maxOffset == 350)
+    }
+
     @Test func `a log with a hole is left alone`() throws {
         let store = try StoreCopy()
         try store.remove(store.logPlace(StoreCopy.logFileByteCount).file)
