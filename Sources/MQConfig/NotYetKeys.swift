@@ -205,8 +205,6 @@ enum NotYetKeys {
         bitMapLengthConsumeQueueExt int 64
         bottomMostCompressionTypeForConsumeQueueStore text zstd
         checkCRCOnRecover bool true
-        cleanFileForciblyEnable* bool true
-        cleanResourceInterval int 10000
         cleanRocksDBDirtyCQIntervalMin int 60
         cleanSwapedMapInterval int 300000
         coldDataFlowControlEnable bool false
@@ -230,16 +228,8 @@ enum NotYetKeys {
         correctLogicMinOffsetSleepInterval int 1
         dataReadAheadEnable bool true
         debugLockEnable bool false
-        deleteCommitLogFilesInterval int 100
-        deleteConsumeQueueFilesInterval int 100
-        deleteFileBatchMax* int 10
-        deleteWhen* text 04
-        destroyMapedFileIntervalForcibly int 120000
         disappearTimeAfterStart* int -1
         diskFallRecorded bool true
-        diskMaxUsedSpaceRatio int 75
-        diskSpaceCleanForciblyRatio int 85
-        diskSpaceWarningLevelRatio int 90
         dispatchCqCacheNum int 4096
         dispatchCqThreads int 10
         dispatchFromSenderThread* bool false
@@ -263,7 +253,6 @@ enum NotYetKeys {
         enableScheduleAsyncDeliver bool false
         enableScheduleMessageStats bool true
         fastFailIfNoBufferInStorePool bool false
-        fileReservedTime* int 72
         flushCommitLogTimed* bool true
         flushConsumeQueueLeastPages int 2
         flushConsumeQueueThoroughInterval int 60000
@@ -308,7 +297,6 @@ enum NotYetKeys {
         readUnCommitted bool false
         realTimePersistRocksDBConfig bool true
         recheckReputOffsetFromCq bool false
-        redeleteHangedFileInterval int 120000
         replicasPerDiskPartition int 1
         rocksdbCompressionType text lz4
         rocksdbCQDoubleWriteEnable bool false

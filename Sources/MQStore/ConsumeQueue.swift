@@ -9,16 +9,16 @@ public struct QueueUnit: Equatable, Sendable {
     /// Bytes of one unit.
     public static let byteCount = 20
     /// What fills a file before its first real unit.
-    static let preBlankSize: Int32 = 0x7FFF_FFFF
+    package static let preBlankSize: Int32 = 0x7FFF_FFFF
     /// Stands where no record is: before a queue's first unit in its file, and where the log lost records.
-    static let blank = QueueUnit(physicalOffset: 0, size: preBlankSize, tagsCode: 0)
+    package static let blank = QueueUnit(physicalOffset: 0, size: preBlankSize, tagsCode: 0)
 
     /// Whether the address of an extension unit stands in place of the tags code (`enableConsumeQueueExt`):
     /// ``ConsumeQueue/tagsCode(of:_:)`` knows it.
-    var hasExtension: Bool { ExtensionAddress.isAddress(tagsCode) }
+    package var hasExtension: Bool { ExtensionAddress.isAddress(tagsCode) }
 
     /// Whether anything was written there, a blank included.
-    var isUsed: Bool { physicalOffset >= 0 && size > 0 }
+    package var isUsed: Bool { physicalOffset >= 0 && size > 0 }
 
     /// Where the record begins in the log.
     public let physicalOffset: Int64
@@ -28,13 +28,16 @@ public struct QueueUnit: Equatable, Sendable {
     /// unit, which holds either.
     public let tagsCode: Int64
 
-    init(physicalOffset: Int64, size: Int32, tagsCode: Int64) {
+    /// A unit from its three numbers.
+    package init(physicalOffset: Int64, size: Int32, tagsCode: Int64) {
         self.physicalOffset = physicalOffset
         self.size = size
         self.tagsCode = tagsCode
     }
 
-    init(_ bytes: Span<UInt8>, at offset: Int) {
+    /// Reads the unit at `offset`.
+    /// - Precondition: 20 bytes are there.
+    package init(_ bytes: Span<UInt8>, at offset: Int) {
         physicalOffset = bytes.int64(at: offset)
         size = bytes.int32(at: offset + 8)
         tagsCode = bytes.int64(at: offset + 12)
@@ -79,13 +82,11 @@ public final class ConsumeQueue: Sendable {
     private let parked: ParkedQueues
     /// Units that are on the disk, counted from the queue's beginning.
     private let synced: Lock<Synced>
+    /// How often everything was forgotten: what was found out about the queue before is about another one.
+    private let lives = Atomic<Int>(0)
+    private let openFiles: OpenFiles<QueueFile>
     /// Where units keep their tags code if they have no room for it; `nil`: none does.
-    private let `extension`: QueueExtension?
-
-    private struct QueueFile: Sendable {
-        let start: Int64  // bytes from the queue's beginning
-        let file: File
-    }
+    private let extensionUnits: QueueExtension?
 
     private struct Pending: Sendable {
         var units: [QueueUnit] = []
@@ -103,16 +104,17 @@ public final class ConsumeQueue: Sendable {
     ///   - files: what is on the disk, oldest first, each of `fileByteCount` bytes.
     ///   - count: one more than the offset of the last valid unit.
     init(
-        topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [(start: Int64, file: File)],
-        minimum: Int64, count: Int64, parked: ParkedQueues, extension: QueueExtension? = nil
+        topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [QueueFile], minimum: Int64,
+        count: Int64, parked: ParkedQueues, open: OpenFiles<QueueFile>, extensionUnits: QueueExtension? = nil
     ) {
-        self.extension = `extension`
+        self.extensionUnits = extensionUnits
         self.parked = parked
+        self.openFiles = open
         self.topic = topic
         self.queueID = queueID
         self.folder = folder
         self.fileByteCount = fileByteCount
-        self.files = Lock(files.map { QueueFile(start: $0.start, file: $0.file) })
+        self.files = Lock(files)
         synced = Lock(Synced(count: count))
         next = Atomic(count)
         self.minimum = Atomic(minimum)
@@ -168,7 +170,7 @@ public final class ConsumeQueue: Sendable {
     /// - Returns: whether it was new.
     func add(_ unit: QueueUnit, at offset: Int64, storedAt: Int64 = 0) throws(SystemError) -> Bool {
         guard (0..<Self.offsetLimit).contains(offset) else { return false }
-        let isExtended = `extension`?.isWritten == true
+        let isExtended = extensionUnits?.isWritten == true
         let gap: Int64? = pending.withLock { pending in
             guard unit.physicalOffset > pending.lastPhysicalOffset else { return nil }
             pending.lastPhysicalOffset = unit.physicalOffset
@@ -195,8 +197,8 @@ public final class ConsumeQueue: Sendable {
 
     /// The unit with its tags code in an extension unit.
     private func extended(_ unit: QueueUnit, _ storedAt: Int64) -> QueueUnit {
-        guard let `extension` else { return unit }
-        let address = `extension`.add(ExtensionUnit(tagsCode: unit.tagsCode, storeTimestamp: storedAt))
+        guard let extensionUnits else { return unit }
+        let address = extensionUnits.add(ExtensionUnit(tagsCode: unit.tagsCode, storeTimestamp: storedAt))
         return QueueUnit(physicalOffset: unit.physicalOffset, size: unit.size, tagsCode: address)
     }
 
@@ -206,22 +208,25 @@ public final class ConsumeQueue: Sendable {
     /// Drops everything; the queue goes on with `offset`.
     private func restart(at offset: Int64) throws(SystemError) {
         try writing.withLock { (_) throws(SystemError) in
-            for file in forgetAll(offset) { try Directory.removeFile(file.file.path) }
-            try `extension`?.clear()
+            for file in forgetAll(offset) { try Directory.removeFile(file.path) }
+            try extensionUnits?.clear()
         }
     }
 
     /// Forgets all units; returns the files that held them.
     private func forgetAll(_ offset: Int64) -> [QueueFile] {
+        lives.add(1, ordering: .releasing)
         pending.withLock { $0.units.removeAll() }
         maximum.store(offset, ordering: .relaxed)
         minimum.store(offset, ordering: .releasing)
         synced.withLock { $0.count = min($0.count, offset) }
-        return files.withLock { files in
+        let old = files.withLock { files in
             let old = files
             files.removeAll()
             return old
         }
+        for file in old { file.retire() }
+        return old
     }
 
     /// Writes what was added to the file and lets readers see it.
@@ -229,7 +234,7 @@ public final class ConsumeQueue: Sendable {
         try writing.withLock { (_) throws(SystemError) in
             let units = pending.withLock { $0.units }
             guard !units.isEmpty else { return }
-            try `extension`?.publish()
+            try extensionUnits?.publish()
             var position = maximum.load(ordering: .relaxed) * Int64(QueueUnit.byteCount)
             var bytes = ByteBuffer(capacity: units.count * QueueUnit.byteCount)
             for unit in units { unit.append(to: &bytes) }
@@ -247,12 +252,14 @@ public final class ConsumeQueue: Sendable {
         }
     }
 
-    private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> File {
-        if let known = files.withLock({ $0.last { $0.start == start } }) { return known.file }
-        let file = try makeFile(folder + "/" + Segment.name(start))
-        try file.truncate(to: fileByteCount)
-        if inFile > 0 { try preBlank(file, byteCount: inFile) }
-        files.withLock { $0.append(QueueFile(start: start, file: file)) }
+    private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> QueueFile {
+        if let known = files.withLock({ $0.last { $0.start == start } }) { return known }
+        let path = folder + "/" + Segment.name(start)
+        let fresh = try makeFile(path)
+        try fresh.truncate(to: fileByteCount)
+        if inFile > 0 { try preBlank(fresh, byteCount: inFile) }
+        let file = QueueFile(path, start: start, open: openFiles, file: fresh)
+        files.withLock { $0.append(file) }
         synced.withLock { $0.hasNewFile = true }
         return file
     }
@@ -286,9 +293,9 @@ public final class ConsumeQueue: Sendable {
             return before
         }
         guard before.count < count || before.hasNewFile else { return }
-        try `extension`?.synchronize()
+        try extensionUnits?.synchronize()
         let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
-        for file in files.withLock({ $0 }) where file.start > first { try file.file.synchronizeData() }
+        for file in files.withLock({ $0 }) where file.start > first { try file.synchronizeData() }
         if before.hasNewFile {
             for path in [folder, folder + "/..", folder + "/../.."] {
                 do throws(SystemError) {
@@ -319,7 +326,7 @@ public final class ConsumeQueue: Sendable {
         let inFile = Int(position - file.start)
         let fits = (fileByteCount - inFile) / QueueUnit.byteCount
         let byteCount = Int(min(available, Int64(min(count, fits)))) * QueueUnit.byteCount
-        return try file.file.read(byteCount, at: inFile, into: &buffer) / QueueUnit.byteCount
+        return try file.read(byteCount, at: inFile, into: &buffer) / QueueUnit.byteCount
     }
 
     /// The unit at `offset`; `nil` if there is none.
@@ -333,7 +340,7 @@ public final class ConsumeQueue: Sendable {
     /// but the record itself. May wait for the disk as long as reading the unit does.
     func tagsCode(of unit: QueueUnit, _ cursor: inout QueueExtension.Cursor) throws(SystemError) -> Int64? {
         guard unit.hasExtension else { return unit.tagsCode }
-        return try `extension`?.tagsCode(at: unit.tagsCode, &cursor)
+        return try extensionUnits?.tagsCode(at: unit.tagsCode, &cursor)
     }
 
     /// As the other one, for a reader of single units.
@@ -370,7 +377,7 @@ public final class ConsumeQueue: Sendable {
 
     /// Lets the extension go on behind what the last unit knows of it.
     private func settleExtension(wasClean: Bool) throws(SystemError) {
-        guard let `extension`, `extension`.isWritten else { return }
+        guard let extensionUnits, extensionUnits.isWritten else { return }
         var offset = maxOffset - 1
         var last = try unit(at: offset)
         // Units that were written without extension lie behind it only for a while.
@@ -379,7 +386,7 @@ public final class ConsumeQueue: Sendable {
             last = try self.unit(at: offset)
         }
         let address = last.flatMap { $0.hasExtension ? $0.tagsCode : nil }
-        try `extension`.settle(behind: address, wasClean: wasClean)
+        try extensionUnits.settle(behind: address, wasClean: wasClean)
     }
 
     /// The first offset whose unit is not before what is looked for; a blank counts as the unit before it.
@@ -409,24 +416,56 @@ public final class ConsumeQueue: Sendable {
             files.removeAll { $0.start > position }
             return later
         }
-        for file in later { try Directory.removeFile(file.file.path) }
+        for file in later {
+            file.retire()
+            try Directory.removeFile(file.path)
+        }
         guard let last = files.withLock({ $0.last }) else { return }
         let inFile = Int(position - last.start)
         guard inFile >= 0, inFile < fileByteCount else { return }
-        try last.file.truncate(to: inFile)
-        try last.file.truncate(to: fileByteCount)
+        // Never of another length, or the next start would refuse it.
+        try last.discard(inFile..<fileByteCount)
     }
 
-    /// Moves the first offset behind units whose records are gone. Recovery and retention.
+    /// Moves the first offset behind units whose records are gone: those before `logStart`. Recovery and retention. The
+    /// search runs beside the dispatch thread and counts for nothing if the queue was emptied meanwhile.
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
-        setMinOffset(try firstOffset { $0.physicalOffset < logStart.rawValue })
+        let life = lives.load(ordering: .acquiring)
+        if let oldest = try unit(at: minOffset), oldest != .blank, oldest.physicalOffset >= logStart.rawValue { return }
+        let first = try firstOffset { $0.physicalOffset < logStart.rawValue }
+        writing.withLock { _ in
+            guard lives.load(ordering: .acquiring) == life, first > minOffset else { return }
+            setMinOffset(first)
+        }
         try removeOldExtension()
     }
 
     /// Removes what the extension holds for units before the first.
     private func removeOldExtension() throws(SystemError) {
-        guard let `extension`, let first = try unit(at: minOffset), first.hasExtension else { return }
-        try writing.withLock { (_) throws(SystemError) in try `extension`.removeFiles(before: first.tagsCode) }
+        guard let extensionUnits, let first = try unit(at: minOffset), first.hasExtension else { return }
+        try writing.withLock { (_) throws(SystemError) in try extensionUnits.removeFiles(before: first.tagsCode) }
+    }
+
+    /// Removes the oldest file if all its units are before ``minOffset``; never the last file. Retention.
+    /// - Returns: whether one was removed.
+    func removeOldFile() throws(SystemError) -> Bool {
+        try writing.withLock { (_) throws(SystemError) in
+            let end = minOffset * Int64(QueueUnit.byteCount)
+            let old = files.withLock { files in files.count > 1 && files[1].start <= end ? files[0] : nil }
+            guard let old else { return false }
+            try Directory.removeFile(old.path)
+            files.withLock { _ = $0.removeFirst() }
+            old.retire()
+            return true
+        }
+    }
+
+    /// Whether all its records lie before `logStart`, and it had some.
+    func isExpired(before logStart: PhysicalOffset) throws(SystemError) -> Bool {
+        let end = maxOffset
+        guard end > 0, pending.withLock({ $0.units.isEmpty }) else { return false }
+        guard minOffset < end, let last = try unit(at: end - 1) else { return minOffset == end }
+        return last != .blank && last.physicalOffset < logStart.rawValue
     }
 
     /// Where the last unit's record ends in the log; 0 for an empty queue.
@@ -445,7 +484,7 @@ public final class ConsumeQueue: Sendable {
             _ = forgetAll(0)
             pending.withLock { $0.lastPhysicalOffset = max($0.lastPhysicalOffset, end.rawValue - 1) }
             try Directory.removeTree(folder)
-            try `extension`?.clear()
+            try extensionUnits?.clear()
         }
     }
 }

@@ -17,6 +17,8 @@ final class QueueTable: Sendable {
     /// Queues in the table, used or not.
     var queueCount: Int { count.load(ordering: .relaxed) }
 
+    private let openFiles: OpenFiles<QueueFile>
+
     /// Where queues keep their extension units, and whether new ones are written.
     struct Extensions: Sendable {
         let root: String
@@ -24,12 +26,20 @@ final class QueueTable: Sendable {
         let isWritten: Bool
     }
 
-    /// - Parameter extensions: `nil`: what units point to is not looked for.
-    init(root: String, fileByteCount: Int, extensions: Extensions? = nil) {
+    /// - Parameters:
+    ///   - openMax: files that stay open.
+    ///   - extensions: `nil`: what units point to is not looked for.
+    init(root: String, fileByteCount: Int, openMax: Int = 1024, extensions: Extensions? = nil) {
         self.root = root
         self.fileByteCount = fileByteCount
         self.extensions = extensions
+        openFiles = OpenFiles(max: openMax)
     }
+
+    deinit { openFiles.removeAll() }  // the files and what bounds them hold each other
+
+    /// Files that are open now.
+    var openCount: Int { openFiles.count }
 
     /// The queue if it has ever been used.
     func existing(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.withLock { $0[topic]?[queueID] } }
@@ -40,7 +50,7 @@ final class QueueTable: Sendable {
             if let queue = queues[topic]?[queueID] { return queue }
             let queue = ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0, parked: parked, extension: newExtension(topic, queueID))
+                minimum: 0, count: 0, parked: parked, open: openFiles, extensionUnits: newExtension(topic, queueID))
             queues[topic, default: [:]][queueID] = queue
             count.add(1, ordering: .relaxed)
             return queue
@@ -91,7 +101,7 @@ final class QueueTable: Sendable {
 
     // MARK: - Loading
 
-    /// Opens every queue that is on the disk.
+    /// Finds every queue that is on the disk.
     func load() throws(StoreOpenError) {
         for topic in try names(root) {
             for name in try names(root + "/" + topic) {
@@ -109,14 +119,11 @@ final class QueueTable: Sendable {
 
     private func open(_ topic: String, _ queueID: Int) throws(StoreOpenError) -> ConsumeQueue {
         let folder = folder(topic, queueID)
-        var files: [(start: Int64, file: File)] = []
+        var files: [QueueFile] = []
         for name in try names(folder) {
             guard name.utf8.count == 20, let start = Int64(name), start >= 0 else { continue }
             let path = folder + "/" + name
-            let (file, byteCount) = try StoreOpenError.wrap { () throws(SystemError) in
-                let file = try File(path, .readWrite)
-                return (file, try file.byteCount())
-            }
+            let byteCount = try StoreOpenError.wrap { () throws(SystemError) in try Directory.byteCount(path) }
             if byteCount == 0 {  // it was being made when the machine stopped
                 try StoreOpenError.wrap { () throws(SystemError) in try Directory.removeFile(path) }
                 continue
@@ -124,44 +131,45 @@ final class QueueTable: Sendable {
             guard byteCount == fileByteCount, start % Int64(fileByteCount) == 0 else {
                 throw .wrongLength(path: path, byteCount: byteCount, expected: fileByteCount)
             }
-            files.append((start, file))
+            files.append(QueueFile(path, start: start, open: openFiles))
         }
         files = keepConsecutive(files)
-        let `extension` = try loadExtension(topic, queueID)
+        let extensionUnits = try loadExtension(topic, queueID)
         return try StoreOpenError.wrap { () throws(SystemError) in
             let count = try countUnits(files)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
-                minimum: try firstUnit(files, count: count), count: count, parked: parked, extension: `extension`)
+                minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles,
+                extensionUnits: extensionUnits)
         }
     }
 
     /// The files up to the first hole, seen from the end: older ones behind a hole cannot be reached by offset.
-    private func keepConsecutive(_ files: [(start: Int64, file: File)]) -> [(start: Int64, file: File)] {
-        var kept: [(start: Int64, file: File)] = []
+    private func keepConsecutive(_ files: [QueueFile]) -> [QueueFile] {
+        var kept: [QueueFile] = []
         for entry in files.reversed() {
-            if let first = kept.first, first.start - entry.start != Int64(fileByteCount) { break }
-            kept.insert(entry, at: 0)
+            if let next = kept.last, next.start - entry.start != Int64(fileByteCount) { break }
+            kept.append(entry)
         }
-        return kept
+        return kept.reversed()
     }
 
     /// One more than the offset of the last valid unit: binary search over the last file that has any, because units
     /// are written in order and the rest is zero.
-    private func countUnits(_ files: [(start: Int64, file: File)]) throws(SystemError) -> Int64 {
-        for (start, file) in files.reversed() {
+    private func countUnits(_ files: [QueueFile]) throws(SystemError) -> Int64 {
+        for file in files.reversed() {
             var low = 0
             var high = fileByteCount / QueueUnit.byteCount
             while low < high {
                 let middle = (low + high) / 2
                 if try isUsed(file, middle) { low = middle + 1 } else { high = middle }
             }
-            if low > 0 { return start / Int64(QueueUnit.byteCount) + Int64(low) }
+            if low > 0 { return file.start / Int64(QueueUnit.byteCount) + Int64(low) }
         }
         return (files.first?.start ?? 0) / Int64(QueueUnit.byteCount)
     }
 
-    private func isUsed(_ file: File, _ index: Int) throws(SystemError) -> Bool {
+    private func isUsed(_ file: QueueFile, _ index: Int) throws(SystemError) -> Bool {
         var bytes = ByteBuffer(capacity: QueueUnit.byteCount)
         guard try file.read(QueueUnit.byteCount, at: index * QueueUnit.byteCount, into: &bytes) == QueueUnit.byteCount
         else { return false }
@@ -169,9 +177,9 @@ final class QueueTable: Sendable {
     }
 
     /// The offset of the first unit that is not a pre-blank.
-    private func firstUnit(_ files: [(start: Int64, file: File)], count: Int64) throws(SystemError) -> Int64 {
-        guard let (start, file) = files.first else { return count }
-        var offset = start / Int64(QueueUnit.byteCount)
+    private func firstUnit(_ files: [QueueFile], count: Int64) throws(SystemError) -> Int64 {
+        guard let file = files.first else { return count }
+        var offset = file.start / Int64(QueueUnit.byteCount)
         var bytes = ByteBuffer(capacity: 4000)
         var position = 0
         while offset < count, try file.read(min(4000, fileByteCount - position), at: position, into: &bytes) > 0 {

@@ -38,6 +38,15 @@ public struct StoreConfig: Sendable {
     /// flush it would only double what the disk has to write. `nil`: as `isFlushSynchronous`.
     public var fillsFilesAhead: Bool?
 
+    /// Files of the log that stay mapped beside the recent ones of ``hotByteCount``; each takes up to 2 MiB of page tables.
+    public var mappedFilesMax = 32
+    /// Files of consume queues that stay open; half of what the process may open at most.
+    public var openQueueFilesMax = 8192
+    /// Queues this store takes on; each takes about a kilobyte of memory.
+    public var queueCountMax = 1 << 18
+    /// When old files go. Live: ``MessageStore/Events/retention``.
+    public var retention = RetentionSettings()
+
     /// A configuration with RocketMQ's defaults under `root`.
     public init(root: String) {
         self.root = root

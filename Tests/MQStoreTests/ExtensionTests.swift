@@ -151,8 +151,9 @@ import Testing
         var offsets: [Int64] = []
         for range in result.ranges {
             var at = range.offset
+            let mapping = try range.mapping
             while at < range.offset + range.byteCount {
-                let record = try MessageRecord(range.mapping.bytes(at..<(range.offset + range.byteCount)))
+                let record = try MessageRecord(mapping.bytes(at..<(range.offset + range.byteCount)))
                 offsets.append(record.queueOffset)
                 at += record.byteCount
             }

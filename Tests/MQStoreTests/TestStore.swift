@@ -114,6 +114,9 @@ final class TestStore {
         #expect(FileManager.default.fileExists(atPath: root.appending(path: "abort").path))
     }
 
+    /// Lets go of the store as it is.
+    func forget() { opened = nil }
+
     /// All bodies of a queue, through its units, with every record checked.
     func bodies(_ topic: String = "T", _ queueID: Int = 0) throws -> [[UInt8]] {
         guard let queue = store.existingQueue(topic, queueID) else { return [] }

@@ -164,6 +164,7 @@ final class DelayDelivery: Sendable {
         while offset < queue.maxOffset, batch.entries.count < Self.batchCountMax,
             batch.byteCount < Self.batchByteCountMax
         {
+            offset = max(offset, queue.minOffset)  // what is older was deleted with its log file
             guard let unit = try queue.unit(at: offset) else { return nil }
             // A delay that was configured shorter since counts; a clock that was set back must not hold messages.
             let latest = now.rawValue + levels[level]
