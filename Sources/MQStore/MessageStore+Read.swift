@@ -141,7 +141,7 @@ extension MessageStore {
         let start = place - segment.start
         let end = min(segment.end, log.written.value) - segment.start
         guard end - start >= 8 else { return true }
-        guard let mapping = segment.mappedNow, mapping.isInMemory([start..<start + 8]) else { return false }
+        guard let mapping = segment.mappingIfOpen, mapping.isInMemory([start..<start + 8]) else { return false }
         let size = Int(mapping.int32(at: start))
         guard size > 0, size <= end - start else { return true }
         return mapping.isInMemory([start..<start + size])
@@ -222,7 +222,7 @@ extension MessageStore {
                 case .nothing: break
                 case .file(let place):
                     let segment = log.segment(at: place)
-                    if !access.mayWait, let segment, segment.mappedNow == nil { return result.markCold() }
+                    if !access.mayWait, let segment, segment.mappingIfOpen == nil { return result.markCold() }
                     var bytes: Mapping?
                     if let segment { bytes = try mapping(of: segment) }
                     look.enter(segment, bytes, for: place, &result.ranges)
@@ -282,31 +282,5 @@ extension MessageStore {
     public func storeTimestamp(_ queue: ConsumeQueue, at offset: Int64) throws(SystemError) -> Timestamp? {
         guard let unit = try queue.unit(at: offset) else { return nil }
         return withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp }
-    }
-
-    /// The queue offset for a time. May wait for the disk.
-    /// - Parameter isUpper: the last message not after `timestamp`; otherwise the first not before it.
-    public func searchOffset(
-        _ queue: ConsumeQueue, timestamp: Int64, isUpper: Bool
-    ) throws(SystemError) -> Int64 {
-        var low = queue.minOffset
-        var high = queue.maxOffset
-        let minimum = low
-        while low < high {  // the first offset stored at or behind (upper: behind) the time
-            let middle = low + (high - low) / 2
-            let stored = try storeTimestamp(queue, at: middle)?.rawValue ?? .min
-            if isUpper ? stored <= timestamp : stored < timestamp { low = middle + 1 } else { high = middle }
-        }
-        return isUpper ? max(low - 1, minimum) : low
-    }
-
-    /// Physical offsets of the newest `limit` records that may carry `key`, in the log's order, as Java answers them.
-    /// Compare the keys: hashes collide.
-    public func indexedOffsets(
-        topic: String, key: String, time: ClosedRange<Int64>, limit: Int
-    ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
-        guard let index else { return ([], 0, 0) }
-        let newest = index.offsets(topic: topic, key: key, time: time, limit: limit)
-        return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
     }
 }

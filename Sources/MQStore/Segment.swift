@@ -81,8 +81,8 @@ final class Segment: Sendable, Reopenable {
         }
     }
 
-    /// The file's bytes if they are mapped now: waits for nothing.
-    var mappedNow: Mapping? {
+    /// As ``mapping``, but only if there is one already: opens and waits for nothing.
+    var mappingIfOpen: Mapping? {
         opened.withLock { opened in
             if opened.mapping != nil { usedAt.store(opened.mapped?.now ?? 0, ordering: .relaxed) }
             return opened.mapping
