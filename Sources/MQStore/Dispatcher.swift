@@ -244,7 +244,8 @@ struct DispatchWorker {
         let topicBytes = bytes.extracting(record.topic)
         let topic = topicQueues(topicBytes)
         let facts = PropertyFacts(bytes.extracting(record.properties))
-        if isQueued, record.sysFlag.isInQueue {
+        // An inner batch belongs into a batch consume queue, which Java keeps in a folder of its own and Apus leaves alone.
+        if isQueued, record.sysFlag.isInQueue, !record.sysFlag.contains(.innerBatch) {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: Self.tagsCode(record, facts, isSchedule: topic.isSchedule, delayLevels))

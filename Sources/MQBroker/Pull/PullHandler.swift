@@ -142,6 +142,7 @@ final class PullHandler {
         guard route.isReadable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] pulling message is forbidden")
         }
+        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
         guard request.queueID >= 0, Int(request.queueID) < route.config.readQueueNums else {
             throw Refusal(
                 .invalidParameter,

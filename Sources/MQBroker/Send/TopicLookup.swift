@@ -14,6 +14,8 @@ final class TopicRoute {
     /// What `perm` says of producers, and of consumers.
     let isWritable: Bool
     let isReadable: Bool
+    /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
+    let hasBatchQueues: Bool
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
@@ -25,6 +27,7 @@ final class TopicRoute {
         isReserved = SystemTopics.notSendable.contains(name)
         isWritable = config.perm.contains(.write)
         isReadable = config.perm.contains(.read)
+        hasBatchQueues = config.attributes["queue.type"] == "BatchCQ"
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
@@ -48,6 +51,14 @@ final class TopicRoute {
                 "this broker keeps at most \(store.config.queueCountMax) queues")
         }
         return queue(queueID)
+    }
+
+    /// What a send to a topic of batch queues or a pull from one is answered.
+    var batchQueueRefusal: Refusal {
+        Refusal(
+            .noPermission,
+            "the topic[\(name)] has queues of type BatchCQ, which this broker does not serve; its messages stay as they are"
+        )
     }
 
     /// Whether the topic has such a queue.
