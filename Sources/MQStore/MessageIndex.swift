@@ -27,7 +27,9 @@ package final class IndexFile: Sendable {
     private static let reserveStep = 1 << 18
 
     /// Bytes of a file with so many slots and entries.
-    package static func byteCount(slots: Int, entries: Int) -> Int { headerByteCount + slots * 4 + entries * entryByteCount }
+    package static func byteCount(slots: Int, entries: Int) -> Int {
+        headerByteCount + slots * 4 + entries * entryByteCount
+    }
 
     /// Opens or makes the file; a new one takes room as it is written.
     init(_ path: String, slotCount: Int, entryCount: Int) throws(SystemError) {

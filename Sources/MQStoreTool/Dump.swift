@@ -127,7 +127,8 @@ struct Dump {
             ("bodyLength", JSON(record.body.count)),
         ]
         let properties = Properties.list(bytes.extracting(record.properties))
-        members.append(("properties", .object(JSONObject(properties.map { (JSONKey.string($0.name), .string($0.value)) }))))
+        members.append(
+            ("properties", .object(JSONObject(properties.map { (JSONKey.string($0.name), .string($0.value)) }))))
         switch filter.body {
         case .text: members.append(("body", .string(bytes.extracting(record.body).toString())))
         case .hex: members.append(("body", .string(Hex.encode(bytes.extracting(record.body)))))
@@ -154,7 +155,9 @@ struct Dump {
     private func dumpQueues() throws(ToolError) {
         let quiet = FindingReport(TextOutput { _ in }, json: false, limit: 0)
         let queues = try QueueFolder(folder, quiet, wasKilled: true)
-        if let topic = filter.topic, queues.topics[topic] == nil { throw ToolError("the store has no queue of \(topic)") }
+        if let topic = filter.topic, queues.topics[topic] == nil {
+            throw ToolError("the store has no queue of \(topic)")
+        }
         var left = filter.limit
         for queue in queues.all.sorted(by: { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) })
         where (filter.topic ?? queue.topic) == queue.topic && (filter.queueID ?? queue.queueID) == queue.queueID {

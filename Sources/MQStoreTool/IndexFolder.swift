@@ -105,7 +105,7 @@ struct IndexFolder {
     init(_ folder: StoreFolder, _ report: FindingReport, wasKilled: Bool) throws(ToolError) {
         geometry = Self.geometry(folder.settings, [])
         guard let status = FileStatus(folder.indexPath) else { return }
-        guard status.kind == .folder else { 
+        guard status.kind == .folder else {
             report.add(.indexFileName, "index", "is no folder")
             return
         }
@@ -123,7 +123,8 @@ struct IndexFolder {
             }
             guard let geometry else {
                 report.add(
-                    .indexFileLength, label, "has \(status.byteCount) bytes, which tell no number of slots and entries: "
+                    .indexFileLength, label,
+                    "has \(status.byteCount) bytes, which tell no number of slots and entries: "
                         + "say --index-slots and --index-entries")
                 continue
             }

@@ -46,7 +46,8 @@ extension StoreFolder {
     /// From where the next start of a broker builds queues and index anew, after one that was killed: the newest file
     /// whose first record was on the disk when the checkpoint was written, or an earlier one if the queues do not reach
     /// that far. As `Recovery` decides.
-    func rebuiltFrom(_ checkpoint: Checkpoint.Values?, _ queues: QueueFolder) throws(ToolError) -> Int64 {
+    /// - Parameter reach: as ``reach(_:)`` tells it.
+    func rebuiltFrom(_ checkpoint: Checkpoint.Values?, reach: Int64) throws(ToolError) -> Int64 {
         let probe = LogProbe(files: logFiles)
         let trusted = checkpoint?.trusted ?? 0
         var start = logFiles.first?.start ?? 0
@@ -61,6 +62,12 @@ extension StoreFolder {
                 break
             }
         }
+        guard reach < start else { return start }
+        return logFiles.last { $0.start <= reach }?.start ?? logFiles.first?.start ?? 0
+    }
+
+    /// Where the last record ends that any queue knows.
+    func reach(_ queues: QueueFolder) throws(ToolError) -> Int64 {
         var reach: Int64 = 0
         for queue in queues.all where queue.count > queue.minOffset {
             let last = try toolError { () throws(SystemError) in try queue.distantUnit(at: queue.count - 1) }
@@ -68,7 +75,6 @@ extension StoreFolder {
                 reach = max(reach, last.physicalOffset + Int64(last.size))
             }
         }
-        guard reach < start else { return start }
-        return logFiles.last { $0.start <= reach }?.start ?? logFiles.first?.start ?? 0
+        return reach
     }
 }

@@ -222,7 +222,9 @@ private struct FileWalk {
             let total = Int(rest.int32(at: 0))
             if magic == RecordLayout.magicBlank {
                 guard total == byteCount - at else {
-                    return (at, .bad("the blank there claims \(total) bytes, and \(byteCount - at) are left in the file"))
+                    return (
+                        at, .bad("the blank there claims \(total) bytes, and \(byteCount - at) are left in the file")
+                    )
                 }
                 return (byteCount, .fileEnd)
             }
@@ -290,7 +292,8 @@ private struct FileWalk {
                 self.candidate(bytes.extracting(0..<count), base: base, isLast: isLast)
             }
             if let used, walk.doubt != nil {
-                walk.sawBytes((file.start + Int64(base + used.lowerBound))..<(file.start + Int64(base + used.upperBound)))
+                walk.sawBytes(
+                    (file.start + Int64(base + used.lowerBound))..<(file.start + Int64(base + used.upperBound)))
             }
             advanced(next - at)
             at = next

@@ -16,6 +16,11 @@ final class QueueCheck {
         var rebuiltFrom: Int64 = .max
         /// What lies before is not looked at.
         var checkedFrom: Int64 = 0
+        /// What lies from here on a running broker may be writing: not looked at.
+        var checkedUpTo: Int64 = .max
+
+        /// Whether a broker is running.
+        var isLive: Bool { checkedUpTo != .max }
 
         /// What a finding about the record at `offset` counts.
         func weight(at offset: Int64) -> FindingWeight { wasKilled && offset >= rebuiltFrom ? .recovery : .error }
@@ -81,7 +86,8 @@ final class QueueCheck {
 
     /// Compares what the queue has for one record.
     func check(
-        _ record: MessageRecord, _ bytes: Span<UInt8>, at offset: Int64, _ facts: RecordFacts, log: (Int64) -> (String, Int64)
+        _ record: MessageRecord, _ bytes: Span<UInt8>, at offset: Int64, _ facts: RecordFacts,
+        log: (Int64) -> (String, Int64)
     ) throws(ToolError) {
         guard record.sysFlag.isInQueue, record.queueID >= 0 else { return }
         let topic = topicQueues(bytes.extracting(record.topic))
@@ -105,7 +111,9 @@ final class QueueCheck {
 
     private func noteAbsent(_ topic: String, _ id: Int, _ offset: Int64) {
         let key = "\(topic)/\(id)"
-        if absent[key] == nil, absent.count >= Self.absentMax { return absent["…", default: Absent(first: offset)].count += 1 }
+        if absent[key] == nil, absent.count >= Self.absentMax {
+            return absent["…", default: Absent(first: offset)].count += 1
+        }
         absent[key, default: Absent(first: offset)].count += 1
     }
 
@@ -129,7 +137,8 @@ final class QueueCheck {
                     + "\(queue.next): consumers see a wrong queue offset")
             return queue.next += 1
         }
-        guard queueOffset >= 0, let there = try queue.distantUnit(at: queueOffset), there.physicalOffset == offset else {
+        guard queueOffset >= 0, let there = try queue.distantUnit(at: queueOffset), there.physicalOffset == offset
+        else {
             let place = self.place(queue, queueOffset)
             return keepBack(
                 queue,
@@ -160,7 +169,8 @@ final class QueueCheck {
     private func compareUnit(_ queue: QueueCursor, _ number: Int64, _ unit: QueueUnit?, _ expected: QueueUnit) {
         let place = self.place(queue, number)
         let weight = expectation.weight(at: expected.physicalOffset)
-        let what = "\(queue.topic)/\(queue.queueID) number \(number), the record at \(expected.physicalOffset) of the log"
+        let what =
+            "\(queue.topic)/\(queue.queueID) number \(number), the record at \(expected.physicalOffset) of the log"
         func keep(_ kind: FindingKind, _ text: String) {
             keepBack(queue, Finding(kind, weight, place.name, at: place.position, text))
         }
@@ -169,20 +179,24 @@ final class QueueCheck {
         }
         guard unit.physicalOffset == expected.physicalOffset else {
             return keep(
-                .queueWrongUnit, "\(what): the unit points to \(unit.physicalOffset) instead: consumers get another message")
+                .queueWrongUnit,
+                "\(what): the unit points to \(unit.physicalOffset) instead: consumers get another message")
         }
         guard unit.size == expected.size else {
             return keep(
-                .queueWrongUnit, "\(what): the unit says \(unit.size) bytes, the record has \(expected.size): "
+                .queueWrongUnit,
+                "\(what): the unit says \(unit.size) bytes, the record has \(expected.size): "
                     + "consumers get a broken message")
         }
         if unit.hasExtension {
             matchedCount += 1
             return extensionUnits += 1
         }
-        let hint = queue.topic == ScheduleTopic.name ? " (if messageDelayLevel is not the usual one, say -c broker.conf)" : ""
+        let hint =
+            queue.topic == ScheduleTopic.name ? " (if messageDelayLevel is not the usual one, say -c broker.conf)" : ""
         keep(
-            .queueWrongTags, "\(what): the unit's tags code is \(unit.tagsCode), the record's is \(expected.tagsCode): "
+            .queueWrongTags,
+            "\(what): the unit's tags code is \(unit.tagsCode), the record's is \(expected.tagsCode): "
                 + "tag filters pass over it or let it through\(hint)")
     }
 
@@ -199,7 +213,9 @@ final class QueueCheck {
 
     /// A unit that the walk passed without meeting its record.
     private func noteWithoutRecord(_ queue: QueueCursor, _ number: Int64, _ unit: QueueUnit, end: Int64 = .max) {
-        guard unit != .blank, unit != .empty, unit.physicalOffset >= expectation.checkedFrom else { return }
+        guard unit != .blank, unit != .empty, unit.physicalOffset >= expectation.checkedFrom,
+            unit.physicalOffset < expectation.checkedUpTo
+        else { return }
         let place = self.place(queue, number)
         if unit.physicalOffset >= end {
             report.add(

@@ -47,6 +47,7 @@ final class QueueCursor {
         count = try countUnits()
         while minOffset < count, try unit(at: minOffset) == .blank { minOffset += 1 }
         next = minOffset
+        window = ByteBuffer()  // what is read now may be old when the walk comes here
     }
 
     /// The offset behind the last byte of the last file.
@@ -75,7 +76,9 @@ final class QueueCursor {
     }
 
     private func buffered(_ offset: Int64) -> QueueUnit? {
-        guard offset >= windowStart, offset - windowStart < Int64(window.count / QueueUnit.byteCount) else { return nil }
+        guard offset >= windowStart, offset - windowStart < Int64(window.count / QueueUnit.byteCount) else {
+            return nil
+        }
         let at = Int(offset - windowStart) * QueueUnit.byteCount
         return window.withBytes(at..<(at + QueueUnit.byteCount)) { QueueUnit($0, at: 0) }
     }

@@ -84,7 +84,8 @@ struct Repair {
         }
         for (earlier, later) in zip(folder.logFiles, folder.logFiles.dropFirst())
         where later.start != earlier.start + Int64(wanted) {
-            output.line("the log has a hole before \(later.name): bring the missing files back, or move the older ones away")
+            output.line(
+                "the log has a hole before \(later.name): bring the missing files back, or move the older ones away")
             isWhole = false
         }
         if !isWhole { output.line("nothing was changed") }
@@ -100,7 +101,8 @@ struct Repair {
             config.indexSlotCount = geometry.slots
             config.indexEntryCount = geometry.entries
         } else if config.isIndexEnabled {
-            output.line("no index file tells its sizes: RocketMQ's default is taken (-c or --index-slots say otherwise)")
+            output.line(
+                "no index file tells its sizes: RocketMQ's default is taken (-c or --index-slots say otherwise)")
         }
         if !queues.isSizeKnown {
             output.line(
@@ -139,7 +141,8 @@ struct Repair {
         plan.finish()
         let count = try toolError { () throws(SystemError) in try rebuilder.finish() }
         progress.clear()
-        output.line("\(grouped(plan.addedCount)) of \(grouped(end.recordCount)) records are in \(grouped(count)) new queues")
+        output.line(
+            "\(grouped(plan.addedCount)) of \(grouped(end.recordCount)) records are in \(grouped(count)) new queues")
         return end
     }
 

@@ -62,7 +62,8 @@ struct SmallFiles {
                 .checkpoint, .note, "checkpoint", "is missing: after a kill a broker reads the whole log again")
         }
         guard let values = try folder.checkpoint() else {
-            return report.add(.checkpoint, "checkpoint", at: 0, "has \(status.byteCount) bytes, too few for its five numbers")
+            return report.add(
+                .checkpoint, "checkpoint", at: 0, "has \(status.byteCount) bytes, too few for its five numbers")
         }
         // Java reads the clock after the append: allow what its own rule allows.
         let limit = end.lastTimestamp.addingReportingOverflow(3000).partialValue
@@ -82,7 +83,8 @@ struct SmallFiles {
     /// Whether the last broker stopped in order.
     func checkAbort(holder: Int32?) {
         guard folder.hasAbort else { return }
-        let text = holder == nil ? "the last broker did not stop in order: the next start recovers" : "a broker is running"
+        let text =
+            holder == nil ? "the last broker did not stop in order: the next start recovers" : "a broker is running"
         report.add(.abort, .note, "abort", text)
     }
 

@@ -146,18 +146,21 @@ struct Stat {
         let checkpointText = result.checkpoint.map { values in
             [("log", values.log), ("queues", values.queues), ("index", values.index)].map { name, value in
                 value == 0
-                    ? "\(name) never" : "\(name) \(StoreCommand.seconds(max(0, result.lastTimestamp &- value))) s behind"
+                    ? "\(name) never"
+                    : "\(name) \(StoreCommand.seconds(max(0, result.lastTimestamp &- value))) s behind"
             }.joined(separator: ", ")
         }
         output.line(
             "log        \(result.logStart) to \(result.logEnd), \(bytesText(Int(result.logEnd - result.logStart))) in "
-                + "\(folder.logFiles.count) files; stored \(timeText(result.firstTimestamp)) to \(timeText(result.lastTimestamp))")
+                + "\(folder.logFiles.count) files; stored \(timeText(result.firstTimestamp)) to \(timeText(result.lastTimestamp))"
+        )
         output.line("checkpoint \(checkpointText ?? "missing")")
         let entries = result.index.reduce(0) { $0 + $1.entryEnd - 1 }
         output.line("index      \(result.index.count) files, \(grouped(entries)) entries")
         for part in result.usage {
             output.line(
-                "disk       \(part.name): \(bytesText(part.allocatedByteCount)) on the disk, \(bytesText(part.byteCount)) long")
+                "disk       \(part.name): \(bytesText(part.allocatedByteCount)) on the disk, \(bytesText(part.byteCount)) long"
+            )
         }
         output.line("topics     \(result.topics.count), the largest first:")
         for topic in result.topics {
@@ -187,7 +190,8 @@ struct Stat {
         }
         let usage = result.usage.map { part -> JSON in
             [
-                "name": .string(part.name), "allocatedBytes": JSON(part.allocatedByteCount), "bytes": JSON(part.byteCount),
+                "name": .string(part.name), "allocatedBytes": JSON(part.allocatedByteCount),
+                "bytes": JSON(part.byteCount),
             ]
         }
         let checkpoint = result.checkpoint.map { values -> JSON in

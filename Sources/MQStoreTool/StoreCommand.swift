@@ -59,7 +59,8 @@ public enum StoreCommand {
         guard options.words.count == words, let root = options.words.first else {
             throw ToolError(options.words.isEmpty ? "which folder? mqstore help says how" : "too many or too few words")
         }
-        return try StoreFolder(root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root, options.settings())
+        return try StoreFolder(
+            root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root, options.settings())
     }
 
     // MARK: - Commands
@@ -73,7 +74,7 @@ public enum StoreCommand {
                     "a broker (process \(holder)) has \(folder.root) open: stop it, or say --live and take what changes "
                         + "meanwhile for what it is")
             }
-            ThisProcess.complain("mqstore: a broker has this store open: what it writes meanwhile may look wrong")
+            ThisProcess.complain("mqstore: a broker has this store open: what it deletes or writes meanwhile may look wrong")
         }
         var verify = Verify.Options()
         verify.isFast = options.has("--fast")
@@ -129,7 +130,9 @@ public enum StoreCommand {
         filter.limit = try options.number("--limit").map { Int($0) } ?? filter.limit
         filter.printsJSON = options.has("--json")
         if let text = options["--body"] {
-            guard let form = Dump.BodyForm(rawValue: text) else { throw ToolError("--body wants text or hex, not \(text)") }
+            guard let form = Dump.BodyForm(rawValue: text) else {
+                throw ToolError("--body wants text or hex, not \(text)")
+            }
             filter.body = form
         }
         try Dump(folder: try folder(options, words: 2), filter: filter, output: output).run(options.words[1])

@@ -42,7 +42,9 @@ struct Verify {
         let report = FindingReport(output, json: options.printsJSON, limit: options.limit)
         let holder = try folder.lockHolder()
         let wasKilled = folder.hasAbort || options.isLive
+        let configFiles = try SmallFiles.configFiles(folder)  // before the queues, which only grow meanwhile
         let queues = try QueueFolder(folder, report, wasKilled: wasKilled)
+        let reach = try folder.reach(queues)
         let index = try IndexFolder(folder, report, wasKilled: wasKilled)
         let files = checkLogFiles(report, wasKilled)
         let probe = LogProbe(files: folder.logFiles)
@@ -55,23 +57,24 @@ struct Verify {
             byteCount += count
             progress.advance(count)
         }
-        let configFiles = try SmallFiles.configFiles(folder)
         let expectation = QueueCheck.Expectation(
             wasKilled: wasKilled,
-            rebuiltFrom: wasKilled ? try folder.rebuiltFrom(try folder.checkpoint(), queues) : .max,
-            checkedFrom: walked.first?.start ?? 0)
+            rebuiltFrom: wasKilled ? try folder.rebuiltFrom(try folder.checkpoint(), reach: reach) : .max,
+            checkedFrom: walked.first?.start ?? 0,
+            // A running broker had put everything before this into queues and index.
+            checkedUpTo: options.isLive ? min(reach, files.last?.end ?? 0) : .max)
         let queueCheck = try QueueCheck(
             queues, expectation, knownTopics: SmallFiles.topics(configFiles), batchTopics: try batchTopics(), report)
         let indexCheck = try IndexCheck(index, expectation, report, log: probe.place, advanced: advanced)
         if options.isFast { try checkFirstRecords(files.dropLast(walked.count), probe, report) }
-        let end = try walk(walked, queueCheck, indexCheck, report, probe, wasKilled, advanced)
+        let end = try walk(walked, queueCheck, indexCheck, report, probe, expectation, advanced)
         try queueCheck.finish(end: end.offset, advanced: advanced)
         try indexCheck.finish(end: end.offset)
         if index.files.isEmpty, end.recordCount > 0 {
             report.add(.indexUnchecked, .note, "index", "there is no index: nothing is found by key")
         }
         let small = SmallFiles(folder: folder, report: report)
-        try small.checkCheckpoint(end)
+        if !options.isLive { try small.checkCheckpoint(end) }
         small.checkAbort(holder: holder)
         small.checkConfig(configFiles, queues)
         progress.clear()
@@ -98,7 +101,8 @@ struct Verify {
             let isLast = index == folder.logFiles.count - 1
             let isUnused = isLast && file.byteCount < wanted && isAllZero(file)
             report.add(
-                .logFileLength, isUnused && wasKilled ? .recovery : .error, file.name, at: Int64(min(file.byteCount, wanted)),
+                .logFileLength, isUnused && wasKilled ? .recovery : .error, file.name,
+                at: Int64(min(file.byteCount, wanted)),
                 "has \(file.byteCount) bytes, every file of the log has \(wanted): "
                     + (isUnused ? "it was being made, the next start removes it" : "a broker does not start"))
         }
@@ -145,26 +149,50 @@ struct Verify {
             let isSound = try toolError { () throws(SystemError) in
                 try probe.withRecord(at: file.start) { record, bytes in record.hasIntactBody(bytes) }
             }
-            if isSound != true { report.add(.logDamaged, file.name, at: 0, "the file does not begin with a sound record") }
+            if isSound != true {
+                report.add(.logDamaged, file.name, at: 0, "the file does not begin with a sound record")
+            }
         }
     }
 
     private func walk(
         _ files: [StoreFile], _ queues: QueueCheck, _ index: IndexCheck, _ report: FindingReport, _ probe: LogProbe,
-        _ wasKilled: Bool, _ advanced: (Int) -> Void
+        _ expectation: QueueCheck.Expectation, _ advanced: (Int) -> Void
     ) throws(ToolError) -> LogEnd {
         var facts = RecordFacts(delayLevels: folder.settings.delayLevels)
-        let end = try LogWalker(files: files, fileByteCount: folder.logFileByteCount).run(
-            record: { record, bytes, offset, _ throws(ToolError) in
-                facts.read(record, bytes, at: offset)
-                try queues.check(record, bytes, at: offset, facts, log: probe.place)
-                try index.check(facts, at: offset, storeTimestamp: record.storeTimestamp.rawValue)
-            },
-            flaw: { flaw in
-                add(flaw, probe, report)
-            }, advanced: advanced)
-        if let dirty = end.dirty { addTornEnd(end, dirty, probe, report, wasKilled) }
+        var seen = LogEnd(offset: files.first?.start ?? 0)  // what is told of a walk that does not go to the end
+        var isDone = false
+        let end: LogEnd
+        do throws(ToolError) {
+            end = try LogWalker(files: files, fileByteCount: folder.logFileByteCount).run(
+                record: { record, bytes, offset, _ throws(ToolError) in
+                    if offset >= expectation.checkedUpTo {
+                        isDone = true
+                        throw ToolError("the rest is being written")
+                    }
+                    seen.offset = offset + Int64(record.byteCount)
+                    seen.recordCount += 1
+                    seen.recordByteCount += Int64(record.byteCount)
+                    try check(record, bytes, offset, &facts, queues, index, probe)
+                },
+                flaw: { flaw in
+                    add(flaw, probe, report)
+                }, advanced: advanced)
+        } catch {
+            guard isDone else { throw error }
+            return seen
+        }
+        if let dirty = end.dirty, !expectation.isLive { addTornEnd(end, dirty, probe, report, expectation.wasKilled) }
         return end
+    }
+
+    private func check(
+        _ record: MessageRecord, _ bytes: Span<UInt8>, _ offset: Int64, _ facts: inout RecordFacts, _ queues: QueueCheck,
+        _ index: IndexCheck, _ probe: LogProbe
+    ) throws(ToolError) {
+        facts.read(record, bytes, at: offset)
+        try queues.check(record, bytes, at: offset, facts, log: probe.place)
+        try index.check(facts, at: offset, storeTimestamp: record.storeTimestamp.rawValue)
     }
 
     private func add(_ flaw: LogFlaw, _ probe: LogProbe, _ report: FindingReport) {

@@ -24,7 +24,9 @@ import Testing
         for _ in 0..<4 {
             for _ in 0..<3 { try damage(try #require(files.randomElement(using: &random)), store, &random) }
             _ = try store.verify()
-            for arguments in [["stat", "--deep"], ["dump", "log"], ["dump", "queue"], ["dump", "index"], ["verify", "--fast"]] {
+            for arguments in [
+                ["stat", "--deep"], ["dump", "log"], ["dump", "queue"], ["dump", "index"], ["verify", "--fast"],
+            ] {
                 var words = arguments
                 words.insert(store.root, at: 1)
                 let code = StoreCommand.run(words, output: { _ in }, complain: { _ in })
@@ -50,7 +52,8 @@ import Testing
         switch Int.random(in: 0..<5, using: &random) {
         case 0: try store.truncate(file, to: at)
         case 1: try store.write([UInt8](repeating: 0, count: min(512, length - at)), file, at: at)
-        case 2: try store.write((0..<min(64, length - at)).map { _ in .random(in: 0...255, using: &random) }, file, at: at)
+        case 2:
+            try store.write((0..<min(64, length - at)).map { _ in .random(in: 0...255, using: &random) }, file, at: at)
         case 3: try store.write([UInt8](repeating: 0xFF, count: min(16, length - at)), file, at: at / 4 * 4)
         default: try store.flip((file, at))
         }

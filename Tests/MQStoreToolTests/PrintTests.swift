@@ -27,7 +27,8 @@ import Testing
         #expect((object["body"] as? String)?.utf8.count == 19)
         #expect(
             store.run("dump", "log", "--from=\(message.physicalOffset)", "--limit=1").output.hasPrefix(
-                "offset=14381 size=284 magic=0xDAA320A7 topic=gold_normal queueId=1 queueOffset=5 physicalOffset=14381 "))
+                "offset=14381 size=284 magic=0xDAA320A7 topic=gold_normal queueId=1 queueOffset=5 physicalOffset=14381 "
+            ))
     }
 
     @Test func `filters choose by topic, queue, key and offset`() throws {
@@ -96,7 +97,9 @@ import Testing
 
     @Test func `progress tells percent, rate and time left, and takes itself away`() {
         var drawn = ""
-        let progress = Progress("verify", total: 1000 << 20, isShown: true, now: Instant(nanoseconds: 0)) { drawn += $0 }
+        let progress = Progress("verify", total: 1000 << 20, isShown: true, now: Instant(nanoseconds: 0)) {
+            drawn += $0
+        }
         progress.advance(100 << 20, now: Instant(nanoseconds: 1_000_000_000))
         #expect(drawn == "\r\u{1B}[Kverify 10 % 104 MB/s 0:09 left")
         progress.clear()
@@ -126,6 +129,11 @@ import Testing
         #expect(sound.status == 0)
         #expect(sound.output.hasSuffix("sound\n"))
         #expect(sound.errors == "")
+        let same = try await Command.run(
+            Machine.executable("apus"), ["store", "verify", store.root],
+            environment: ProcessInfo.processInfo.environment, in: store.folder.url)
+        #expect(same.status == 0)
+        #expect(same.output.hasSuffix("sound\n"))
         // A broker that runs: another process holds the lock.
         let holder = Process()
         holder.executableURL = URL(filePath: "/usr/bin/env")

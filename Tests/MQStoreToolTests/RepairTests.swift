@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import MQBase
 import MQBytes
 import MQMessage
@@ -127,7 +128,8 @@ import Testing
         let store = try StoreCopy()
         try Directory.create(store.path("repair.tmp/consumequeue/gold_normal/1"))
         try [UInt8](repeating: 7, count: 6000).withUnsafeBytes { bytes in
-            try Data(bytes).write(to: URL(filePath: store.path("repair.tmp/consumequeue/gold_normal/1/00000000000000000000")))
+            try Data(bytes).write(
+                to: URL(filePath: store.path("repair.tmp/consumequeue/gold_normal/1/00000000000000000000")))
         }
         try store.write([0x7F], "checkpoint", at: 0)
         #expect(repair(store).code == 0)
@@ -148,6 +150,41 @@ import Testing
         #expect(try store.verify().exitCode == 0)
     }
 
+    @Test(.enabled(if: Machine.has("mqstore"))) func `a repair that is killed at any moment leaves a sound store`()
+        throws
+    {
+        let store = try StoreCopy()
+        for _ in 0..<12 {
+            let process = Process()
+            process.executableURL = Machine.executable("mqstore")
+            process.arguments = ["repair", store.root] + Self.sizes
+            process.standardOutput = FileHandle.nullDevice
+            try process.run()
+            usleep(.random(in: 0..<120_000))
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            let outcome = try store.verify()
+            #expect(outcome.texts.filter { !$0.hasPrefix("note") } == [])
+        }
+        #expect(repair(store).code == 0)
+        #expect(try store.verify().exitCode == 0)
+        #expect(try !store.names(".").contains("repair.tmp"))
+        try compareWithManifest(store)
+    }
+
+    @Test func `a log whose first file was deleted in order is sound, and is repaired from what it has`() throws {
+        let store = try StoreCopy()
+        try store.remove(store.logPlace(0).file)
+        #expect(try store.verify().texts.filter { !$0.hasPrefix("note") } == [])
+        #expect(repair(store).code == 0)
+        #expect(try store.verify().texts.filter { !$0.hasPrefix("note") } == [])
+        let opened = try store.open()
+        let kept = try #require(store.queues["gold_single-q"]?[0]).filter { $0.physicalOffset >= StoreCopy.logFileByteCount }
+        let queue = try #require(opened.existingQueue("gold_single-q", 0))
+        #expect(queue.minOffset == kept.first?.queueOffset)
+        #expect(queue.maxOffset == 350)
+    }
+
     @Test func `a log with a hole is left alone`() throws {
         let store = try StoreCopy()
         try store.remove(store.logPlace(StoreCopy.logFileByteCount).file)
@@ -157,7 +194,9 @@ import Testing
     }
 
     @Test func `a topic's name that is no folder's makes no path`() {
-        for (name, isFine) in [("a", true), ("%RETRY%g", true), ("../x", false), ("..", false), ("", false), ("a\nb", false)] {
+        for (name, isFine) in [
+            ("a", true), ("%RETRY%g", true), ("../x", false), ("..", false), ("", false), ("a\nb", false),
+        ] {
             let bytes = Array(name.utf8)
             #expect(RebuildPlan.mayNameFolder(name, bytes.span) == isFine, "\(name)")
         }

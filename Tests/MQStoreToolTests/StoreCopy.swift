@@ -46,7 +46,8 @@ final class StoreCopy {
             for (id, queue) in value["queues"] as? [String: [String: Any]] ?? [:] {
                 found[topic, default: [:]][Int(id) ?? -1] = (queue["messages"] as? [[String: Any]] ?? []).map {
                     Message(
-                        topic: topic, queueID: Int(id) ?? -1, queueOffset: ($0["queueOffset"] as? NSNumber)?.int64Value ?? -1,
+                        topic: topic, queueID: Int(id) ?? -1,
+                        queueOffset: ($0["queueOffset"] as? NSNumber)?.int64Value ?? -1,
                         physicalOffset: $0["physicalOffset"] as? Int ?? -1, size: $0["size"] as? Int ?? -1)
                 }
             }
@@ -150,5 +151,7 @@ extension Verify.Outcome {
     /// As ``has(_:_:_:at:)``, for an error.
     func has(_ kind: FindingKind, _ file: String, at: Int? = nil) -> Bool { has(kind, .error, file, at: at) }
 
-    var texts: [String] { report.printed.map { "\($0.weight) \($0.kind.rawValue) \($0.path) \($0.offset ?? -1) \($0.text)" } }
+    var texts: [String] {
+        report.printed.map { "\($0.weight) \($0.kind.rawValue) \($0.path) \($0.offset ?? -1) \($0.text)" }
+    }
 }

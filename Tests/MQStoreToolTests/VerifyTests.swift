@@ -52,6 +52,16 @@ import Testing
         #expect(try store.verify { $0.isFast = true }.has(.queueWrongUnit, place.file, at: place.at))
     }
 
+    @Test func `of a store that is written to only what was there is looked at`() throws {
+        let store = try StoreCopy(state: "crashed")
+        let end = store.logPlace(store.endOfLastRecord)
+        try store.write([0, 0, 4, 0, 0xDA, 0xA3, 0x20, 0xA7, 1, 2, 3], end.file, at: end.at)
+        let outcome = try store.verify { $0.isLive = true }
+        #expect(outcome.texts.filter { !$0.hasPrefix("note") } == [])
+        #expect(outcome.end.offset < Int64(store.endOfLastRecord))
+        #expect(outcome.end.recordCount > 1000)
+    }
+
     @Test(arguments: Damage.all) func `a damage is found where it is`(damage: Damage) throws {
         let store = try StoreCopy()
         let expected = try damage.make(store)
@@ -96,7 +106,8 @@ import Testing
         let head = RecordHead(
             queueID: Int32(queueID), flag: 0, sysFlag: [], bornTimestamp: Timestamp(rawValue: 1), bornHost: host,
             storeHost: host)
-        try batch.stage(head, topic: Array(topic.utf8).span, body: [body].span, in: store.queue(topic, queueID)) { _ in }
+        try batch.stage(head, topic: Array(topic.utf8).span, body: [body].span, in: store.queue(topic, queueID)) { _ in
+        }
     }
 }
 
