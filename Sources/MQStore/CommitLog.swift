@@ -13,7 +13,7 @@ final class CommitLog: Sendable {
         var prepareBehind: PhysicalOffset?
     }
 
-    private let folder: String
+    private let folders: [String]
     private let fileByteCount: Int
     private let fillsFilesAhead: Bool
     private let segments: Lock<[Segment]>
@@ -43,10 +43,10 @@ final class CommitLog: Sendable {
     ///   - keptByteCount: how much of the log's end stays mapped, because loops read there.
     ///   - mappedMax: how many older files stay mapped.
     init(
-        folder: String, fileByteCount: Int, fillsFilesAhead: Bool, segments: [Segment], end: PhysicalOffset,
+        folders: [String], fileByteCount: Int, fillsFilesAhead: Bool, segments: [Segment], end: PhysicalOffset,
         keptByteCount: Int64 = 1 << 30, mappedMax: Int = 32
     ) {
-        self.folder = folder
+        self.folders = folders
         self.fileByteCount = fileByteCount
         self.fillsFilesAhead = fillsFilesAhead
         // Small files must not run into the system's bound of 65,530 mappings.
@@ -250,7 +250,21 @@ final class CommitLog: Sendable {
         }
     }
 
+    /// A new file, in the folder whose turn it is, or in one that has room.
+    /// Source: `MultiPathMappedFileQueue.java`, RocketMQ 5.3.
     private func makeFile(_ start: PhysicalOffset, fill: Bool) throws(SystemError) -> Segment {
+        let turn = Int(start.rawValue / Int64(fileByteCount) % Int64(folders.count))
+        for number in turn..<(turn + folders.count - 1) {
+            do throws(SystemError) {
+                return try makeFile(start, in: folders[number % folders.count], fill: fill)
+            } catch {
+                guard error.isNoSpace else { throw error }
+            }
+        }
+        return try makeFile(start, in: folders[(turn + folders.count - 1) % folders.count], fill: fill)
+    }
+
+    private func makeFile(_ start: PhysicalOffset, in folder: String, fill: Bool) throws(SystemError) -> Segment {
         let path = folder + "/" + Segment.name(start.rawValue)
         do throws(SystemError) {
             let file = try File(path, .create)

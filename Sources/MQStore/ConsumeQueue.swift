@@ -496,8 +496,11 @@ public final class ConsumeQueue: Sendable {
 
     /// Removes what the extension holds for units before the first.
     private func removeOldExtension() throws(SystemError) {
-        guard let extensionUnits, let first = try unit(at: minOffset), first.hasExtension else { return }
-        try writing.withLock { (_) throws(SystemError) in try extensionUnits.removeFiles(before: first.tagsCode) }
+        guard let extensionUnits else { return }
+        try writing.withLock { (_) throws(SystemError) in
+            guard let first = try unit(at: minOffset), first.hasExtension else { return }
+            try extensionUnits.removeFiles(before: first.tagsCode)
+        }
     }
 
     /// Removes the oldest file if all its units are before ``minOffset``; never the last file. Retention.

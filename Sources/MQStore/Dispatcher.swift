@@ -266,7 +266,8 @@ struct DispatchWorker {
         let topic = topicQueues(bytes.extracting(record.topic))
         let text = bytes.extracting(record.properties)
         let facts = PropertyFacts(text)
-        if isQueued, record.sysFlag.isInQueue {
+        // An inner batch belongs into a batch consume queue, which Java keeps in a folder of its own and Apus leaves alone.
+        if isQueued, record.sysFlag.isInQueue, !record.sysFlag.contains(.innerBatch) {
             let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),

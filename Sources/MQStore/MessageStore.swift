@@ -58,7 +58,7 @@ public final class MessageStore: Sendable {
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
         let wasClean = !Directory.exists(abort)
         let checkpoint = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.createDurably(config.commitLogPath)
+            for folder in config.commitLogPaths { try Directory.createDurably(folder) }
             try Directory.create(config.root + "/config")
             return try Checkpoint(config.root + "/checkpoint")
         }
@@ -86,7 +86,7 @@ public final class MessageStore: Sendable {
             dispatchFrom = outcome.segments.last { $0.start.rawValue <= offset }?.start ?? outcome.segments[0].start
         }
         let log = CommitLog(
-            folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
+            folders: config.commitLogPaths, fileByteCount: config.commitLogFileByteCount,
             fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments,
             end: outcome.end, keptByteCount: config.hotByteCount, mappedMax: config.mappedFilesMax)
         self.log = log

@@ -87,7 +87,8 @@ final class QueueTable: Sendable {
     private func newExtension(_ topic: String, _ queueID: Int) -> QueueExtension? {
         guard let extensions, extensions.isWritten else { return nil }
         return QueueExtension(
-            emptyIn: "\(extensions.root)/\(topic)/\(queueID)", fileByteCount: extensions.fileByteCount)
+            emptyIn: "\(extensions.root)/\(topic)/\(queueID)", fileByteCount: extensions.fileByteCount,
+            open: openFiles)
     }
 
     /// The extension of a queue that is on the disk, if there is one or is to be one.
@@ -96,7 +97,8 @@ final class QueueTable: Sendable {
         let folder = "\(extensions.root)/\(topic)/\(queueID)"
         guard extensions.isWritten || Directory.exists(folder) else { return nil }
         return try QueueExtension(
-            folder: folder, fileByteCount: extensions.fileByteCount, isWritten: extensions.isWritten)
+            folder: folder, fileByteCount: extensions.fileByteCount, isWritten: extensions.isWritten,
+            open: openFiles)
     }
 
     // MARK: - Loading

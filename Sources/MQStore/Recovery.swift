@@ -24,13 +24,10 @@ struct Recovery {
     /// - Throws: a file of another length than configured, or a hole between files, is named and refused.
     func loadSegments() throws(StoreOpenError) -> [Segment] {
         var segments: [Segment] = []
-        let names = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.names(in: config.commitLogPath).filter { $0.utf8.count == 20 && Int64($0) ?? -1 >= 0 }
-        }
-        for (index, name) in names.enumerated() {
-            let path = config.commitLogPath + "/" + name
+        let files = try StoreOpenError.wrap { () throws(SystemError) in try logFiles() }
+        for (index, (name, path)) in files.enumerated() {
             let byteCount = try StoreOpenError.wrap { () throws(SystemError) in try Directory.byteCount(path) }
-            if byteCount < config.commitLogFileByteCount, index == names.count - 1, try isUnused(path) {
+            if byteCount < config.commitLogFileByteCount, index == files.count - 1, try isUnused(path) {
                 try StoreOpenError.wrap { () throws(SystemError) in try Directory.removeFile(path) }
                 break
             }
@@ -44,6 +41,17 @@ struct Recovery {
             segments.append(Segment(path, start: start, byteCount: byteCount))
         }
         return segments
+    }
+
+    /// Names and paths of the log's files in all its folders, in the order of the names.
+    private func logFiles() throws(SystemError) -> [(name: String, path: String)] {
+        var files: [(name: String, path: String)] = []
+        for folder in config.commitLogPaths {
+            for name in try Directory.names(in: folder) where name.utf8.count == 20 && Int64(name) ?? -1 >= 0 {
+                files.append((name, folder + "/" + name))
+            }
+        }
+        return files.sorted { $0.name < $1.name }
     }
 
     /// Whether the machine stopped while the file was being made: it has its whole length before anything is written.

@@ -4,6 +4,8 @@ public struct StoreConfig: Sendable {
     public var root: String
     /// `storePathCommitLog`; `<root>/commitlog` if it is not set.
     public var commitLogPath: String
+    /// Further folders that `storePathCommitLog` names: the log's files go round through all of them.
+    public var moreCommitLogPaths: [String] = []
     /// `mappedFileSizeCommitLog`, bytes.
     public var commitLogFileByteCount = 1 << 30
     /// `mappedFileSizeConsumeQueue`, bytes; a multiple of 20.
@@ -46,6 +48,9 @@ public struct StoreConfig: Sendable {
     public var queueCountMax = 1 << 18
     /// When old files go. Live: ``MessageStore/Events/retention``.
     public var retention = RetentionSettings()
+
+    /// All folders of the log.
+    var commitLogPaths: [String] { [commitLogPath] + moreCommitLogPaths }
 
     /// A configuration with RocketMQ's defaults under `root`.
     public init(root: String) {

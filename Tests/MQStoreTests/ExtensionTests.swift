@@ -11,13 +11,15 @@ import Testing
 /// Goal: a unit's tags code is found where the unit says it is, is never another message's, and is laid down as Java reads it.
 @Suite struct ExtensionTests {
     private let folder: TemporaryFolder
+    /// Fewer than there are files: they are closed and opened again all the time.
+    private let openFiles = OpenFiles<QueueFile>(max: 2)
     private var path: String { folder.url.path + "/T/0" }
 
     init() throws { folder = try TemporaryFolder() }
 
     /// Files of 100 bytes: four units and the blank behind them.
     private func opened(isWritten: Bool = true) throws -> QueueExtension {
-        try QueueExtension(folder: path, fileByteCount: 100, isWritten: isWritten)
+        try QueueExtension(folder: path, fileByteCount: 100, isWritten: isWritten, open: openFiles)
     }
 
     private func settled(behind last: Int64?, wasClean: Bool = true) throws -> QueueExtension {

@@ -197,3 +197,57 @@ import Testing
         }
     }
 }
+
+/// Goal: a log whose files lie in several folders is one log, as Java's `storePathCommitLog=a,b` has it.
+@Suite struct SeveralFolderTests {
+    private func names(_ folder: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    }
+
+    @Test func `files go round through the folders and are read from all of them`() throws {
+        let store = try TestStore { config in
+            config.moreCommitLogPaths = ["b", "c"].map { config.root + "/log-" + $0 }
+        }
+        let body = [UInt8](repeating: 5, count: 10_000)
+        for _ in 0..<40 { try store.append(TestMessage(body: body)) }
+        try store.close()
+        let size = Int64(store.config.commitLogFileByteCount)
+        for (number, folder) in store.config.commitLogPaths.enumerated() {
+            let starts = try names(folder).compactMap { Int64($0) }
+            #expect(!starts.isEmpty && starts.allSatisfy { $0 / size % 3 == Int64(number) }, "\(folder) \(starts)")
+        }
+        #expect(try StoreCheck.run(store.config).problems == [])
+        try store.open()
+        #expect(try store.bodies() == Array(repeating: body, count: 40))
+        try store.append(TestMessage(body: [1]))
+        store.crash()
+        // A log that was in one folder goes on in several, and back, wherever its files lie.
+        store.config.moreCommitLogPaths.reverse()
+        try store.open()
+        #expect(try store.bodies().count == 41)
+        store.crash()
+        store.config.moreCommitLogPaths.removeLast()
+        #expect(throws: StoreOpenError.self) { try store.open() }
+    }
+
+    @Test(arguments: GoldenStore.all)
+    func `a log of Java's that lies in two folders opens`(golden: GoldenStore) throws {
+        let folder = try TemporaryFolder()
+        let manifest = try golden.manifest()
+        let root = try golden.unpack(into: folder.url)
+        var config = golden.config(manifest, root: root)
+        config.moreCommitLogPaths = [root.path + "/second"]
+        try FileManager.default.createDirectory(atPath: config.moreCommitLogPaths[0], withIntermediateDirectories: true)
+        for (number, name) in try names(config.commitLogPath).enumerated() where number % 2 == 1 {
+            try FileManager.default.moveItem(
+                atPath: config.commitLogPath + "/" + name, toPath: config.moreCommitLogPaths[0] + "/" + name)
+        }
+        let store = try TestStore(config, in: folder)
+        #expect(store.store.writtenOffset.rawValue == manifest.commitLog.endOfLastRecord)
+        for _ in 0..<30 { try store.append(TestMessage(body: [UInt8](repeating: 1, count: 100_000))) }
+        try store.close()
+        let check = try StoreCheck.run(store.config)
+        #expect(check.problems == [])
+        #expect(check.records == manifest.commitLog.recordsInFolder + 30)
+    }
+}

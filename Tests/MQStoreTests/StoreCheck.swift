@@ -47,7 +47,7 @@ struct StoreCheck: Decodable {
     ///   - isExact: the checkpoint knows the last record, as Apus leaves it and Java does not.
     static func run(_ config: StoreConfig, isClosed: Bool = true, isExact: Bool = true) throws -> StoreCheck {
         let options = Options(
-            root: config.root, log: [config.commitLogPath], logFile: config.commitLogFileByteCount,
+            root: config.root, log: config.commitLogPaths, logFile: config.commitLogFileByteCount,
             queueFile: config.consumeQueueFileByteCount, extFile: config.extensionFileByteCount, batchFile: 4600,
             slots: config.indexSlotCount, entries: config.indexEntryCount, levels: config.delayLevels,
             closed: isClosed, exact: isExact)

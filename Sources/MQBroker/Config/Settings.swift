@@ -148,12 +148,15 @@ extension StoreConfig {
         self.init(root: values[StoreKeys.storePathRootDir])
         guard !root.isEmpty else { throw BrokerConfigError("storePathRootDir is empty") }
         let log = values[StoreKeys.storePathCommitLog]
-        guard !log.contains(",") else {
-            throw BrokerConfigError(
-                "storePathCommitLog=\(log) is not allowed: a log over several folders is not served yet; name one folder"
-            )
+        if !log.isEmpty {
+            var folders = log.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            guard !folders.contains(""), Set(folders).count == folders.count else {
+                throw BrokerConfigError(
+                    "storePathCommitLog=\(log) is not allowed: it must be folders with commas between them, each once")
+            }
+            commitLogPath = folders.removeFirst()
+            moreCommitLogPaths = folders
         }
-        if !log.isEmpty { commitLogPath = log }
         commitLogFileByteCount = values[StoreKeys.mappedFileSizeCommitLog]
         consumeQueueFileByteCount = (values[StoreKeys.mappedFileSizeConsumeQueue] + 19) / 20 * 20
         isExtensionWritten = values[FormatKeys.enableConsumeQueueExt]

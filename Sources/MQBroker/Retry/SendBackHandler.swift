@@ -66,6 +66,9 @@ final class SendBackHandler {
         _ record: MessageRecord, _ bytes: Span<UInt8>, group: String, retry: TopicConfig, level: Int64, limit: Int64,
         into batch: SendBatch
     ) throws(Refusal) {
+        guard !record.sysFlag.contains(.innerBatch) else {
+            throw Refusal(.messageIllegal, "an inner batch cannot be sent back")  // nor can it in Java
+        }
         var properties = Properties.list(bytes.extracting(record.properties))
         let topic = bytes.extracting(record.topic).toString()
         set(&properties, PropertyName.retryTopic, topic, ifAbsent: true)

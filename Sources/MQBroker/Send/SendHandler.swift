@@ -111,6 +111,11 @@ final class SendHandler {
         guard route.isWritable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] sending message is forbidden")
         }
+        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
+        guard !request.sysFlag.contains(.innerBatch) else {
+            throw Refusal(
+                .messageIllegal, "the message says it is an inner batch, but the topic's queues hold no batches")
+        }
         return route
     }
 

@@ -17,6 +17,8 @@ final class TopicRoute {
     /// What pulls need of `config`, which is too large to be copied for each.
     let readQueueCount: Int
     let topicSysFlag: Int
+    /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
+    let hasBatchQueues: Bool
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
@@ -30,6 +32,7 @@ final class TopicRoute {
         isReadable = config.perm.contains(.read)
         readQueueCount = config.readQueueNums
         topicSysFlag = config.topicSysFlag
+        hasBatchQueues = config.attributes["queue.type"] == "BatchCQ"
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
@@ -53,6 +56,14 @@ final class TopicRoute {
                 "this broker keeps at most \(store.config.queueCountMax) queues")
         }
         return queue(queueID)
+    }
+
+    /// What a send to a topic of batch queues or a pull from one is answered.
+    var batchQueueRefusal: Refusal {
+        Refusal(
+            .noPermission,
+            "the topic[\(name)] has queues of type BatchCQ, which this broker does not serve; its messages stay as they are"
+        )
     }
 
     /// Whether the topic has such a queue.

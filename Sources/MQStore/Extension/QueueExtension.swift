@@ -7,10 +7,11 @@ import MQSystem
 /// Java takes an address for a hash code when its `enableConsumeQueueExt` is off; here what is there is always read.
 final class QueueExtension: Sendable {
     private struct ExtensionFile: Sendable {
-        let start: Int64  // bytes from the extension's beginning
         let byteCount: Int
-        let file: File
+        let file: QueueFile
 
+        /// Bytes from the extension's beginning.
+        var start: Int64 { file.start }
         var end: Int64 { start + Int64(byteCount) }
     }
 
@@ -29,41 +30,45 @@ final class QueueExtension: Sendable {
     let isWritten: Bool
     private let folder: String
     private let fileByteCount: Int
+    private let openFiles: OpenFiles<QueueFile>
     private let state: Lock<State>
 
-    /// Opens the files in `folder`, which need not exist. ``settle(behind:wasClean:)`` comes before the first write.
+    /// Finds the files in `folder`, which need not exist. ``settle(behind:wasClean:)`` comes before the first write.
     /// - Throws: a file of another length than configured; where nothing is written, any length is read.
-    init(folder: String, fileByteCount: Int, isWritten: Bool) throws(StoreOpenError) {
+    init(
+        folder: String, fileByteCount: Int, isWritten: Bool, open: OpenFiles<QueueFile>
+    ) throws(StoreOpenError) {
         self.folder = folder
         self.fileByteCount = fileByteCount
         self.isWritten = isWritten
-        let files = try Self.load(folder, isWritten ? fileByteCount : nil)
+        openFiles = open
+        let files = try Self.load(folder, isWritten ? fileByteCount : nil, open)
         state = Lock(State(files: files, end: files.last?.end ?? 0))
     }
 
     /// One for a queue that has none on the disk.
-    init(emptyIn folder: String, fileByteCount: Int) {
+    init(emptyIn folder: String, fileByteCount: Int, open: OpenFiles<QueueFile>) {
         self.folder = folder
         self.fileByteCount = fileByteCount
         isWritten = true
+        openFiles = open
         state = Lock(State(files: [], end: 0))
     }
 
-    private static func load(_ folder: String, _ wanted: Int?) throws(StoreOpenError) -> [ExtensionFile] {
+    private static func load(
+        _ folder: String, _ wanted: Int?, _ open: OpenFiles<QueueFile>
+    ) throws(StoreOpenError) -> [ExtensionFile] {
         var files: [ExtensionFile] = []
         let names = try StoreOpenError.wrap { () throws(SystemError) in try Directory.names(in: folder) }
         for name in names {
             guard name.utf8.count == 20, let start = Int64(name), start >= 0 else { continue }
             let path = folder + "/" + name
-            let (file, byteCount) = try StoreOpenError.wrap { () throws(SystemError) in
-                let file = try File(path, .readWrite)
-                return (file, try file.byteCount())
-            }
+            let byteCount = try StoreOpenError.wrap { () throws(SystemError) in try Directory.byteCount(path) }
             if byteCount == 0 { continue }  // it was being made when the machine stopped
             guard wanted == nil || byteCount == wanted, start <= .max - Int64(byteCount) else {
                 throw .wrongLength(path: path, byteCount: byteCount, expected: wanted ?? byteCount)
             }
-            files.append(ExtensionFile(start: start, byteCount: byteCount, file: file))
+            files.append(ExtensionFile(byteCount: byteCount, file: QueueFile(path, start: start, open: open)))
         }
         return files
     }
@@ -108,7 +113,7 @@ final class QueueExtension: Sendable {
         let (file, end) = state.withLock { state in (state.files.last { $0.start <= position }, state.end) }
         guard let file, position < min(file.end, end) else { return }
         let available = Int(min(Int64(byteCount), min(file.end, end) - position))
-        try file.file.read(available, at: Int(position - file.start), into: &bytes)
+        _ = try file.file.read(available, at: Int(position - file.start), into: &bytes)
     }
 
     // MARK: - Writing
@@ -146,13 +151,15 @@ final class QueueExtension: Sendable {
         }
     }
 
-    private func fileForWriting(_ start: Int64) throws(SystemError) -> File {
+    private func fileForWriting(_ start: Int64) throws(SystemError) -> QueueFile {
         if let known = state.withLock({ $0.files.last { $0.start == start } }) { return known.file }
         try Directory.create(folder)
-        let file = try File(folder + "/" + Segment.name(start), .replace)
-        try file.truncate(to: fileByteCount)
+        let path = folder + "/" + Segment.name(start)
+        let fresh = try File(path, .replace)
+        try fresh.truncate(to: fileByteCount)
+        let file = QueueFile(path, start: start, open: openFiles, file: fresh)
         state.withLock { state in
-            state.files.append(ExtensionFile(start: start, byteCount: fileByteCount, file: file))
+            state.files.append(ExtensionFile(byteCount: fileByteCount, file: file))
             state.hasNewFile = true
         }
         return file
@@ -204,11 +211,10 @@ final class QueueExtension: Sendable {
             state.synced = wasClean ? position : 0
             return later
         }
-        for file in later { try Directory.removeFile(file.file.path) }
+        try remove(later)
         guard let file = state.withLock({ $0.files.last }), position < file.end else { return }
-        let inFile = Int(position - file.start)
-        try file.file.truncate(to: inFile)
-        try file.file.truncate(to: fileByteCount)
+        // Never of another length, or the next start would refuse it.
+        try file.file.discard(Int(position - file.start)..<fileByteCount)
     }
 
     /// The end of the units that follow one another from `start` on in its file; the file's end if it is full.
@@ -236,15 +242,24 @@ final class QueueExtension: Sendable {
             state.files.removeAll { file in old.contains { $0.start == file.start } }
             return old
         }
-        for file in old { try Directory.removeFile(file.file.path) }
+        try remove(Array(old))
     }
 
-    /// Forgets what was taken and not written: the queue units that pointed there are gone.
-    func dropPending() { state.withLock { $0.pending.removeAll() } }
+    private func remove(_ files: [ExtensionFile]) throws(SystemError) {
+        for file in files {
+            file.file.retire()
+            try Directory.removeFile(file.file.path)
+        }
+    }
 
     /// Empties the extension and removes its files, because its queue starts anew. Under the queue's `writing` lock.
     func clear() throws(SystemError) {
-        state.withLock { $0 = State(files: [], end: 0) }
+        let old = state.withLock { state in
+            let old = state.files
+            state = State(files: [], end: 0)
+            return old
+        }
+        try remove(old)
         try Directory.removeTree(folder)
     }
 }

@@ -126,7 +126,7 @@ struct RetentionWorker {
         parts.log.removeOldest(file)
         retiring?.readers = file.retire()
         if let retiring { retired.append(retiring) }
-        try Directory.synchronize(parts.logFolder)  // before the next one goes
+        try Directory.synchronize(String(file.path.dropLast(21)))  // before the next one goes
     }
 
     // MARK: - Queues and index
