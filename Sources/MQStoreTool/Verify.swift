@@ -64,7 +64,7 @@ struct Verify {
             // A running broker had put everything before this into queues and index.
             checkedUpTo: options.isLive ? min(reach, files.last?.end ?? 0) : .max)
         let queueCheck = try QueueCheck(
-            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batchTopics: try batchTopics(), report)
+            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batchTopics: try folder.batchTopics(), report)
         let indexCheck = try IndexCheck(index, expectation, report, log: probe.place, advanced: advanced)
         if options.isFast { try checkFirstRecords(files.dropLast(walked.count), probe, report) }
         let end = try walk(walked, queueCheck, indexCheck, report, probe, expectation, advanced)
@@ -83,12 +83,6 @@ struct Verify {
         return Outcome(
             report: report, end: end, unitCount: queueCheck.matchedCount, entryCount: indexCheck.matchedCount,
             byteCount: byteCount, milliseconds: milliseconds)
-    }
-
-    /// Topics whose queues are in `batchconsumequeue`.
-    private func batchTopics() throws(ToolError) -> Set<String> {
-        let path = folder.root + "/batchconsumequeue"
-        return FileStatus(path)?.kind == .folder ? Set(try StoreFolder.names(in: path)) : []
     }
 
     // MARK: - The log
