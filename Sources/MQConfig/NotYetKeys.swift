@@ -244,7 +244,6 @@ enum NotYetKeys {
         enableBuildConsumeQueueConcurrently bool false
         enableCleanExpiredOffset* bool false
         enableCompaction bool true
-        enabledAppendPropCRC bool false
         enableDLegerCommitLog bool false
         enableLmq bool false
         enableLogConsumeQueueRepeatedlyBuildWhenRecover bool false
@@ -258,7 +257,6 @@ enum NotYetKeys {
         flushConsumeQueueLeastPages int 2
         flushConsumeQueueThoroughInterval int 60000
         flushLeastPagesWhenWarmMapedFile int 4096
-        forceVerifyPropCRC bool false
         haFlowControlEnable* bool false
         haHousekeepingInterval int 20000
         haListenPort int 10912

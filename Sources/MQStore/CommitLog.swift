@@ -170,6 +170,9 @@ final class CommitLog: Sendable {
         batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
         batch.buffer.store(bigEndian: offset.rawValue, at: entry.start + RecordLayout.physicalOffset)
         batch.buffer.store(bigEndian: time, at: entry.storeTimestampAt)
+        if batch.appendsChecksum {
+            RecordChecksum.store(in: &batch.buffer, recordAt: entry.start, byteCount: entry.byteCount)
+        }
     }
 
     private func write(

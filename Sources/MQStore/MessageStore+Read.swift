@@ -271,30 +271,4 @@ extension MessageStore {
         guard let unit = try queue.unit(at: offset) else { return nil }
         return withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp }
     }
-
-    /// The queue offset for a time. May wait for the disk.
-    /// - Parameter isUpper: the last message not after `timestamp`; otherwise the first not before it.
-    public func searchOffset(
-        _ queue: ConsumeQueue, timestamp: Int64, isUpper: Bool
-    ) throws(SystemError) -> Int64 {
-        var low = queue.minOffset
-        var high = queue.maxOffset
-        let minimum = low
-        while low < high {  // the first offset stored at or behind (upper: behind) the time
-            let middle = low + (high - low) / 2
-            let stored = try storeTimestamp(queue, at: middle)?.rawValue ?? .min
-            if isUpper ? stored <= timestamp : stored < timestamp { low = middle + 1 } else { high = middle }
-        }
-        return isUpper ? max(low - 1, minimum) : low
-    }
-
-    /// Physical offsets of the newest `limit` records that may carry `key`, in the log's order, as Java answers them.
-    /// Compare the keys: hashes collide.
-    public func indexedOffsets(
-        topic: String, key: String, time: ClosedRange<Int64>, limit: Int
-    ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
-        guard let index else { return ([], 0, 0) }
-        let newest = index.offsets(topic: topic, key: key, time: time, limit: limit)
-        return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
-    }
 }

@@ -131,7 +131,9 @@ struct Recovery {
         if bytes.int32(at: 4) == RecordLayout.magicBlank { return .blank }
         do throws(WireError) {
             let record = try MessageRecord(bytes)
-            guard record.physicalOffset == offset.rawValue, record.hasIntactBody(bytes) else { return .nothing }
+            guard record.physicalOffset == offset.rawValue, record.hasIntactBody(bytes),
+                !config.verifiesChecksum || record.hasIntactWhole(bytes)
+            else { return .nothing }
             return .record(byteCount: record.byteCount, storeTimestamp: record.storeTimestamp.rawValue)
         } catch {
             return .nothing

@@ -81,6 +81,14 @@ final class Segment: Sendable, Reopenable {
         }
     }
 
+    /// As ``mapping``, but only if there is one already: opens and waits for nothing.
+    var mappingIfOpen: Mapping? {
+        opened.withLock { opened in
+            if opened.mapping != nil { usedAt.store(opened.mapped?.now ?? 0, ordering: .relaxed) }
+            return opened.mapping
+        }
+    }
+
     private func open(_ opened: inout Opened) throws(SystemError) -> File {
         if let file = opened.file { return file }
         guard !opened.isRemoved else { throw SystemError(code: 2, call: "open", subject: path) }

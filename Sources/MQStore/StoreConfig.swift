@@ -20,6 +20,10 @@ public struct StoreConfig: Sendable {
     public var isIndexEnabled = true
     /// `maxMessageSize`, bytes of body.
     public var messageByteCountMax = 4 << 20
+    /// `enabledAppendPropCRC`: new records end with a checksum over all of them.
+    public var appendsChecksum = false
+    /// `forceVerifyPropCRC`: recovery takes only records for whole whose last checksum is right, where they have one.
+    public var verifiesChecksum = false
     /// `flushDiskType` SYNC_FLUSH: a message counts when it is on the disk, for producers and for consumers.
     public var isFlushSynchronous = false
     /// `flushIntervalCommitLog`, milliseconds.

@@ -39,6 +39,14 @@ import Testing
         return line.split(separator: ":", maxSplits: 1)[1].trimmingCharacters(in: .whitespaces)
     }
 
+    /// The first offset of the topic's queue and the one behind its last, as `mqadmin` shows them.
+    private func ends(_ cluster: RunningCluster) async throws -> (min: Int64, max: Int64) {
+        let status = try await cluster.admin("topicStatus", "-t", "t").output
+        let row = try #require(status.split(separator: "\n").first { $0.hasPrefix("broker-a ") })
+        let words = row.split(separator: " ")
+        return (try #require(Int64(words[2])), try #require(Int64(words[3])))
+    }
+
     private func send(_ cluster: RunningCluster, _ range: Range<Int>) async throws {
         let producer = try Producer(group: "p", client: cluster.client)
         try await producer.start()
@@ -80,9 +88,7 @@ import Testing
             #expect(order.code == 0 && order.output == "success")
             try await eventually("five files are gone") { names(cluster, "commitlog").first == files[5] }
             #expect(try await runtime(cluster, "commitLogMinOffset") == String(5 << 16))
-            let status = try await cluster.admin("topicStatus", "-t", "t").output
-            let row = try #require(status.split(separator: "\n").first { $0.hasPrefix("broker-a ") })
-            let min = try #require(Int64(row.split(separator: " ")[2]))
+            let min = try await ends(cluster).min
             #expect(min > 250 && min < 400)
             try await eventually("queue and index have followed") {
                 names(cluster, "consumequeue/t/0").first == String(repeating: "0", count: 16) + "\(min / 100 * 2000)"
@@ -129,6 +135,36 @@ import Testing
                 let told = try #require(Double(try await runtime(cluster, key)))
                 #expect(abs(told - Double(percent) / 100) < 0.025)
             }
+        }
+    }
+
+    @Test func `a disk that fills up refuses sends with the code clients know, and takes them again`() async throws {
+        guard let disk = SmallDisk(kilobytes: 16 << 10) else { return }
+        var settings = Self.settings
+        settings["storePathRootDir"] = disk.path + "/store"
+        settings["storePathCommitLog"] = disk.path + "/store/commitlog"
+        settings["mappedFileSizeCommitLog"] = "1048576"
+        try await RunningCluster.run(settings) { cluster in
+            try await cluster.admin("updateTopic", "-c", "DefaultCluster", "-t", "t", "-r", "1", "-w", "1")
+            try await send(cluster, 0..<50)
+            for left in [1 << 20, 0] {  // above the warning level; no room at all
+                try disk.fill(leaving: left)
+                try await eventually("sends are refused") {
+                    let sent = try await cluster.admin("sendMessage", "-t", "t", "-p", "x")
+                    return sent.code == 1 && sent.errors.contains("14")
+                        && sent.errors.contains("the broker's disk is full")
+                }
+                let told = try #require(Double(try await runtime(cluster, "commitLogDiskRatio")))
+                #expect(told > 0.9)
+                #expect(try await cluster.admin("printMsg", "-t", "t").output.contains("MSGID"))
+                try disk.empty()
+                try await eventually("sends are taken") {
+                    try await cluster.admin("sendMessage", "-t", "t", "-p", "x").code == 0
+                }
+            }
+            let end = try await ends(cluster).max
+            #expect(end >= 52)
+            #expect(try await consume(cluster, until: end - 1).sorted() == Array(0..<end))
         }
     }
 }

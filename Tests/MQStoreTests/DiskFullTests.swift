@@ -6,36 +6,6 @@ import Testing
 
 @testable import MQStore
 
-/// A small file system of its own, where this machine allows to mount one.
-final class SmallDisk {
-    let folder: TemporaryFolder
-    var path: String { folder.url.path }
-
-    /// `nil`: nobody may mount here.
-    init?(kilobytes: Int) {
-        guard getuid() == 0, let folder = try? TemporaryFolder() else { return nil }
-        self.folder = folder
-        do { try run("/usr/bin/mount", "-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", folder.url.path) } catch {
-            return nil
-        }
-    }
-
-    deinit { try? run("/usr/bin/umount", "-l", path) }
-
-    private var ballast: String { path + "/ballast" }
-
-    /// Takes all room there is.
-    func fill() throws {
-        let file = try File(ballast, .create)
-        for step in [1 << 16, 4096, 1] {
-            let bytes = [UInt8](repeating: 1, count: step)
-            while (try? file.write(bytes.span, at: file.byteCount())) != nil {}
-        }
-    }
-
-    func empty() throws { try Directory.removeFile(ballast) }
-}
-
 /// Goal: a disk that is really full loses nothing and stops nothing for good, whichever file meets it.
 /// Method: queues and index on a small file system that is filled and emptied; the log on another.
 @Suite struct DiskFullTests {

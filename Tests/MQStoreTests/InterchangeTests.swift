@@ -83,7 +83,11 @@ import Testing
     @Test(arguments: seeds)
     func `a folder of Apus's own is sound, whatever was sent and however often it died`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        let store = try TestStore { $0.isExtensionWritten = seed % 2 == 0 }
+        let store = try TestStore {
+            $0.isExtensionWritten = seed % 2 == 0
+            $0.appendsChecksum = seed % 3 == 0
+            $0.verifiesChecksum = seed % 3 == 0
+        }
         var sent = 0
         for _ in 0..<12 {
             for _ in 0..<Int.random(in: 0...60, using: &random) {
@@ -99,7 +103,8 @@ import Testing
         #expect(check.problems == [])
         #expect(check.records == sent)
         #expect(check.gaps == 0)
-        #expect((check.extUnits > 0) == (seed % 2 == 0))
+        #expect(check.extUnits == (seed % 2 == 0 ? check.queuedRecords : 0))
+        #expect(check.crcRecords == (seed % 3 == 0 ? sent : 0))
         #expect(!check.names.contains("abort"))
     }
 

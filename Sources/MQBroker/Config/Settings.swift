@@ -148,10 +148,17 @@ extension StoreConfig {
         self.init(root: values[StoreKeys.storePathRootDir])
         guard !root.isEmpty else { throw BrokerConfigError("storePathRootDir is empty") }
         let log = values[StoreKeys.storePathCommitLog]
+        guard !log.contains(",") else {
+            throw BrokerConfigError(
+                "storePathCommitLog=\(log) is not allowed: a log over several folders is not served yet; name one folder"
+            )
+        }
         if !log.isEmpty { commitLogPath = log }
         commitLogFileByteCount = values[StoreKeys.mappedFileSizeCommitLog]
         consumeQueueFileByteCount = (values[StoreKeys.mappedFileSizeConsumeQueue] + 19) / 20 * 20
         isExtensionWritten = values[FormatKeys.enableConsumeQueueExt]
+        appendsChecksum = values[FormatKeys.enabledAppendPropCRC]
+        verifiesChecksum = values[FormatKeys.forceVerifyPropCRC]
         extensionFileByteCount = values[FormatKeys.mappedFileSizeConsumeQueueExt]
         indexSlotCount = values[StoreKeys.maxHashSlotNum]
         indexEntryCount = values[StoreKeys.maxIndexNum]

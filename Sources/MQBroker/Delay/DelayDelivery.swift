@@ -115,6 +115,7 @@ final class DelayDelivery: Sendable {
     func run() {
         for queue in queues { queue.addWaiter(loop: Self.waiterIndex) }
         let batch = AppendBatch()
+        batch.appendsChecksum = store.config.appendsChecksum
         while true {
             let now = SystemClock.wall()
             var next: Int64?

@@ -131,13 +131,17 @@ struct RetentionWorker {
 
     // MARK: - Queues and index
 
+    /// As many as fit between two rounds: who watches the disks must not be away for long.
     /// `false`: stop.
     private mutating func cleanQueues(_ settings: RetentionSettings, _ pause: (Int64) -> Bool) -> Bool {
         let min = parts.log.min
         guard cleanedTo < min else { return true }
+        var left = max(1, settings.intervalMilliseconds / max(1, settings.queueFileIntervalMilliseconds))
         for queue in parts.queues.all {
             do throws(SystemError) {
                 while try queue.removeOldFile() {
+                    left -= 1
+                    guard left > 0 else { return true }
                     guard pause(settings.queueFileIntervalMilliseconds) else { return false }
                 }
             } catch {
