@@ -10,6 +10,8 @@ enum LogFlaw: Equatable {
     case damaged(range: Range<Int64>, why: String)
     /// The record is whole but for its body's checksum.
     case bodyChecksum(at: Int64, stored: Int32, found: Int32)
+    /// The record is whole but for the checksum over all of it (`enabledAppendPropCRC`): a field or a property changed.
+    case recordChecksum(at: Int64)
     /// The record is whole but says that it lies elsewhere.
     case ownOffset(at: Int64, says: Int64)
     /// The system could not read from here to the file's end.
@@ -261,6 +263,8 @@ private struct FileWalk {
             if !isIntact {
                 let sum = RecordLayout.storedCRC(bytes.extracting(found.body))
                 try flaw(.bodyChecksum(at: offset, stored: found.bodyCRC, found: sum))
+            } else if !found.hasIntactWhole(bytes) {
+                try flaw(.recordChecksum(at: offset))
             }
             try record(found, bytes, offset, isIntact)
         } catch {

@@ -141,6 +141,11 @@ struct RebuildPlan {
             let (file, at) = probe.place(offset)
             report.add(
                 .logBodyChecksum, file, at: at, "the body of the record at \(offset) is damaged; its queue keeps it")
+        case .recordChecksum(let offset):
+            let (file, at) = probe.place(offset)
+            report.add(
+                .logRecordChecksum, file, at: at, "a field or a property of the record at \(offset) is damaged; its queue "
+                    + "keeps it")
         case .ownOffset(let offset, let says):
             lostMax += 1
             let (file, at) = probe.place(offset)
