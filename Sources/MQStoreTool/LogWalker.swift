@@ -29,6 +29,8 @@ struct LogEnd: Equatable {
     /// Store times of the first and the last record, milliseconds.
     var firstTimestamp: Int64 = 0
     var lastTimestamp: Int64 = 0
+    /// The latest store time of any record: clocks are set back.
+    var newestTimestamp: Int64 = 0
     /// Records that were met, and their bytes.
     var recordCount = 0
     var recordByteCount: Int64 = 0
@@ -273,6 +275,7 @@ private struct FileWalk {
         walk.end.offset = offset + Int64(found.byteCount)
         if walk.end.recordCount == 0 { walk.end.firstTimestamp = found.storeTimestamp.rawValue }
         walk.end.lastTimestamp = found.storeTimestamp.rawValue
+        walk.end.newestTimestamp = max(walk.end.newestTimestamp, found.storeTimestamp.rawValue)
         walk.end.recordCount += 1
         walk.end.recordByteCount += Int64(found.byteCount)
     }

@@ -256,7 +256,9 @@ struct Repair {
             let kept = unusedName(path + suffix)
             try Directory.rename(path, to: kept)
             var values = Checkpoint.Values()
-            (values.log, values.queues, values.index) = (end.lastTimestamp, end.lastTimestamp, end.lastTimestamp)
+            (values.log, values.queues, values.index) = (
+                end.newestTimestamp, end.newestTimestamp, end.newestTimestamp
+            )
             var bytes = ByteBuffer()
             values.append(to: &bytes)
             bytes.append(repeating: 0, count: Checkpoint.byteCount - bytes.count)
