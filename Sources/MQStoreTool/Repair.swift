@@ -256,9 +256,7 @@ struct Repair {
             let kept = unusedName(path + suffix)
             try Directory.rename(path, to: kept)
             var values = Checkpoint.Values()
-            (values.log, values.queues, values.index) = (
-                end.newestTimestamp, end.newestTimestamp, end.newestTimestamp
-            )
+            (values.log, values.queues, values.index) = (end.lastTimestamp, end.lastTimestamp, end.lastTimestamp)
             var bytes = ByteBuffer()
             values.append(to: &bytes)
             bytes.append(repeating: 0, count: Checkpoint.byteCount - bytes.count)
