@@ -7,6 +7,7 @@ enum FindingKind: String, CaseIterable, Sendable {
     case logHole = "log.hole"
     case logDamaged = "log.damaged"
     case logBodyChecksum = "log.body-checksum"
+    case logRecordChecksum = "log.record-checksum"
     case logOwnOffset = "log.own-offset"
     case logQueueOffset = "log.queue-offset"
     case logTopic = "log.topic"

@@ -10,6 +10,8 @@ enum LogFlaw: Equatable {
     case damaged(range: Range<Int64>, why: String)
     /// The record is whole but for its body's checksum.
     case bodyChecksum(at: Int64, stored: Int32, found: Int32)
+    /// The record is whole but for the checksum over all of it (`enabledAppendPropCRC`): a field or a property changed.
+    case recordChecksum(at: Int64)
     /// The record is whole but says that it lies elsewhere.
     case ownOffset(at: Int64, says: Int64)
     /// The system could not read from here to the file's end.
@@ -27,6 +29,8 @@ struct LogEnd: Equatable {
     /// Store times of the first and the last record, milliseconds.
     var firstTimestamp: Int64 = 0
     var lastTimestamp: Int64 = 0
+    /// The latest store time of any record: clocks are set back.
+    var newestTimestamp: Int64 = 0
     /// Records that were met, and their bytes.
     var recordCount = 0
     var recordByteCount: Int64 = 0
@@ -261,6 +265,8 @@ private struct FileWalk {
             if !isIntact {
                 let sum = RecordLayout.storedCRC(bytes.extracting(found.body))
                 try flaw(.bodyChecksum(at: offset, stored: found.bodyCRC, found: sum))
+            } else if !found.hasIntactWhole(bytes) {
+                try flaw(.recordChecksum(at: offset))
             }
             try record(found, bytes, offset, isIntact)
         } catch {
@@ -269,6 +275,7 @@ private struct FileWalk {
         walk.end.offset = offset + Int64(found.byteCount)
         if walk.end.recordCount == 0 { walk.end.firstTimestamp = found.storeTimestamp.rawValue }
         walk.end.lastTimestamp = found.storeTimestamp.rawValue
+        walk.end.newestTimestamp = max(walk.end.newestTimestamp, found.storeTimestamp.rawValue)
         walk.end.recordCount += 1
         walk.end.recordByteCount += Int64(found.byteCount)
     }

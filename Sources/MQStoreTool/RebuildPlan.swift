@@ -9,6 +9,8 @@ import MQSystem
 struct RebuildPlan {
     /// Whether a topic was deleted: its queues stay away.
     let deleted: (String) -> Bool
+    /// Topics whose queues are in `batchconsumequeue`, which is not built here.
+    let batchTopics: Set<String>
     let report: FindingReport
     let probe: LogProbe
     private(set) var addedCount = 0
@@ -35,8 +37,11 @@ struct RebuildPlan {
         var held: (offset: Int64, number: Int64)?
     }
 
-    init(deleted: @escaping (String) -> Bool, report: FindingReport, probe: LogProbe) {
+    init(
+        deleted: @escaping (String) -> Bool, batchTopics: Set<String>, report: FindingReport, probe: LogProbe
+    ) {
         self.deleted = deleted
+        self.batchTopics = batchTopics
         self.report = report
         self.probe = probe
     }
@@ -62,6 +67,9 @@ struct RebuildPlan {
             let (file, at) = probe.place(offset)
             report.add(.logTopic, file, at: at, "the topic of the record at \(offset), \(text), can name no folder")
             use = .none
+        } else if batchTopics.contains(text) {
+            report.add(.queueUnchecked, .note, "batchconsumequeue/" + text, "stays as it is: only the index is built")
+            use = .indexOnly
         } else if deleted(text) {
             report.add(.queueDeleted, .note, "consumequeue/" + text, "the topic was deleted: it gets no queue")
             use = .indexOnly
@@ -133,6 +141,11 @@ struct RebuildPlan {
             let (file, at) = probe.place(offset)
             report.add(
                 .logBodyChecksum, file, at: at, "the body of the record at \(offset) is damaged; its queue keeps it")
+        case .recordChecksum(let offset):
+            let (file, at) = probe.place(offset)
+            report.add(
+                .logRecordChecksum, file, at: at, "a field or a property of the record at \(offset) is damaged; its queue "
+                    + "keeps it")
         case .ownOffset(let offset, let says):
             lostMax += 1
             let (file, at) = probe.place(offset)

@@ -126,7 +126,7 @@ struct Repair {
             deleted: { name in
                 guard let topics, !old.topics.isEmpty else { return false }
                 return !topics.contains(name) && old.topics[name] == nil
-            }, report: report, probe: probe)
+            }, batchTopics: try folder.batchTopics(), report: report, probe: probe)
         var unpublished = 0
         let end = try LogWalker(files: folder.logFiles, fileByteCount: folder.logFileByteCount).run(
             record: { record, bytes, offset, _ throws(ToolError) in

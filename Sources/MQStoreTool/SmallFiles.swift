@@ -66,7 +66,7 @@ struct SmallFiles {
                 .checkpoint, "checkpoint", at: 0, "has \(status.byteCount) bytes, too few for its five numbers")
         }
         // Java reads the clock after the append: allow what its own rule allows.
-        let limit = end.lastTimestamp.addingReportingOverflow(3000).partialValue
+        let limit = min(end.newestTimestamp, .max - 3000) + 3000
         let fields: [(String, Int64, Int64)] = [
             ("log", values.log, 0), ("queues", values.queues, 8), ("index", values.index, 16),
         ]
@@ -74,8 +74,8 @@ struct SmallFiles {
             if value < 0 || (end.recordCount > 0 && value > limit) {
                 report.add(
                     .checkpoint, "checkpoint", at: at,
-                    "says that the \(name) was on the disk up to \(timeText(value)), but the last record is of "
-                        + "\(timeText(end.lastTimestamp)): after a kill recovery trusts what is not there")
+                    "says that the \(name) was on the disk up to \(timeText(value)), but the newest record is of "
+                        + "\(timeText(end.newestTimestamp)): after a kill recovery trusts what is not there")
             }
         }
     }

@@ -74,7 +74,8 @@ public enum StoreCommand {
                     "a broker (process \(holder)) has \(folder.root) open: stop it, or say --live and take what changes "
                         + "meanwhile for what it is")
             }
-            ThisProcess.complain("mqstore: a broker has this store open: what it deletes or writes meanwhile may look wrong")
+            ThisProcess.complain(
+                "mqstore: a broker has this store open: what it deletes or writes meanwhile may look wrong")
         }
         var verify = Verify.Options()
         verify.isFast = options.has("--fast")

@@ -112,6 +112,12 @@ struct StoreFolder {
         return votes.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key
     }
 
+    /// Topics whose queues are in `batchconsumequeue`.
+    func batchTopics() throws(ToolError) -> Set<String> {
+        let path = root + "/batchconsumequeue"
+        return FileStatus(path)?.kind == .folder ? Set(try Self.names(in: path)) : []
+    }
+
     /// Whether the last broker was killed, or one is running.
     var hasAbort: Bool { Directory.exists(root + "/abort") }
 

@@ -64,7 +64,8 @@ struct Verify {
             // A running broker had put everything before this into queues and index.
             checkedUpTo: options.isLive ? min(reach, files.last?.end ?? 0) : .max)
         let queueCheck = try QueueCheck(
-            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batchTopics: try batchTopics(), report)
+            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batchTopics: try folder.batchTopics(),
+            report)
         let indexCheck = try IndexCheck(index, expectation, report, log: probe.place, advanced: advanced)
         if options.isFast { try checkFirstRecords(files.dropLast(walked.count), probe, report) }
         let end = try walk(walked, queueCheck, indexCheck, report, probe, expectation, advanced)
@@ -83,12 +84,6 @@ struct Verify {
         return Outcome(
             report: report, end: end, unitCount: queueCheck.matchedCount, entryCount: indexCheck.matchedCount,
             byteCount: byteCount, milliseconds: milliseconds)
-    }
-
-    /// Topics whose queues are in `batchconsumequeue`.
-    private func batchTopics() throws(ToolError) -> Set<String> {
-        let path = folder.root + "/batchconsumequeue"
-        return FileStatus(path)?.kind == .folder ? Set(try StoreFolder.names(in: path)) : []
     }
 
     // MARK: - The log
@@ -187,7 +182,8 @@ struct Verify {
     }
 
     private func check(
-        _ record: MessageRecord, _ bytes: Span<UInt8>, _ offset: Int64, _ facts: inout RecordFacts, _ queues: QueueCheck,
+        _ record: MessageRecord, _ bytes: Span<UInt8>, _ offset: Int64, _ facts: inout RecordFacts,
+        _ queues: QueueCheck,
         _ index: IndexCheck, _ probe: LogProbe
     ) throws(ToolError) {
         facts.read(record, bytes, at: offset)
@@ -209,6 +205,12 @@ struct Verify {
                 .logBodyChecksum, file, at: at,
                 "the body of the record at \(offset) has the checksum \(hexText(found)), the record says "
                     + "\(hexText(stored)): its consumers get a damaged message")
+        case .recordChecksum(let offset):
+            let (file, at) = probe.place(offset)
+            report.add(
+                .logRecordChecksum, file, at: at,
+                "the record at \(offset) has another checksum than stands at its end: a field or a property is not what was "
+                    + "stored")
         case .ownOffset(let offset, let says):
             let (file, at) = probe.place(offset)
             report.add(

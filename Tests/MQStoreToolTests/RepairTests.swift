@@ -179,10 +179,12 @@ import Testing
         #expect(repair(store).code == 0)
         #expect(try store.verify().texts.filter { !$0.hasPrefix("note") } == [])
         let opened = try store.open()
-        let kept = try #require(store.queues["gold_single-q"]?[0]).filter { $0.physicalOffset >= StoreCopy.logFileByteCount }
-        let queue = try #require(opened.existingQueue("gold_single-q", 0))
+        let kept = try #require(store.queues["gold_normal"]?[1]).filter {
+            $0.physicalOffset >= StoreCopy.logFileByteCount
+        }
+        let queue = try #require(opened.existingQueue("gold_normal", 1))
         #expect(queue.minOffset == kept.first?.queueOffset)
-        #expect(queue.maxOffset == 350)
+        #expect(queue.maxOffset == 200)
     }
 
     @Test func `a log with a hole is left alone`() throws {

@@ -99,6 +99,21 @@ import Testing
         #expect(outcome.has(.queueAbsent, "consumequeue/gold_normal/0"))
     }
 
+    @Test func `a changed field is found where records have a checksum over all of them`() throws {
+        let store = try StoreCopy()
+        let opened = try store.open()
+        let batch = AppendBatch()
+        batch.appendsChecksum = true
+        try stage("gold_normal", 1, 7, into: batch, opened)
+        try opened.append(batch, at: Timestamp(rawValue: 1_795_000_000_000))
+        let place = store.logPlace(Int(batch.entries[0].physicalOffset))
+        opened.start(MessageStore.Events(arrived: { _ in }, flushed: {}))
+        opened.stop()
+        #expect(try store.verify().exitCode == 0)
+        try store.flip(place, 17)
+        #expect(try store.verify().has(.logRecordChecksum, place.file, at: place.at))
+    }
+
     private func stage(
         _ topic: String, _ queueID: Int, _ body: UInt8, into batch: AppendBatch, _ store: MessageStore
     ) throws {
