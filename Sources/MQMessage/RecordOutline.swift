@@ -54,6 +54,19 @@ public struct RecordOutline: Sendable {
         guard properties.upperBound == total else { throw .lengthOutOfRange("record size", total) }
     }
 
+    /// The same parts and fields of a record that was taken apart.
+    public init(_ record: MessageRecord) {
+        byteCount = record.byteCount
+        queueID = record.queueID
+        queueOffset = record.queueOffset
+        physicalOffset = record.physicalOffset
+        sysFlag = record.sysFlag
+        storeTimestamp = record.storeTimestamp
+        body = record.body
+        topic = record.topic
+        properties = record.properties
+    }
+
     /// The next `byteCount` bytes, if `behind` more bytes fit behind them.
     private static func part(
         _ name: StaticText, _ byteCount: Int, from start: Int, behind: Int, of total: Int

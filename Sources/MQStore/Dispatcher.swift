@@ -23,6 +23,8 @@ final class Dispatcher: Sendable {
     private static let roundByteCountMax = 4 << 20
     private static let napMilliseconds: Int64 = 4
     private static let napsBeforeSleep = 8
+    /// Between two tries to write on a full disk.
+    private static let fullMilliseconds: Int64 = 500
 
     private let log: CommitLog
     private let queues: QueueTable
@@ -67,27 +69,43 @@ final class Dispatcher: Sendable {
     }
 
     /// Runs until ``stop()``, and to the end of what is confirmed then.
+    ///
+    /// A full disk does not end it: what could not be written is tried again until there is room.
     /// - Parameters:
     ///   - arrived: called for each queue that got units while pulls are parked on it.
+    ///   - full: called with the error when there is no room, and with `nil` when there is again.
     ///   - failed: called once, with the error that ended it.
-    func run(arrived: (ConsumeQueue) -> Void, failed: (SystemError) -> Void) {
+    func run(arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void, failed: (SystemError) -> Void) {
         var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
         var idleRounds = 0
+        var isFull = false
         while true {
             do throws(SystemError) {
                 let progressed = try round(&worker, arrived)
                 idleRounds = progressed ? 0 : idleRounds + 1
             } catch {
-                return failed(error)
+                guard error.isNoSpace else { return failed(error) }
+                if !isFull { full(error) }
+                isFull = true
+                worker.tryAgain()
+                guard waitForRoom() else { return }  // the rest is dispatched at the next start
+                continue
             }
+            if isFull { full(nil) }
+            isFull = false
             if dispatched.value < confirmed() { continue }
             guard rest(deep: idleRounds >= Self.napsBeforeSleep) else { break }
         }
         do throws(SystemError) {
             while try round(&worker, arrived) {}
         } catch {
-            failed(error)
+            if error.isNoSpace { full(error) } else { failed(error) }
         }
+    }
+
+    /// Waits before a full disk is tried again. `false`: stop.
+    private func waitForRoom() -> Bool {
+        monitor.wait(milliseconds: Self.fullMilliseconds) { $0.isStopping ? false : nil } ?? true
     }
 
     /// Handles what is confirmed now; for recovery, before the thread runs.
@@ -104,10 +122,10 @@ final class Dispatcher: Sendable {
         let stop = min(end, min(segment.end, start + Self.roundByteCountMax))
         let from = start - segment.start
         // A record may begin before `stop` and end behind it; it is whole, because it begins before `confirmed`.
-        let mapping = segment.mapping
+        let mapping = try segment.mapping
         let span = mapping.bytes(from..<(min(end, segment.end) - segment.start))
         let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start) { at, error in
-            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.file.path)
+            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.path)
         }
         try worker.publish { queue in
             if queue.waiters != 0 { arrived(queue) }
@@ -187,14 +205,18 @@ struct DispatchWorker {
         indexedTo = index?.endOffset ?? -1
     }
 
-    /// Writes the units that were found since the last call and lets readers see them.
+    /// The last round ended in the middle and is begun again. Queues pass over what they have; so must the index.
+    mutating func tryAgain() { indexedTo = index?.endOffset ?? -1 }
+
+    /// Writes the units that were found since the last call, or are left of a round that could not write them, and lets
+    /// readers see them.
     /// - Parameter published: called for each queue that got some.
     mutating func publish(_ published: (ConsumeQueue) -> Void) throws(SystemError) {
         defer { touched.removeAll(keepingCapacity: true) }
         for target in touched {
-            let isNew = try target.queue.add(target.units)
+            let isWaiting = try target.queue.add(target.units)
             target.units.removeAll(keepingCapacity: true)
-            guard isNew else { continue }
+            guard isWaiting else { continue }
             try target.queue.publish()
             published(target.queue)
         }
@@ -209,8 +231,7 @@ struct DispatchWorker {
         _ span: Span<UInt8>, upTo limit: Int, segmentEnds: Int, broken: (Int, WireError) -> SystemError
     ) throws(SystemError) -> Int {
         var position = 0
-        known.removeAll()  // a topic may have been deleted and made again since the last round
-        indexFile = nil  // and old files of the index removed
+        beginRound()
         while position < limit {
             let rest = span.extracting(position..<span.count)
             guard rest.count >= 8 else { return segmentEnds }
@@ -227,17 +248,31 @@ struct DispatchWorker {
         return position
     }
 
-    private mutating func handle(_ record: RecordOutline, _ bytes: Span<UInt8>) throws(SystemError) {
+    /// Forgets which queues it has met: a topic may have been deleted and made again since, and old files of the index
+    /// removed. What a round left that ended in the middle is found again.
+    mutating func beginRound() {
+        known.removeAll()
+        touched.removeAll(keepingCapacity: true)
+        indexFile = nil
+    }
+
+    /// Handles one record.
+    /// - Parameter isQueued: `false` for one that belongs into the index only, because its topic was deleted.
+    mutating func handle(
+        _ record: RecordOutline, _ bytes: Span<UInt8>, isQueued: Bool = true
+    ) throws(SystemError) {
         lastTimestamp = record.storeTimestamp.rawValue
         guard record.queueID >= 0 else { return }
         let topic = topicQueues(bytes.extracting(record.topic))
         let text = bytes.extracting(record.properties)
         let facts = PropertyFacts(text)
-        if record.sysFlag.isInQueue {
+        if isQueued, record.sysFlag.isInQueue {
+            let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
-                tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
-            add(PlacedUnit(unit: unit, offset: record.queueOffset), to: topic, Int(record.queueID))
+                tagsCode: Self.tagsCode(facts, storedAt: storedAt, isSchedule: topic.isSchedule, delayLevels))
+            let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
+            add(placed, to: topic, Int(record.queueID))
         }
         guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
             record.physicalOffset >= indexedTo
@@ -277,11 +312,14 @@ struct DispatchWorker {
         topic.targets[queueID] = target
     }
 
-    private func tagsCode(_ record: RecordOutline, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
+    /// What a record's unit says of its tags: their hash, or when a delayed message is due.
+    static func tagsCode(
+        _ facts: PropertyFacts, storedAt: Int64, isSchedule: Bool, _ delayLevels: [Int64]
+    ) -> Int64 {
         guard isSchedule, let level = facts.delayLevel, level > 0, !delayLevels.isEmpty else {
             return Int64(facts.tagsHash)
         }
         let clamped = min(Int(level), delayLevels.count)
-        return record.storeTimestamp.rawValue + delayLevels[clamped - 1]
+        return storedAt &+ delayLevels[clamped - 1]  // the time is as the disk has it
     }
 }

@@ -23,6 +23,20 @@ public struct LogRanges: Sendable {
         return bytes.toArray()
     }
 
+    /// Whether all of it is in memory at this moment.
+    public var isInMemory: Bool {
+        for file in files where !file.mapping.isInMemory(runs[file.runs]) { return false }
+        return true
+    }
+
+    /// Begins to read it, and what lies up to `byteCount` bytes behind it in the log: what its reader will ask for next.
+    public func readAhead(_ byteCount: Int) {
+        for file in files {
+            guard let first = runs[file.runs].first, let last = runs[file.runs].last else { continue }
+            file.mapping.readAhead(min(first.lowerBound, last.lowerBound)..<last.upperBound + byteCount)
+        }
+    }
+
     mutating func add(_ run: Range<Int>) { runs.append(run) }
 
     /// The runs that were added since the last call are of `mapping`.

@@ -6,18 +6,30 @@ import MQSystem
 /// outside, once a file: this is the loop that runs for every message a consumer gets.
 struct UnitLook {
     private let limits: ReadLimits
-    /// Records before this offset may not be in memory.
+    /// Records before this offset have the limits for what is on the disk.
     private let hotFrom: Int64
     private(set) var nextOffset: Int64
     /// Units looked at.
     private(set) var scanned = 0
     private(set) var messageCount = 0
     private(set) var byteCount = 0
-    private(set) var isCold = false
+    /// Where the first of the records in the log begins.
+    private(set) var lowest = Int64.max
     /// The next message is over the limits.
     private(set) var isFull = false
-    /// After ``take(_:from:to:into:_:)`` stopped: where the record begins whose file it was not told.
-    private(set) var missing = PhysicalOffset.zero
+    /// What ``take(_:from:to:into:_:)`` stopped for.
+    private(set) var wants = Wants.nothing
+
+    /// What must be told from outside before it goes on.
+    enum Wants {
+        case nothing
+        /// The file of the record that begins there: ``enter(_:_:for:_:)``.
+        case file(PhysicalOffset)
+        /// Whether the message is wanted, whose tags do not lie in its unit: ``decide(_:)``.
+        case decision
+    }
+
+    private var decision: Bool?
 
     private var mapping: Mapping?
     /// What offsets `mapping` holds, or holds none of: empty before the first file.
@@ -42,22 +54,34 @@ struct UnitLook {
     ) -> Int {
         var look = self  // kept in registers: what is reached through a pointer is stored for each unit
         defer { self = look }
+        look.wants = .nothing
         for index in first..<end {
             let unit = QueueUnit(span, at: index &* QueueUnit.byteCount)
-            if unit.size > 0, unit.size != QueueUnit.preBlankSize,
-                unit.hasExtension || matches?(unit.tagsCode) ?? true
-            {
+            var isWanted = unit.size > 0 && unit.size != QueueUnit.preBlankSize
+            if isWanted, let matches {
+                if unit.hasExtension {
+                    guard let decision = look.decision else {
+                        look.wants = .decision
+                        return index
+                    }
+                    isWanted = decision
+                } else {
+                    isWanted = matches(unit.tagsCode)
+                }
+            }
+            if isWanted {
                 guard look.hasRoom(for: unit) else {
                     look.isFull = true
                     return index
                 }
                 let offset = min(max(0, unit.physicalOffset), .max - 1)
                 guard look.file.contains(offset) else {
-                    look.missing = PhysicalOffset(rawValue: offset)
+                    look.wants = .file(PhysicalOffset(rawValue: offset))
                     return index
                 }
                 if !look.isGone { look.add(unit, &ranges) }
             }
+            look.decision = nil
             look.scanned &+= 1
             look.nextOffset &+= 1
         }
@@ -80,7 +104,7 @@ struct UnitLook {
         guard start >= 0, size <= file.count &- start else { return }  // a unit that lies: never past the mapping
         byteCount &+= size
         messageCount &+= 1
-        if unit.physicalOffset < hotFrom { isCold = true }
+        lowest = min(lowest, unit.physicalOffset)
         if start == run.upperBound, !run.isEmpty {
             run = run.lowerBound..<start &+ size
         } else {
@@ -89,12 +113,17 @@ struct UnitLook {
         }
     }
 
-    /// The record at ``missing`` lies in `segment`; `nil`: its file is gone.
-    mutating func enter(_ segment: Segment?, _ ranges: inout LogRanges) {
+    /// Whether the message it stopped at is wanted.
+    mutating func decide(_ isWanted: Bool) { decision = isWanted }
+
+    /// The record at `place` lies in `segment`.
+    /// - Parameter mapping: the file's bytes; `nil`: they are gone.
+    mutating func enter(_ segment: Segment?, _ mapping: Mapping?, for place: PhysicalOffset, _ ranges: inout LogRanges)
+    {
         end(&ranges)
-        mapping = segment?.mapping
-        isGone = segment == nil
-        file = segment.map { $0.start.rawValue..<$0.end.rawValue } ?? missing.rawValue..<missing.rawValue + 1
+        self.mapping = mapping
+        isGone = mapping == nil
+        file = segment.map { $0.start.rawValue..<$0.end.rawValue } ?? place.rawValue..<place.rawValue + 1
     }
 
     /// Hands out what was taken last.

@@ -59,6 +59,8 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     private var isDirty = false
     private var waitsForRoom = false
     private var closesWhenWritten: String?
+    /// Another thread reads into memory what is to be written next.
+    private var isBringingIn = false
 
     private static let nextID = Counter()
 
@@ -183,8 +185,15 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     /// Writes what is waiting, as much as the socket takes.
     func flush() {
         isDirty = false
+        guard !isBringingIn else { return }
         while isOpen, pendingByteCount > 0 {
-            if output.write(to: descriptor) < 0 {
+            var pieceMax = Int.max
+            if waitsForRoom, let next = output.nextMapped() {
+                // It was in memory when it was queued; the peer took its time, and so had the system to give it up.
+                guard next.mapping.isInMemory(next.runs[...]) else { return bringIn(next) }
+                pieceMax = max(1, next.pieceCount)
+            }
+            if output.write(to: descriptor, pieceMax: pieceMax) < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN { break }
                 return finish(.failed(.last("send", peer.description)))
@@ -201,6 +210,19 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         if !wanted {
             output.owned.trim(to: 64 << 10)
             if let reason = closesWhenWritten { finish(.local(reason)) }
+        }
+    }
+
+    private func bringIn(_ next: Output.NextMapped) {
+        isBringingIn = true
+        loop.change(slot, descriptor, events: .peerClosed)
+        PageReader.shared.bringIn(next) { [self] in
+            loop.execute { [self] in
+                isBringingIn = false
+                guard isOpen else { return }
+                loop.change(slot, descriptor, events: .writable)
+                flush()
+            }
         }
     }
 

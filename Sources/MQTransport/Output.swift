@@ -63,10 +63,43 @@ import MQSystem
         }
     }
 
+    /// What of a mapping comes next: bytes that may be asked about before they are written.
+    struct NextMapped: Sendable {
+        let mapping: Mapping
+        let runs: [Range<Int>]
+        /// Pieces up to the last of the runs.
+        let pieceCount: Int
+    }
+
+    /// Looked at together at most.
+    private static let nextByteCount = 256 << 10
+
+    /// The next pieces of one mapping; `nil` if none waits.
+    func nextMapped() -> NextMapped? {
+        guard let owner = owners.first else { return nil }
+        var (index, owned, byteCount) = (done, ownedDone, 0)
+        var runs: [Range<Int>] = []
+        // SAFETY: the addresses of the owner's pieces lie in its mapping.
+        let base = unsafe owner.mapping.address(0)
+        while index < owner.end, byteCount < Self.nextByteCount {
+            if owned < ownedPieces.count, ownedPieces[owned] == index {
+                owned += 1
+            } else if let address = unsafe pieces[index].iov_base {
+                let start = unsafe UnsafeRawPointer(address) - base
+                let count = unsafe pieces[index].iov_len
+                runs.append(start..<start + count)
+                byteCount += count
+            }
+            index += 1
+        }
+        return NextMapped(mapping: owner.mapping, runs: runs, pieceCount: index - done)
+    }
+
     /// Writes once, as much as the socket takes. What is written is forgotten.
+    /// - Parameter pieceMax: pieces to write at most; at least 1.
     /// - Returns: the bytes written; below 0 with `errno`, as the system says it.
-    mutating func write(to descriptor: Int32) -> Int {
-        let written = unsafe pieces.isEmpty ? writeOwned(to: descriptor) : writePieces(to: descriptor)
+    mutating func write(to descriptor: Int32, pieceMax: Int = .max) -> Int {
+        let written = unsafe pieces.isEmpty ? writeOwned(to: descriptor) : writePieces(to: descriptor, pieceMax)
         if written > 0 { forget(written) }
         return written
     }
@@ -76,7 +109,7 @@ import MQSystem
         unsafe owned.withUnsafeBytes { unsafe send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
-    private mutating func writePieces(to descriptor: Int32) -> Int {
+    private mutating func writePieces(to descriptor: Int32, _ pieceMax: Int) -> Int {
         settle()
         var at = 0
         // SAFETY: pieces of `owned` lie in it one after the other, and it is not changed before sendmsg has returned.
@@ -85,7 +118,7 @@ import MQSystem
             unsafe pieces[piece].iov_base = base.map { unsafe UnsafeMutableRawPointer(mutating: $0 + at) }
             at += unsafe pieces[piece].iov_len
         }
-        let (first, count) = unsafe (done, min(pieces.count - done, Self.vectorsMax))
+        let (first, count) = unsafe (done, min(pieces.count - done, Self.vectorsMax, pieceMax))
         // SAFETY: `first` is below the pieces' count; `owners` holds the mappings.
         return unsafe pieces.withUnsafeMutableBufferPointer { list in
             let list = unsafe list.baseAddress.unsafelyUnwrapped + first

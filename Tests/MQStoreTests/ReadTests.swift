@@ -34,7 +34,8 @@ import Testing
     ) throws -> ReadResult {
         var units = ByteBuffer()
         var result = ReadResult()
-        try store.store.read(queue, from: offset, limits: limits, units: &units, into: &result, matches: matches)
+        try store.store.read(
+            queue, from: offset, limits: limits, access: .waiting, units: &units, into: &result, matches: matches)
         return result
     }
 

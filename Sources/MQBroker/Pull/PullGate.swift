@@ -6,21 +6,6 @@ import MQRemoting
 import MQStore
 import MQTransport
 
-/// One pull, parsed: what remains of a request when its frame is gone.
-struct Pull {
-    let channel: RemotingChannel
-    let opaque: Int32
-    let queue: ConsumeQueue
-    let filter: TagFilter
-    let limits: ReadLimits
-    /// The offset asked for.
-    let offset: Int64
-    /// Where the next look begins: messages before it were looked at and not wanted.
-    var nextOffset: Int64
-    let topicSysFlag: Int
-    let groupSysFlag: Int
-}
-
 /// Who may read what: group, topic, queue and filter of a pull, looked up by the bytes of its header. Loop only.
 ///
 /// Source of rules and texts: `PullMessageProcessor.java`, RocketMQ 5.3.
@@ -67,10 +52,11 @@ struct PullGate {
         var limits = settings.limits
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }
+        let look = PullLook(
+            queue: route.queue(Int(request.queueID)), filter: filter, limits: limits, nextOffset: request.queueOffset)
         let pull = Pull(
-            channel: channel, opaque: opaque, queue: route.queue(Int(request.queueID)), filter: filter,
-            limits: limits, offset: request.queueOffset, nextOffset: request.queueOffset,
-            topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag)
+            channel: channel, opaque: opaque, look: look, offset: request.queueOffset, topicSysFlag: route.topicSysFlag,
+            groupSysFlag: group.config.groupSysFlag)
         return (pull, group.name)
     }
 

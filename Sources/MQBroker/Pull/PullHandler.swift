@@ -1,6 +1,5 @@
 import MQBase
 import MQBytes
-import MQFilter
 import MQMessage
 import MQProtocol
 import MQRemoting
@@ -28,6 +27,7 @@ final class PullHandler {
 
     private struct ParkedPull {
         var pull: Pull
+        let deadline: Instant
         var timer: TimerToken?
     }
 
@@ -41,6 +41,7 @@ final class PullHandler {
     private let loopIndex: Int
     private var gate: PullGate
     private var units = ByteBuffer(capacity: 32 << 10)
+    private var recent: RecentTail
     /// What the last look found: one for all pulls, so that looking allocates nothing.
     private var found = ReadResult()
     private var hold: PullHold<ObjectIdentifier>
@@ -61,6 +62,7 @@ final class PullHandler {
         self.loop = loop
         self.loopIndex = loopIndex
         gate = PullGate(tables: tables, store: store)
+        recent = RecentTail(now: loop.now, written: store.writtenOffset)
         hold = PullHold(waitersMax: settings.parkedMax)
     }
 
@@ -94,8 +96,15 @@ final class PullHandler {
     /// Looks for messages; answers, or parks the pull for `parkMilliseconds` if there is nothing yet.
     private func look(_ pull: Pull, parkMilliseconds: Int64) {
         guard read(pull) else { return }
+        if found.needsDisk { return fetch(pull, parkMilliseconds: parkMilliseconds) }
+        conclude(pull, parkMilliseconds: parkMilliseconds)
+    }
+
+    /// Answers with what ``found`` holds, or parks the pull.
+    /// - Parameter copy: the records, if they are not to be sent from the log itself.
+    private func conclude(_ pull: Pull, parkMilliseconds: Int64, copy: [UInt8]? = nil) {
         switch found.status {
-        case .found: deliver(pull)
+        case .found: deliver(pull, copy: copy)
         case .offsetOverflowOne where parkMilliseconds > 0,
             .noMessageInQueue where parkMilliseconds > 0 && pull.offset == 0,
             .offsetFoundNull where parkMilliseconds > 0:
@@ -104,22 +113,38 @@ final class PullHandler {
         }
     }
 
-    /// Reads into ``found``. `false`: the pull is refused.
+    /// Reads into ``found``, as far as it is in memory. `false`: the pull is refused.
     private func read(_ pull: Pull) -> Bool {
+        let knownFrom = recent.start(now: loop.now, written: store.writtenOffset)
         do throws(SystemError) {
-            if pull.filter.wantsAll {
-                try store.read(
-                    pull.queue, from: pull.nextOffset, limits: pull.limits, units: &units, into: &found, matches: nil)
-            } else {
-                try store.read(
-                    pull.queue, from: pull.nextOffset, limits: pull.limits, units: &units, into: &found,
-                    matches: { pull.filter.matches($0) })
-            }
+            try pull.look.read(store, .inMemory(knownFrom: knownFrom), &units, into: &found)
             return true
         } catch {
             refuse(pull, Refusal(.systemError, "cannot read the queue: \(error)"))
             return false
         }
+    }
+
+    /// Looks again on a thread that may wait for the disk, which copies what it finds and begins to read what the consumer
+    /// will ask for next.
+    private func fetch(_ pull: Pull, parkMilliseconds: Int64) {
+        let bound = LoopBound((self, pull), on: loop)
+        let look = pull.look
+        let accepted = coldReads.submit { [store] in
+            do throws(SystemError) {
+                let (result, copy) = try look.readAhead(store)
+                bound.execute { handler, pull in
+                    guard pull.channel.connection.isOpen else { return }
+                    handler.found = result
+                    handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
+                }
+            } catch {
+                bound.execute { handler, pull in
+                    handler.refuse(pull, Refusal(.systemError, "cannot read the queue: \(error)"))
+                }
+            }
+        }
+        if !accepted { refuse(pull, .busy) }
     }
 
     // MARK: - Parking
@@ -132,11 +157,12 @@ final class PullHandler {
         }
         byChannel[pull.channel.connection.id, default: []].insert(id)
         let timer = loop.schedule(afterMilliseconds: milliseconds) { [unowned self] in timeOut(id) }
-        parked[id] = ParkedPull(pull: pull, timer: timer)
+        let deadline = loop.now.advanced(byMilliseconds: milliseconds)
+        parked[id] = ParkedPull(pull: pull, deadline: deadline, timer: timer)
         pull.queue.addWaiter(loop: loopIndex)
         store.waiterCame()
         // Between the read and here a message may have come that nobody told us of.
-        if pull.queue.maxOffset > pull.nextOffset { lookAgain(id) }
+        if pull.queue.maxOffset > pull.look.nextOffset { lookAgain(id) }
     }
 
     /// `queue` has new messages.
@@ -145,16 +171,21 @@ final class PullHandler {
     }
 
     private func lookAgain(_ id: UInt64) {
-        guard var pull = parked[id]?.pull else { return }
+        guard let entry = parked[id] else { return }
+        var pull = entry.pull
         while true {
             guard read(pull) else { return unpark(id) }
+            if found.needsDisk {
+                unpark(id)
+                return fetch(pull, parkMilliseconds: entry.deadline.milliseconds(since: loop.now))
+            }
             switch found.status {
             case .found:
                 unpark(id)
-                return deliver(pull)
-            case .noMatchedMessage where found.nextOffset > pull.nextOffset:
-                pull.nextOffset = found.nextOffset  // not for this consumer: it sleeps on
-                parked[id]?.pull.nextOffset = found.nextOffset
+                return deliver(pull, copy: nil)
+            case .noMatchedMessage where found.nextOffset > pull.look.nextOffset:
+                pull.look.nextOffset = found.nextOffset  // not for this consumer: it sleeps on
+                parked[id]?.pull.look.nextOffset = found.nextOffset
             case .offsetOverflowOne, .offsetFoundNull, .noMatchedMessage: return
             default:
                 unpark(id)
@@ -170,9 +201,9 @@ final class PullHandler {
         var result = ReadResult(
             status: .offsetOverflowOne, nextOffset: pull.offset, minOffset: pull.queue.minOffset,
             maxOffset: pull.queue.maxOffset)
-        if pull.nextOffset > pull.offset {  // the consumer need not be shown the others again
+        if pull.look.nextOffset > pull.offset {  // the consumer need not be shown the others again
             result.status = .noMatchedMessage
-            result.nextOffset = pull.nextOffset
+            result.nextOffset = pull.look.nextOffset
         } else if result.maxOffset == 0 {
             result.status = .noMessageInQueue
         }
@@ -194,30 +225,15 @@ final class PullHandler {
 
     // MARK: - Answers
 
-    /// Answers with what ``found`` holds.
-    private func deliver(_ pull: Pull) {
+    /// Answers with the messages that ``found`` holds.
+    private func deliver(_ pull: Pull, copy: [UInt8]?) {
         stats.pullsFound.add(1)
         stats.messagesOut.add(found.messageCount)
         stats.bytesOut.add(found.byteCount)
-        guard found.isCold else {
-            writeHeader(pull, .success, found)
-            let connection = pull.channel.connection
-            for file in found.ranges.files { connection.send(file.mapping, found.ranges.runs[file.runs]) }
-            return
-        }
-        // Not surely in memory: a thread that may wait copies the records first.
-        let bound = LoopBound((self, pull), on: loop)
-        let result = found
-        let accepted = coldReads.submit {
-            let copied = result.ranges.copy()
-            bound.execute { handler, pull in
-                handler.writeHeader(pull, .success, result)
-                pull.channel.connection.send { $0.append(copied) }
-            }
-        }
-        if !accepted {
-            refuse(pull, .busy)
-        }
+        writeHeader(pull, .success, found)
+        let connection = pull.channel.connection
+        if let copy { return connection.send { $0.append(copy) } }
+        for file in found.ranges.files { connection.send(file.mapping, found.ranges.runs[file.runs]) }
     }
 
     private func answerNothing(_ pull: Pull, _ result: ReadResult) {

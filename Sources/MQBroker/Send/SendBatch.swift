@@ -30,6 +30,8 @@ final class SendBatch {
     /// Whether any request waits for the flush.
     var needsFlush = false
 
+    init(appendsChecksum: Bool) { records.appendsChecksum = appendsChecksum }
+
     func removeAll() {
         records.removeAll()
         waiting.removeAll(keepingCapacity: true)
