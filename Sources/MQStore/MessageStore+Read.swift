@@ -136,8 +136,9 @@ extension MessageStore {
     /// Whether the whole record at `offset` is in memory at this moment: only then may a loop touch it. Also if there is
     /// none: to see that waits for nothing.
     public func isInMemory(_ offset: Int64) -> Bool {
+        guard offset >= 0, offset < log.written.value.rawValue else { return true }
         let place = PhysicalOffset(rawValue: offset)
-        guard offset >= 0, place < log.written.value, let segment = log.segment(at: place) else { return true }
+        guard let segment = log.segment(at: place) else { return true }
         let start = place - segment.start
         let end = min(segment.end, log.written.value) - segment.start
         guard end - start >= 8 else { return true }

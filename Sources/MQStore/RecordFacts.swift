@@ -1,3 +1,4 @@
+import MQBase
 import MQBytes
 package import MQMessage
 
@@ -19,7 +20,8 @@ package struct RecordFacts {
         let text = bytes.extracting(record.properties)
         let facts = PropertyFacts(text)
         let tags = DispatchWorker.tagsCode(
-            facts, storedAt: record.storeTimestamp.rawValue, isSchedule: topic.equals(ScheduleTopic.literal), delayLevels)
+            facts, storedAt: record.storeTimestamp.rawValue, isSchedule: topic.equals(ScheduleTopic.literal),
+            delayLevels)
         unit = QueueUnit(physicalOffset: offset, size: Int32(record.byteCount), tagsCode: tags)
         keyHashes.removeAll(keepingCapacity: true)
         guard record.queueID >= 0, record.sysFlag.transaction != .transactionRollback, facts.keyCount > 0 else {

@@ -118,7 +118,8 @@ struct UnitLook {
 
     /// The record at `place` lies in `segment`.
     /// - Parameter mapping: the file's bytes; `nil`: they are gone.
-    mutating func enter(_ segment: Segment?, _ mapping: Mapping?, for place: PhysicalOffset, _ ranges: inout LogRanges) {
+    mutating func enter(_ segment: Segment?, _ mapping: Mapping?, for place: PhysicalOffset, _ ranges: inout LogRanges)
+    {
         end(&ranges)
         self.mapping = mapping
         isGone = mapping == nil

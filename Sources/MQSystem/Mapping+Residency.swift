@@ -77,6 +77,7 @@ extension Mapping {
         let start = max(0, range.lowerBound) / page * page
         let end = min(range.upperBound, byteCount)
         guard start < end else { return }
-        _ = unsafe mq_will_need(address(start), end - start)  // SAFETY: inside the mapping. A hint: nothing depends on it.
+        // SAFETY: inside the mapping. A hint: nothing depends on it.
+        _ = unsafe mq_will_need(address(start), end - start)
     }
 }

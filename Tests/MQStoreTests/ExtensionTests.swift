@@ -151,14 +151,12 @@ import Testing
         let limits = ReadLimits(messageCount: 10_000, byteCount: 1 << 30, unitCount: 10_000)
         let result = try store.store.read(queue, from: queue.minOffset, limits: limits, units: &units) { $0 == code }
         var offsets: [Int64] = []
-        for range in result.ranges {
-            var at = range.offset
-            let mapping = try range.mapping
-            while at < range.offset + range.byteCount {
-                let record = try MessageRecord(mapping.bytes(at..<(range.offset + range.byteCount)))
-                offsets.append(record.queueOffset)
-                at += record.byteCount
-            }
+        let bytes = result.ranges.copy()
+        var at = 0
+        while at < bytes.count {
+            let record = try MessageRecord(bytes.span.extracting(at..<bytes.count))
+            offsets.append(record.queueOffset)
+            at += record.byteCount
         }
         return offsets
     }

@@ -172,3 +172,16 @@ extension MessageStore {
         return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
     }
 }
+
+extension MessageStore {
+    /// A read that may wait for the disk, with a result of its own.
+    func read(
+        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
+        matches: @escaping (Int64) -> Bool
+    ) throws(SystemError) -> ReadResult {
+        var result = ReadResult()
+        try read(
+            queue, from: offset, limits: limits, access: .waiting, units: &units, into: &result, matches: matches)
+        return result
+    }
+}

@@ -56,7 +56,8 @@ struct PullGate {
         let look = PullLook(
             queue: route.queue(Int(request.queueID)), filter: filter, limits: limits, nextOffset: request.queueOffset)
         let pull = Pull(
-            channel: channel, opaque: opaque, look: look, offset: request.queueOffset, topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag)
+            channel: channel, opaque: opaque, look: look, offset: request.queueOffset, topicSysFlag: route.topicSysFlag,
+            groupSysFlag: group.config.groupSysFlag)
         return (pull, group.name)
     }
 
