@@ -44,11 +44,14 @@ import Testing
         var random = SeededRandom(seed: seed)
         let path = folder.path + "/checkpoint"
         for _ in 0..<50 {
-            let values = Checkpoint.Values(
-                log: number(&random), queues: number(&random), index: number(&random),
-                masterFlushedOffset: number(&random), confirmOffset: number(&random))
+            var values = Checkpoint.Values()
+            values.log = number(&random)
+            values.queues = number(&random)
+            values.index = number(&random)
+            values.masterFlushedOffset = number(&random)
+            values.confirmOffset = number(&random)
             let checkpoint = try Checkpoint(path)
-            try checkpoint.update { $0 = values }
+            try checkpoint.update { [values] in $0 = values }
             #expect(try Checkpoint(path).current == values)
             #expect(try File(path, .read).byteCount() == 4096)
             #expect(values.trusted >= 0 && values.trusted <= max(0, min(values.log, values.queues)))

@@ -244,7 +244,10 @@ import Testing
         }
         let store = try TestStore(config, in: folder)
         #expect(store.store.writtenOffset.rawValue == manifest.commitLog.endOfLastRecord)
-        for _ in 0..<30 { try store.append(TestMessage(body: [UInt8](repeating: 1, count: 100_000))) }
+        for number in 0..<30 {
+            let message = TestMessage(body: [UInt8](repeating: 1, count: 100_000))
+            try store.append(message, at: 1_795_300_000_000 + Int64(number))
+        }
         try store.close()
         let check = try StoreCheck.run(store.config)
         #expect(check.problems == [])
