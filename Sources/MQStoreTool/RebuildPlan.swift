@@ -144,7 +144,8 @@ struct RebuildPlan {
         case .recordChecksum(let offset):
             let (file, at) = probe.place(offset)
             report.add(
-                .logRecordChecksum, file, at: at, "a field or a property of the record at \(offset) is damaged; its queue "
+                .logRecordChecksum, file, at: at,
+                "a field or a property of the record at \(offset) is damaged; its queue "
                     + "keeps it")
         case .ownOffset(let offset, let says):
             lostMax += 1
