@@ -207,8 +207,7 @@ final class QueueExtension: Sendable {
         for file in later { try Directory.removeFile(file.file.path) }
         guard let file = state.withLock({ $0.files.last }), position < file.end else { return }
         let inFile = Int(position - file.start)
-        try file.file.truncate(to: inFile)
-        try file.file.truncate(to: fileByteCount)
+        try file.file.discard(inFile..<fileByteCount)  // never of another length, or the next start would refuse it
     }
 
     /// The end of the units that follow one another from `start` on in its file; the file's end if it is full.
