@@ -113,12 +113,12 @@ struct StoreHistory: Sendable {
         // Of a deleted topic, what the log still holds may be back, from some message on; what was sent behind the
         // deletion is there, and counts on from what was back.
         let fresh = messages.count { $0.physicalOffset >= deletedAt ?? 0 }
-        let wanted = deletedAt == nil ? messages : messages.suffix(max(fresh, units.count))
+        let wanted = deletedAt == nil ? messages : Array(messages.suffix(max(fresh, units.count)))
         let (found, places) = (units.map(\.physicalOffset), wanted.map(\.physicalOffset))
         try require(found == places, "\(name) has \(found), not \(places); \(fresh) behind its deletion")
         guard let queue, let first = wanted.first else { return }
         let offsets = Array(queue.minOffset..<queue.maxOffset)
-        try require(wanted.map(\.queueOffset) == offsets, "\(name) counts from \(offsets[0])")
+        try require(wanted.map(\.queueOffset) == offsets, "\(name) counts from \(queue.minOffset)")
         try require(deletedAt != nil || first.queueOffset == 0, "\(name) begins at \(first.queueOffset)")
         let sizes = wanted.map { $0.end - $0.physicalOffset }
         try require(units.map { Int64($0.size) } == sizes, "\(name): sizes of its units")
