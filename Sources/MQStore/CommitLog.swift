@@ -275,6 +275,7 @@ final class CommitLog: Sendable {
                     preparation.withLock { !$0.isHurried && !$0.isStopping }
                 }
             }
+            try file.synchronizeData()  // its length, before a later file can have a name
             try Directory.synchronize(folder)
             return Segment(path, start: start, byteCount: fileByteCount, file: file)
         } catch {

@@ -199,9 +199,9 @@ final class MessageIndex: Sendable {
         files.sort { ($0.beginOffset, $0.path) < ($1.beginOffset, $1.path) }
         let kept = files.prefix { $0.endTimestamp <= trustedUntil ?? .max && $0.endOffset < end.rawValue }
         for file in files[kept.count...] { try Directory.removeFile(file.path) }
-        let firstRemoved = isBroken ? 0 : files[kept.count...].first?.beginOffset
         let isComplete = wasClean && !isRemoved && kept.count == files.count
-        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? firstRemoved
+        // With no file left nobody knows where the index began: a rebuilding may have been interrupted.
+        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? 0
         if wasClean { for file in kept { file.setSynced() } }
         self.files = Lock(Array(kept))
     }
@@ -223,7 +223,7 @@ final class MessageIndex: Sendable {
     /// - Parameter now: names a new file.
     func fileForWriting(_ now: Timestamp) throws(SystemError) -> IndexFile {
         if let last = files.withLock({ $0.last }), !last.isFull { return last }
-        try Directory.create(folder)
+        if !Directory.exists(folder) { try Directory.createDurably(folder) }
         var time = now
         while Directory.exists(folder + "/" + Self.name(time)) { time.rawValue += 1 }
         let path = folder + "/" + Self.name(time)

@@ -230,7 +230,10 @@ struct Recovery {
         if isCut {
             log.warn("log cut behind its last complete record", ["offset": end.description])
         }
-        for segment in later { try Directory.removeFile(segment.path) }
+        for segment in later.reversed() {  // one after the other, or a crash could leave a hole
+            try Directory.removeFile(segment.path)
+            try Directory.synchronize(config.commitLogPath)
+        }
         outcome.segments.removeAll { $0.isIn(later) }
         guard let last, isDirty || !wasClean else { return }
         try last.file.zero((end - last.start)..<last.byteCount)

@@ -271,7 +271,7 @@ extension File {
     public static func replace(_ path: String, with bytes: [UInt8], keepsBackup: Bool = false) throws(SystemError) {
         let folder = Directory.parent(of: path)
         let fresh = path + ".tmp"
-        try Directory.create(folder)
+        if !Directory.exists(folder) { try Directory.createDurably(folder) }
         let file = try File(fresh, .replace)
         try file.write(bytes.span, at: 0)
         try file.synchronize()

@@ -110,19 +110,19 @@ struct StoreHistory: Sendable {
     ) throws {
         let queue = store.store.existingQueue(name.topic, name.queueID)
         let units = try queue.map { try Self.units($0) } ?? []
-        let found = units.map(\.physicalOffset)
-        let fresh = messages.filter { $0.physicalOffset >= deletedAt ?? 0 }
-        if fresh.isEmpty {
-            // Deleted, with nothing sent behind it: what the log still holds may be back, from some message on.
-            let back = messages.suffix(units.count).map(\.physicalOffset)
-            return try require(found == back, "deleted \(name) has \(found), not \(back)")
-        }
-        let wanted = fresh.map(\.physicalOffset)
-        try require(found == wanted, "\(name) has \(found), not \(wanted)")
-        try require(queue?.minOffset == 0, "\(name) begins at \(queue?.minOffset ?? -1)")
-        let sizes = fresh.map { $0.end - $0.physicalOffset }
+        // Of a deleted topic, what the log still holds may be back, from some message on; what was sent behind the
+        // deletion is there, and counts on from what was back.
+        let fresh = messages.count { $0.physicalOffset >= deletedAt ?? 0 }
+        let wanted = deletedAt == nil ? messages : Array(messages.suffix(max(fresh, units.count)))
+        let (found, places) = (units.map(\.physicalOffset), wanted.map(\.physicalOffset))
+        try require(found == places, "\(name) has \(found), not \(places); \(fresh) behind its deletion")
+        guard let queue, let first = wanted.first else { return }
+        let offsets = Array(queue.minOffset..<queue.maxOffset)
+        try require(wanted.map(\.queueOffset) == offsets, "\(name) counts from \(queue.minOffset)")
+        try require(deletedAt != nil || first.queueOffset == 0, "\(name) begins at \(first.queueOffset)")
+        let sizes = wanted.map { $0.end - $0.physicalOffset }
         try require(units.map { Int64($0.size) } == sizes, "\(name): sizes of its units")
-        for (unit, message) in zip(units, fresh) {
+        for (unit, message) in zip(units, wanted) {
             guard let level = message.delayLevel else { continue }
             let stored = store.store.withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp.rawValue }
             try require(unit.tagsCode == (stored ?? 0) + store.config.delayLevels[level - 1], "\(name): time due")

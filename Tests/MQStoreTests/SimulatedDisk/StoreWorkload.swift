@@ -74,7 +74,7 @@ final class StoreWorkload {
         }
     }
 
-    private func restart(isKilled: Bool) throws {
+    func restart(isKilled: Bool) throws {
         _ = watched.withLock { $0.read() }
         if isKilled { store.crash() } else { try store.close() }
         watched.withLock { watched in
@@ -85,7 +85,7 @@ final class StoreWorkload {
         watched.withLock { [opened = store.store] in $0.store = opened }
     }
 
-    private func deleteTopic() throws {
+    func deleteTopic() throws {
         history.noteDeletion(of: "D", logEnd: store.store.writtenOffset.rawValue)
         watched.withLock { $0.promise.deletions += 1 }
         try store.store.deleteQueues(of: "D")
@@ -93,9 +93,11 @@ final class StoreWorkload {
 
     private func send() throws {
         store.now += Int64.random(in: 0...2500, using: &random)
-        let messages = (0..<Int.random(in: 1...6, using: &random)).map { _ in message() }
-        history.add(try store.send(messages))
+        try send((0..<Int.random(in: 1...6, using: &random)).map { _ in message() })
     }
+
+    /// Sends one batch.
+    func send(_ messages: [TestMessage]) throws { history.add(try store.send(messages)) }
 
     private func message() -> TestMessage {
         number += 1
