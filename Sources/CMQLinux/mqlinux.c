@@ -2,6 +2,7 @@
 #include "mqlinux.h"
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -24,6 +25,10 @@ int mq_zero_range(int fd, off_t offset, off_t length) {
     return fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+int mq_punch_hole(int fd, off_t offset, off_t length) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset) {
     struct iovec vector = {bytes, count};
     return preadv2(fd, &vector, 1, offset, RWF_NOWAIT);
@@ -40,6 +45,16 @@ int mq_lock_file(int fd) {
     // Java's FileChannel.tryLock(0, 1, false) is a POSIX record lock on the first byte.
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     return fcntl(fd, F_SETLK, &lock);
+}
+
+int mq_lock_holder(int fd) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    if (fcntl(fd, F_GETLK, &lock) != 0) return -1;
+    return lock.l_type == F_UNLCK ? 0 : lock.l_pid > 0 ? lock.l_pid : 1;
+}
+
+int mq_exchange(const char *left, const char *right) {
+    return renameat2(AT_FDCWD, left, AT_FDCWD, right, RENAME_EXCHANGE);
 }
 
 int mq_o_direct(void) { return O_DIRECT; }
@@ -74,11 +89,12 @@ int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned l
 
 void mq_join(unsigned long thread) { pthread_join((pthread_t)thread, NULL); }
 
-int mq_disk_space(const char *path, uint64_t *total, uint64_t *available) {
+int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64_t *used) {
     struct statvfs space;
     if (statvfs(path, &space)) return -1;
     *total = (uint64_t)space.f_blocks * space.f_frsize;
     *available = (uint64_t)space.f_bavail * space.f_frsize;
+    *used = (uint64_t)(space.f_blocks - space.f_bfree) * space.f_frsize;
     return 0;
 }
 

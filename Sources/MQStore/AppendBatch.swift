@@ -26,6 +26,8 @@ public final class AppendBatch {
     private static let keptByteCountMax = 8 << 20
 
     var buffer = ByteBuffer()
+    /// `enabledAppendPropCRC`: records end with a checksum over all of them. To be set before the first is staged.
+    public var appendsChecksum = false
     /// The records, in the order they will have in the log.
     public internal(set) var entries: [Entry] = []
     /// When the batch was appended; set by the append.
@@ -46,7 +48,11 @@ public final class AppendBatch {
         properties: (inout ByteBuffer) -> Void
     ) throws(WireError) {
         let start = buffer.count
-        let byteCount = try head.encode(topic: topic, body: body, into: &buffer, properties: properties)
+        let byteCount = try head.encode(topic: topic, body: body, into: &buffer) { buffer in
+            let propertiesStart = buffer.count
+            properties(&buffer)
+            if appendsChecksum { RecordChecksum.reserve(in: &buffer, from: propertiesStart) }
+        }
         entries.append(
             Entry(
                 start: start, byteCount: byteCount, queue: queue, queueID: head.queueID,

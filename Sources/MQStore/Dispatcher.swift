@@ -23,6 +23,8 @@ final class Dispatcher: Sendable {
     private static let roundByteCountMax = 4 << 20
     private static let napMilliseconds: Int64 = 4
     private static let napsBeforeSleep = 8
+    /// Between two tries to write on a full disk.
+    private static let fullMilliseconds: Int64 = 500
 
     private let log: CommitLog
     private let queues: QueueTable
@@ -67,27 +69,43 @@ final class Dispatcher: Sendable {
     }
 
     /// Runs until ``stop()``, and to the end of what is confirmed then.
+    ///
+    /// A full disk does not end it: what could not be written is tried again until there is room.
     /// - Parameters:
     ///   - arrived: called for each queue that got units while pulls are parked on it.
+    ///   - full: called with the error when there is no room, and with `nil` when there is again.
     ///   - failed: called once, with the error that ended it.
-    func run(arrived: (ConsumeQueue) -> Void, failed: (SystemError) -> Void) {
+    func run(arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void, failed: (SystemError) -> Void) {
         var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
         var idleRounds = 0
+        var isFull = false
         while true {
             do throws(SystemError) {
                 let progressed = try round(&worker, arrived)
                 idleRounds = progressed ? 0 : idleRounds + 1
             } catch {
-                return failed(error)
+                guard error.isNoSpace else { return failed(error) }
+                if !isFull { full(error) }
+                isFull = true
+                worker.tryAgain()
+                guard waitForRoom() else { return }  // the rest is dispatched at the next start
+                continue
             }
+            if isFull { full(nil) }
+            isFull = false
             if dispatched.value < confirmed() { continue }
             guard rest(deep: idleRounds >= Self.napsBeforeSleep) else { break }
         }
         do throws(SystemError) {
             while try round(&worker, arrived) {}
         } catch {
-            failed(error)
+            if error.isNoSpace { full(error) } else { failed(error) }
         }
+    }
+
+    /// Waits before a full disk is tried again. `false`: stop.
+    private func waitForRoom() -> Bool {
+        monitor.wait(milliseconds: Self.fullMilliseconds) { $0.isStopping ? false : nil } ?? true
     }
 
     /// Handles what is confirmed now; for recovery, before the thread runs.
@@ -104,15 +122,16 @@ final class Dispatcher: Sendable {
         let stop = min(end, min(segment.end, start + Self.roundByteCountMax))
         let from = start - segment.start
         // A record may begin before `stop` and end behind it; it is whole, because it begins before `confirmed`.
-        let mapping = segment.mapping
+        let mapping = try segment.mapping
         let span = mapping.bytes(from..<(min(end, segment.end) - segment.start))
         let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start) { at, error in
-            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.file.path)
+            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.path)
         }
-        for queue in worker.takeTouched() {
+        for queue in worker.touched {
             try queue.publish()
             if queue.waiters != 0 { arrived(queue) }
         }
+        worker.forgetTouched()
         // Behind the units: the checkpoint must never tell more than what is published.
         if let timestamp = worker.lastTimestamp { lastTimestamp.store(timestamp, ordering: .releasing) }
         dispatched.raise(to: start + handled)
@@ -149,7 +168,8 @@ struct DispatchWorker {
     private let index: MessageIndex?
     private let delayLevels: [Int64]
     private var known = ByteTable<TopicQueues>()
-    private var touched: [ConsumeQueue] = []
+    /// The queues that got units and are not published yet.
+    private(set) var touched: [ConsumeQueue] = []
     private(set) var lastTimestamp: Int64?
     private var indexedTo: Int64
 
@@ -179,11 +199,11 @@ struct DispatchWorker {
         indexedTo = index?.endOffset ?? -1
     }
 
-    /// The queues that got units since the last call.
-    mutating func takeTouched() -> [ConsumeQueue] {
-        defer { touched.removeAll(keepingCapacity: true) }
-        return touched
-    }
+    /// They are published.
+    mutating func forgetTouched() { touched.removeAll(keepingCapacity: true) }
+
+    /// The last round ended in the middle and is begun again. Queues pass over what they have; so must the index.
+    mutating func tryAgain() { indexedTo = index?.endOffset ?? -1 }
 
     /// Handles the records that begin in the first `limit` bytes of `span`.
     /// - Parameters:
@@ -211,17 +231,24 @@ struct DispatchWorker {
         return position
     }
 
-    private mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
+    /// Forgets which queues it has met.
+    mutating func beginRound() { known.removeAll() }
+
+    /// Handles one record.
+    /// - Parameter isQueued: `false` for one that belongs into the index only, because its topic was deleted.
+    mutating func handle(
+        _ record: MessageRecord, _ bytes: Span<UInt8>, isQueued: Bool = true
+    ) throws(SystemError) {
         lastTimestamp = record.storeTimestamp.rawValue
         guard record.queueID >= 0 else { return }
         let topicBytes = bytes.extracting(record.topic)
         let topic = topicQueues(topicBytes)
         let facts = PropertyFacts(bytes.extracting(record.properties))
-        if record.sysFlag.isInQueue {
+        if isQueued, record.sysFlag.isInQueue {
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
-                tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
-            try add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
+                tagsCode: Self.tagsCode(record, facts, isSchedule: topic.isSchedule, delayLevels))
+            try add(unit, record, to: topic, Int(record.queueID))
         }
         if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset >= indexedTo {
             let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
@@ -244,11 +271,14 @@ struct DispatchWorker {
     }
 
     private mutating func add(
-        _ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int
+        _ unit: QueueUnit, _ record: MessageRecord, to topic: TopicQueues, _ queueID: Int
     ) throws(SystemError) {
+        let (offset, storedAt) = (record.queueOffset, record.storeTimestamp.rawValue)
         guard queueID < TopicQueues.directMax else {
             let queue = queues.queue(topic.name, queueID)
-            if try queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
+            if try queue.add(unit, at: offset, storedAt: storedAt), !touched.contains(where: { $0 === queue }) {
+                touched.append(queue)
+            }
             return
         }
         while topic.queues.count <= queueID {
@@ -257,17 +287,20 @@ struct DispatchWorker {
         }
         let queue = topic.queues[queueID] ?? queues.queue(topic.name, queueID)
         if topic.queues[queueID] == nil { topic.queues[queueID] = queue }
-        if try queue.add(unit, at: offset), !topic.touched[queueID] {
+        if try queue.add(unit, at: offset, storedAt: storedAt), !topic.touched[queueID] {
             topic.touched[queueID] = true
             touched.append(queue)
         }
     }
 
-    private func tagsCode(_ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
+    /// What the record's unit says of its tags: their hash, or when a delayed message is due.
+    static func tagsCode(
+        _ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool, _ delayLevels: [Int64]
+    ) -> Int64 {
         guard isSchedule, let level = facts.delayLevel, level > 0, !delayLevels.isEmpty else {
             return Int64(facts.tagsHash)
         }
         let clamped = min(Int(level), delayLevels.count)
-        return record.storeTimestamp.rawValue + delayLevels[clamped - 1]
+        return record.storeTimestamp.rawValue &+ delayLevels[clamped - 1]  // the time is as the disk has it
     }
 }

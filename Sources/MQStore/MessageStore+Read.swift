@@ -33,12 +33,22 @@ public enum ReadStatus: Sendable {
 
 /// Records that lie one after the other in one file of the log.
 public struct LogRange: Sendable {
-    /// The file's bytes; keeps them mapped.
-    public let mapping: Mapping
-    /// Bytes from the mapping's start.
+    let segment: Segment
+    /// The file's bytes if the records are recent, so that loops may touch them.
+    public let recent: Mapping?
+    /// Bytes from the file's start.
     public let offset: Int
     /// How many.
     public internal(set) var byteCount: Int
+
+    /// The file's bytes; keeps them mapped. Of a cold read it may have to open the file: not on a loop then.
+    /// - Throws: "not found" if the file went away meanwhile, which a cold read may see.
+    public var mapping: Mapping {
+        get throws(SystemError) {
+            if let recent { return recent }
+            return try segment.mapping
+        }
+    }
 }
 
 /// What a read of a queue found.
@@ -124,11 +134,8 @@ extension MessageStore {
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
 
-    /// Most queues this store takes on: each keeps a file open, and half of those this process may have are for them.
-    public var queueCountMax: Int { ThisProcess.openFilesMax / 2 }
-
     /// Whether there is room for queues that were never used.
-    public var hasRoomForQueue: Bool { queues.queueCount < queueCountMax }
+    public var hasRoomForQueue: Bool { queues.queueCount < config.queueCountMax }
 
     /// The queue if it was ever used.
     public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
@@ -176,7 +183,9 @@ extension MessageStore {
     ) throws(SystemError) {
         let hotFrom = log.written.value.rawValue - config.hotByteCount
         var scanned = 0
+        var tags = QueueExtension.Cursor()
         var segment: Segment?  // most units point into the file of the one before
+        var mapping: Mapping?
         result.ranges.reserveCapacity(limits.messageCount)
         while scanned < limits.unitCount {
             units.removeAll()
@@ -187,7 +196,9 @@ extension MessageStore {
             for index in 0..<count {
                 let unit = QueueUnit(span, at: index * QueueUnit.byteCount)
                 scanned += 1
-                if unit.size > 0, unit.size != QueueUnit.preBlankSize, unit.hasExtension || matches(unit.tagsCode) {
+                if unit.size > 0, unit.size != QueueUnit.preBlankSize,
+                    try queue.tagsCode(of: unit, &tags).map(matches) ?? true
+                {
                     let size = Int(unit.size)
                     let isCold = unit.physicalOffset < hotFrom
                     if result.messageCount > 0, limits.isFull(result, beforeByteCount: size, isCold: isCold) {
@@ -195,9 +206,13 @@ extension MessageStore {
                         return
                     }
                     let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
-                    if segment?.contains(place) != true { segment = log.segment(at: place) }
+                    if segment?.contains(place) != true {
+                        segment = log.segment(at: place)
+                        mapping = nil
+                    }
                     if let segment {
-                        add(unit, segment, to: &result)
+                        if !isCold, mapping == nil { mapping = try recentMapping(segment) }
+                        if isCold || mapping != nil { add(unit, segment, isCold ? nil : mapping, to: &result) }
                         if isCold { result.isCold = true }
                     }
                 }
@@ -208,28 +223,38 @@ extension MessageStore {
         if result.messageCount == 0 { result.status = scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
     }
 
-    private func add(_ unit: QueueUnit, _ segment: Segment, to result: inout ReadResult) {
+    /// The bytes of a file that is read on loops; `nil` if it was just deleted.
+    private func recentMapping(_ segment: Segment) throws(SystemError) -> Mapping? {
+        do throws(SystemError) {
+            return try segment.mapping
+        } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+    }
+
+    private func add(_ unit: QueueUnit, _ segment: Segment, _ mapping: Mapping?, to result: inout ReadResult) {
         let offset = Int(unit.physicalOffset - segment.start.rawValue)
         let size = Int(unit.size)
         guard offset + size <= segment.byteCount else { return }  // a unit that lies: never past the mapping
         result.byteCount += size
         result.messageCount += 1
-        if let last = result.ranges.indices.last, result.ranges[last].mapping === segment.mapping,
+        if let last = result.ranges.indices.last, result.ranges[last].segment === segment,
             result.ranges[last].offset + result.ranges[last].byteCount == offset
         {
             result.ranges[last].byteCount += size
         } else {
-            result.ranges.append(LogRange(mapping: segment.mapping, offset: offset, byteCount: size))
+            result.ranges.append(LogRange(segment: segment, recent: mapping, offset: offset, byteCount: size))
         }
     }
 
     /// Calls `body` with the bytes of the whole record at `offset`. May wait for the disk.
-    /// - Returns: `nil` if no record begins there.
+    /// - Returns: `nil` if no record begins there, or its file was deleted.
     public func withRecord<R>(at offset: Int64, _ body: (MessageRecord, Span<UInt8>) -> R) -> R? {
         guard offset >= 0, offset < log.written.value.rawValue else { return nil }
         let place = PhysicalOffset(rawValue: offset)
-        guard let segment = log.segment(at: place) else { return nil }
-        let mapping = segment.mapping
+        // A file that cannot be mapped is like one that was deleted: there is no record to show.
+        guard let segment = log.segment(at: place), let mapping = try? segment.mapping else { return nil }
         let end = min(segment.end, log.written.value)
         let bytes = mapping.bytes((place - segment.start)..<(end - segment.start))
         do throws(WireError) {
@@ -245,31 +270,5 @@ extension MessageStore {
     public func storeTimestamp(_ queue: ConsumeQueue, at offset: Int64) throws(SystemError) -> Timestamp? {
         guard let unit = try queue.unit(at: offset) else { return nil }
         return withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp }
-    }
-
-    /// The queue offset for a time. May wait for the disk.
-    /// - Parameter isUpper: the last message not after `timestamp`; otherwise the first not before it.
-    public func searchOffset(
-        _ queue: ConsumeQueue, timestamp: Int64, isUpper: Bool
-    ) throws(SystemError) -> Int64 {
-        var low = queue.minOffset
-        var high = queue.maxOffset
-        let minimum = low
-        while low < high {  // the first offset stored at or behind (upper: behind) the time
-            let middle = low + (high - low) / 2
-            let stored = try storeTimestamp(queue, at: middle)?.rawValue ?? .min
-            if isUpper ? stored <= timestamp : stored < timestamp { low = middle + 1 } else { high = middle }
-        }
-        return isUpper ? max(low - 1, minimum) : low
-    }
-
-    /// Physical offsets of the newest `limit` records that may carry `key`, in the log's order, as Java answers them.
-    /// Compare the keys: hashes collide.
-    public func indexedOffsets(
-        topic: String, key: String, time: ClosedRange<Int64>, limit: Int
-    ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
-        guard let index else { return ([], 0, 0) }
-        let newest = index.offsets(topic: topic, key: key, time: time, limit: limit)
-        return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
     }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// The store of one broker: takes batches of records, makes them durable, and finds them again.
 ///
 /// Threads: loops and the broker's `delay` thread append, loops read what is in memory; `flush`, `dispatch`,
-/// `keep` and `prepare` are the store's own.
+/// `keep`, `prepare` and `clean` are the store's own.
 public final class MessageStore: Sendable {
     /// What the store tells its owner. Called on the store's threads: hand over to a loop at once.
     public struct Events: Sendable {
@@ -15,11 +15,17 @@ public final class MessageStore: Sendable {
         public var arrived: @Sendable (ConsumeQueue) -> Void
         /// More of the log is durable.
         public var flushed: @Sendable () -> Void
+        /// Asked before old files are looked for: when they go now. `nil`: as configured at the start.
+        public var retention: (@Sendable () -> RetentionSettings)?
 
-        /// Both are called until the store has stopped.
-        public init(arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void) {
+        /// All are called until the store has stopped.
+        public init(
+            arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void,
+            retention: (@Sendable () -> RetentionSettings)? = nil
+        ) {
             self.arrived = arrived
             self.flushed = flushed
+            self.retention = retention
         }
     }
 
@@ -30,9 +36,11 @@ public final class MessageStore: Sendable {
     let index: MessageIndex?
     let flusher: Flusher
     let dispatcher: Dispatcher
+    let retention = Retention()
+    let disk = DiskGuard()
     private let checkpoint: Checkpoint
     private let lockFile: File
-    private let logger: Log
+    let logger: Log
     private let keeper = Monitor(false)
     private let keepError = Lock<SystemError?>(nil)
     private let fencing = Lock<String?>(nil)
@@ -44,18 +52,23 @@ public final class MessageStore: Sendable {
     public init(_ config: StoreConfig, log logger: Log) throws(StoreOpenError) {
         self.config = config
         self.logger = logger
-        ThisProcess.raiseOpenFilesLimit()  // every file of a queue stays open
+        ThisProcess.raiseOpenFilesLimit()  // so that many files of queues can stay open
         lockFile = try Self.lock(config.root)
         let recovery = Recovery(config: config, log: logger)
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
         let wasClean = !Directory.exists(abort)
         let checkpoint = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(config.commitLogPath)
+            try Directory.createDurably(config.commitLogPath)
             try Directory.create(config.root + "/config")
             return try Checkpoint(config.root + "/checkpoint")
         }
         self.checkpoint = checkpoint
-        let queues = QueueTable(root: names, fileByteCount: config.consumeQueueFileByteCount)
+        let queues = QueueTable(
+            root: names, fileByteCount: config.consumeQueueFileByteCount,
+            openMax: min(config.openQueueFilesMax, ThisProcess.openFilesMax / 2),
+            extensions: QueueTable.Extensions(
+                root: config.root + "/consumequeue_ext", fileByteCount: config.extensionFileByteCount,
+                isWritten: config.isExtensionWritten))
         self.queues = queues
         let segments = try recovery.loadSegments()
         try queues.load()
@@ -75,7 +88,7 @@ public final class MessageStore: Sendable {
         let log = CommitLog(
             folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
             fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments,
-            end: outcome.end)
+            end: outcome.end, keptByteCount: config.hotByteCount, mappedMax: config.mappedFilesMax)
         self.log = log
         let flusher = Flusher(
             log: log, checkpoint: checkpoint, isSynchronous: config.isFlushSynchronous,
@@ -117,7 +130,7 @@ public final class MessageStore: Sendable {
     private static func lock(_ root: String) throws(StoreOpenError) -> File {
         let path = root + "/lock"
         let file = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(root)
+            try Directory.createDurably(root)
             return try File(path, .create)
         }
         do throws(SystemError) {
@@ -141,13 +154,16 @@ public final class MessageStore: Sendable {
             dispatcher.run(
                 arrived: { queue in
                     events.arrived(queue)
-                }, failed: { fence("cannot build queues: \($0)") })
+                }, full: { dispatchIsFull($0) }, failed: { fence("cannot build queues: \($0)") })
         }
         let keep = Thread("keep", nice: 10) { [self] in keepRunning() }
         let prepare = Thread("prepare", nice: 10) { [self] in
             log.prepareFiles { self.logger.error("cannot prepare the next file", ["reason": $0.description]) }
         }
-        threads.withLock { $0 = [flush, dispatch, keep, prepare] }
+        let clean = Thread("clean", nice: 10) { [self] in
+            retention.run(retentionParts, settings: events.retention ?? { self.config.retention })
+        }
+        threads.withLock { $0 = [flush, dispatch, keep, prepare, clean] }
     }
 
     private func flushAdvanced(_ events: Events) {
@@ -159,6 +175,7 @@ public final class MessageStore: Sendable {
     /// more.
     public func stop() {
         log.stopPreparing()
+        retention.stop()
         flusher.stop()
         keeper.signal { isStopping in
             isStopping = true
@@ -193,6 +210,7 @@ public final class MessageStore: Sendable {
     /// - Throws: ``AppendError``; nothing of the batch is stored then.
     public func append(_ batch: AppendBatch, at now: Timestamp) throws(AppendError) {
         if isFenced.load(ordering: .acquiring) { throw .fenced(fencing.withLock { $0 } ?? "") }
+        if disk.isFull { throw .diskFull }
         do throws(SystemError) {
             try log.append(batch, at: now)
         } catch {

@@ -64,4 +64,6 @@ struct PropertyFacts {
 public enum ScheduleTopic {
     /// `SCHEDULE_TOPIC_XXXX`.
     public static let name = "SCHEDULE_TOPIC_XXXX"
+    /// ``name``, to compare bytes with.
+    static let literal: StaticString = "SCHEDULE_TOPIC_XXXX"
 }

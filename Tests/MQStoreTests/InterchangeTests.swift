@@ -35,7 +35,9 @@ import Testing
         let manifest = try golden.manifest()
         let root = try golden.unpack(into: folder.url)
         for name in deleting { try FileManager.default.removeItem(at: root.appending(path: name)) }
-        let store = try TestStore(golden.config(manifest, root: root), in: folder)
+        var config = golden.config(manifest, root: root)
+        if !deleting.isEmpty { config.isExtensionWritten.toggle() }
+        let store = try TestStore(config, in: folder)
         let expected = queues(manifest)
         var count = manifest.commitLog.recordsInFolder
         for round in 0..<3 {
@@ -54,6 +56,7 @@ import Testing
         let check = try StoreCheck.run(store.config)
         #expect(check.problems == [])
         #expect(check.records == count)
+        #expect(check.extUnits == (config.isExtensionWritten ? check.queuedRecords : 0))
         for queue in expected {
             #expect(check.queues["\(queue.topic)/\(queue.id)"] == [queue.min, queue.max + 3], "\(queue.topic)")
         }
@@ -80,7 +83,11 @@ import Testing
     @Test(arguments: seeds)
     func `a folder of Apus's own is sound, whatever was sent and however often it died`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        let store = try TestStore()
+        let store = try TestStore {
+            $0.isExtensionWritten = seed % 2 == 0
+            $0.appendsChecksum = seed % 3 == 0
+            $0.verifiesChecksum = seed % 3 == 0
+        }
         var sent = 0
         for _ in 0..<12 {
             for _ in 0..<Int.random(in: 0...60, using: &random) {
@@ -96,6 +103,8 @@ import Testing
         #expect(check.problems == [])
         #expect(check.records == sent)
         #expect(check.gaps == 0)
+        #expect(check.extUnits == (seed % 2 == 0 ? check.queuedRecords : 0))
+        #expect(check.crcRecords == (seed % 3 == 0 ? sent : 0))
         #expect(!check.names.contains("abort"))
     }
 

@@ -36,7 +36,8 @@ import Testing
         for range in result.ranges {
             var position = range.offset
             while position < range.offset + range.byteCount {
-                let span = range.mapping.bytes(position..<(range.offset + range.byteCount))
+                let mapping = try range.mapping
+                let span = mapping.bytes(position..<(range.offset + range.byteCount))
                 let record = try MessageRecord(span)
                 bytes.append(span[record.body.lowerBound])
                 position += record.byteCount

@@ -43,6 +43,7 @@ final class TestStore {
         config = StoreConfig(root: folder.url.appending(path: "store").path)
         config.commitLogFileByteCount = 1 << 16
         config.consumeQueueFileByteCount = 6000
+        config.extensionFileByteCount = 1000
         config.indexSlotCount = 100
         config.indexEntryCount = 400
         config.fillsFilesAhead = false
@@ -70,6 +71,7 @@ final class TestStore {
     @discardableResult
     func append(_ messages: [TestMessage], at time: Int64? = nil) throws -> [AppendBatch.Entry] {
         let batch = AppendBatch()
+        batch.appendsChecksum = store.config.appendsChecksum
         for message in messages {
             let head = RecordHead(
                 queueID: Int32(message.queueID), flag: 3, sysFlag: message.sysFlag,
@@ -111,6 +113,9 @@ final class TestStore {
         opened = nil
         #expect(FileManager.default.fileExists(atPath: root.appending(path: "abort").path))
     }
+
+    /// Lets go of the store as it is.
+    func forget() { opened = nil }
 
     /// All bodies of a queue, through its units, with every record checked.
     func bodies(_ topic: String = "T", _ queueID: Int = 0) throws -> [[UInt8]] {
@@ -156,3 +161,14 @@ let seeds: [UInt64] = {
     if let seed = ProcessInfo.processInfo.environment["MQ_SEED"].flatMap(UInt64.init) { return [seed] }
     return [1, 2, 3, .random(in: .min ... .max)]
 }()
+
+extension MessageStore {
+    /// What the index alone says: physical offsets of the newest `limit` entries under a key's hash, in the log's order.
+    func indexedOffsets(
+        topic: String, key: String, time: ClosedRange<Int64>, limit: Int
+    ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
+        guard let index else { return ([], 0, 0) }
+        let newest = index.offsets(topic: topic, key: key, time: time, limit: limit)
+        return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
+    }
+}

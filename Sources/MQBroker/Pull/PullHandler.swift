@@ -298,19 +298,17 @@ final class PullHandler {
         guard result.isCold else {
             writeHeader(pull, .success, result)
             for range in result.ranges {
-                pull.channel.connection.send(range.mapping, offset: range.offset, byteCount: range.byteCount)
+                guard let mapping = range.recent else { preconditionFailure("a loop would read what is not in memory") }
+                pull.channel.connection.send(mapping, offset: range.offset, byteCount: range.byteCount)
             }
             return
         }
         // Not surely in memory: a thread that may wait copies the records first.
         let bound = LoopBound((self, pull), on: loop)
         let accepted = coldReads.submit {
-            var body = ByteBuffer(capacity: result.byteCount)
-            for range in result.ranges {
-                body.append(range.mapping.bytes(range.offset..<(range.offset + range.byteCount)))
-            }
-            let copied = body.toArray()
+            let copied = Self.copy(result)
             bound.execute { handler, pull in
+                guard let copied else { return handler.answerRemoved(pull, result) }
                 handler.writeHeader(pull, .success, result)
                 pull.channel.connection.send { $0.append(copied) }
             }
@@ -318,6 +316,26 @@ final class PullHandler {
         if !accepted {
             refuse(pull, .busy)
         }
+    }
+
+    /// The records' bytes; `nil` if their file was deleted meanwhile. May wait for the disk.
+    private static func copy(_ result: ReadResult) -> [UInt8]? {
+        var body = ByteBuffer(capacity: result.byteCount)
+        for range in result.ranges {
+            // Whatever the reason: the consumer asks again, and hears it if it lasts.
+            guard let mapping = try? range.mapping else { return nil }
+            body.append(mapping.bytes(range.offset..<(range.offset + range.byteCount)))
+        }
+        return body.toArray()
+    }
+
+    /// The file of the records went between the read and now: the consumer asks again and hears where the queue begins.
+    private func answerRemoved(_ pull: Pull, _ result: ReadResult) {
+        var result = ReadResult(
+            status: .messageWasRemoving, nextOffset: pull.nextOffset, minOffset: pull.queue.minOffset,
+            maxOffset: pull.queue.maxOffset)
+        result.nextOffset = max(result.nextOffset, result.minOffset)
+        answerNothing(pull, result)
     }
 
     private func answerNothing(_ pull: Pull, _ result: ReadResult) {

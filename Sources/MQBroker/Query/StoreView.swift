@@ -50,6 +50,12 @@ struct StoreView: StoreQueries {
         for topic in store.topicsWithQueues where !isKept(topic) { deleteQueues(of: topic) }
     }
 
+    func deleteExpiredQueues(exceptOf isKept: @Sendable (_ topic: String, _ queueID: Int) -> Bool) {
+        try? store.removeExpiredQueues(exceptOf: isKept)  // what stays can be removed by asking again
+    }
+
+    func deleteExpiredFiles() { store.deleteExpiredFiles() }
+
     func delayOffsets() -> DelayOffsetSerializeWrapper { delay.table() }
 
     var runtimeValues: [(String, String)] {
@@ -62,11 +68,13 @@ struct StoreView: StoreQueries {
         ]
         let earliest = store.withRecord(at: store.minOffset.rawValue) { record, _ in record.storeTimestamp.rawValue }
         values.append(("earliestMessageTimeStamp", String(earliest ?? -1)))
-        if let space = Directory.space(at: store.config.commitLogPath), space.total > 0 {
-            let ratio = Double(space.total - min(space.available, space.total)) / Double(space.total)
-            values.append(("commitLogDiskRatio", String(ratio)))
-            values.append(("commitLogDiskRatio_" + store.config.commitLogPath, String(ratio)))
-            values.append(("consumeQueueDiskRatio", String(ratio)))
+        if let disk = store.logDisk {
+            let ratio = String(Double(disk.percent) / 100)
+            values.append(("commitLogDiskRatio", ratio))
+            values.append(("commitLogDiskRatio_" + store.config.commitLogPath, ratio))
+        }
+        if let disk = store.queueDisk { values.append(("consumeQueueDiskRatio", String(Double(disk.percent) / 100))) }
+        if let space = Directory.space(at: store.config.commitLogPath) {
             values.append(("commitLogDirCapacity", "Total : \(gib(space.total)), Free : \(gib(space.available))."))
         }
         for (level, offset) in delay.table().offsetTable.sorted(by: { $0.key < $1.key }) {

@@ -33,6 +33,8 @@ final class SendBatch {
     /// Whether any request waits for the flush.
     var needsFlush = false
 
+    init(appendsChecksum: Bool) { records.appendsChecksum = appendsChecksum }
+
     /// The place of `channel` among the channels that wait.
     func place(of channel: RemotingChannel) -> Int {
         if channels.isEmpty || channels[channels.count - 1] !== channel { channels.append(channel) }

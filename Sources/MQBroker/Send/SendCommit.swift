@@ -26,13 +26,14 @@ final class SendCommit {
     private var gateTimer: TimerToken?
 
     /// What the handlers stage into.
-    private(set) var batch = SendBatch()
+    private(set) var batch: SendBatch
 
     init(
         store: MessageStore, settings: SendHandler.Settings, config: LiveConfig, stats: BrokerStats,
         loop: EventLoop
     ) {
         self.store = store
+        batch = SendBatch(appendsChecksum: store.config.appendsChecksum)
         hostDigits = MessageID.hostDigits(settings.storeHost)
         regionID = settings.regionID
         traceOn = settings.isTraceOn ? "true" : "false"
@@ -72,7 +73,7 @@ final class SendCommit {
         if watch.hasChanged() { flushTimeoutMilliseconds = watch.config.current.send.syncFlushTimeoutMilliseconds }
         let deadline = loop.now.advanced(byMilliseconds: flushTimeoutMilliseconds)
         gate.hold(sent, until: sent.records.end, deadline: deadline)
-        batch = spare.popLast() ?? SendBatch()
+        batch = spare.popLast() ?? SendBatch(appendsChecksum: store.config.appendsChecksum)
         batch.records.takeMemory(of: sent.records)
     }
 

@@ -39,14 +39,13 @@ final class TopicRoute {
     }
 
     /// As ``queue(_:)``, for a message that will be written there.
-    /// - Throws: `systemBusy` when it would be one queue too many for the files this process may have open: a queue
-    ///   that cannot be written would stop the whole store.
+    /// - Throws: `systemBusy` when it would be one queue too many: each costs about a kilobyte of memory.
     func writableQueue(_ queueID: Int) throws(Refusal) -> ConsumeQueue {
         if let queue = queues[queueID] { return queue }
         guard store.existingQueue(name, queueID) != nil || store.hasRoomForQueue else {
             throw Refusal(
                 .systemBusy,
-                "this broker keeps at most \(store.queueCountMax) queues: it may not open more files (ulimit -n)")
+                "this broker keeps at most \(store.config.queueCountMax) queues")
         }
         return queue(queueID)
     }
