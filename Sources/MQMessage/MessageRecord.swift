@@ -173,21 +173,7 @@ public struct RecordHead: Sendable {
         let isLong = topic.count > 127
         guard topic.count <= 255 else { throw .lengthOutOfRange("topic length", topic.count) }
         buffer.reserve(160 + body.count + topic.count)
-        buffer.append(bigEndian: Int32(0))
-        buffer.append(bigEndian: isLong ? RecordLayout.magicV2 : RecordLayout.magicV1)
-        buffer.append(bigEndian: RecordLayout.storedCRC(body))
-        buffer.append(bigEndian: queueID)
-        buffer.append(bigEndian: flag)
-        buffer.append(bigEndian: Int64(0))
-        buffer.append(bigEndian: Int64(0))
-        buffer.append(bigEndian: sysFlag.rawValue)
-        buffer.append(bigEndian: bornTimestamp.rawValue)
-        bornHost.append(to: &buffer)
-        buffer.append(bigEndian: Int64(0))
-        storeHost.append(to: &buffer)
-        buffer.append(bigEndian: reconsumeTimes)
-        buffer.append(bigEndian: preparedTransactionOffset)
-        buffer.append(bigEndian: Int32(body.count))
+        appendHead(bodyByteCount: body.count, crc: RecordLayout.storedCRC(body), isLong: isLong, to: &buffer)
         buffer.append(body)
         if isLong { buffer.append(bigEndian: Int16(topic.count)) } else { buffer.append(UInt8(topic.count)) }
         buffer.append(topic)
@@ -202,5 +188,23 @@ public struct RecordHead: Sendable {
         buffer.store(bigEndian: Int16(propertiesByteCount), at: lengthAt)
         buffer.store(bigEndian: Int32(buffer.count - start), at: start)
         return buffer.count - start
+    }
+    /// Everything up to and with the body's length.
+    private func appendHead(bodyByteCount: Int, crc: Int32, isLong: Bool, to buffer: inout ByteBuffer) {
+        let magic = isLong ? RecordLayout.magicV2 : RecordLayout.magicV1
+        // In pieces of known length: field by field it took three times as long.
+        buffer.append(bigEndian: [
+            0, UInt32(bitPattern: magic), UInt32(bitPattern: crc), UInt32(bitPattern: queueID),
+            UInt32(bitPattern: flag), 0, 0, 0, 0, UInt32(bitPattern: sysFlag.rawValue),
+            UInt32(truncatingIfNeeded: bornTimestamp.rawValue >> 32),
+            UInt32(truncatingIfNeeded: bornTimestamp.rawValue),
+        ])
+        bornHost.append(to: &buffer)
+        buffer.append(bigEndian: Int64(0))
+        storeHost.append(to: &buffer)
+        buffer.append(bigEndian: [
+            UInt32(bitPattern: reconsumeTimes), UInt32(truncatingIfNeeded: preparedTransactionOffset >> 32),
+            UInt32(truncatingIfNeeded: preparedTransactionOffset), UInt32(truncatingIfNeeded: bodyByteCount),
+        ])
     }
 }

@@ -143,15 +143,15 @@ final class CommitLog: Sendable {
     ) throws(SystemError) {
         var runStart = 0  // of the bytes of `batch` that are placed and not written yet
         var runOffset = tail.position
+        var segment = try currentSegment(&tail)
         for index in batch.entries.indices {
             let byteCount = batch.entries[index].byteCount
             precondition(byteCount <= recordByteCountMax, "a record of \(byteCount) bytes fits no file")
-            let segment = try currentSegment(&tail)
             if tail.position + (byteCount + RecordLayout.blankByteCount) > segment.end {
                 try write(batch, from: runStart, to: batch.entries[index].start, at: runOffset, segment)
                 try writeBlank(segment, at: tail.position)
                 tail = Tail(position: segment.end, segment: nil, prepareBehind: nil)
-                _ = try currentSegment(&tail)
+                segment = try currentSegment(&tail)
                 runStart = batch.entries[index].start
                 runOffset = tail.position
             }
@@ -159,7 +159,7 @@ final class CommitLog: Sendable {
             placed = index + 1
             tail.position = tail.position + byteCount
         }
-        try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, try currentSegment(&tail))
+        try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, segment)
     }
 
     private func place(

@@ -56,7 +56,7 @@ final class SendBackHandler {
         if let refusal = outcome { throw refusal }
         batch.waiting.append(
             SendBatch.Waiting(
-                channel: channel, opaque: request.opaque, isOneWay: request.isOneWay, queueID: 0,
+                channel: batch.place(of: channel), opaque: request.opaque, isOneWay: request.isOneWay, queueID: 0,
                 entries: first..<batch.records.entries.count, uniqueKey: 0..<0, isSendBack: true, waitsForFlush: true))
         batch.needsFlush = true
         return true
