@@ -1,6 +1,8 @@
 """Runs the load generator against the floor server and the broker in turn and prints the comparison (scripts/bench)."""
 import argparse, contextlib, json, os, random, shutil, signal, socket, statistics, struct, subprocess, sys, tempfile, time
 
+import storerows
+
 DEADLINE = 20  # seconds a server may take to start or stop
 
 
@@ -65,7 +67,7 @@ class Server:
 
 
 def ask(port, code):
-    """One remoting request without fields; the answer's code and bytes."""
+    """One remoting request without fields; the answer's code, header and body."""
     header = json.dumps({"code": code, "flag": 0, "language": "JAVA", "opaque": 1, "version": 479,
                          "serializeTypeCurrentRPC": "JSON"}).encode()
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
@@ -73,7 +75,8 @@ def ask(port, code):
         head = receive(connection, 8)
         total, header_length = struct.unpack(">II", head)
         rest = receive(connection, total - 4)
-        return json.loads(rest[: header_length & 0xFFFFFF])["code"], rest
+        split = header_length & 0xFFFFFF
+        return json.loads(rest[:split])["code"], rest[:split], rest[split:]
 
 
 def receive(connection, count):
@@ -128,8 +131,8 @@ class Bench:
                 yield ["--broker", f"127.0.0.1:{port}"], server
 
     @contextlib.contextmanager
-    def apus(self, sync=False):
-        """A name server and a broker of their own."""
+    def apus(self, sync=False, **keys):
+        """A name server and a broker of their own; `keys` go into the broker's file."""
         folder, name_port, port = self.folder(), free_port(), free_port()
         name_conf, broker_conf = os.path.join(folder, "namesrv.conf"), os.path.join(folder, "broker.conf")
         write(name_conf, {"listenPort": name_port})
@@ -137,7 +140,7 @@ class Bench:
             "brokerClusterName": "DefaultCluster", "brokerName": "broker-a", "brokerId": 0, "brokerRole": "ASYNC_MASTER",
             "flushDiskType": "SYNC_FLUSH" if sync else "ASYNC_FLUSH", "listenPort": port, "brokerIP1": "127.0.0.1",
             "namesrvAddr": f"127.0.0.1:{name_port}", "storePathRootDir": os.path.join(folder, "store"),
-            "deleteWhen": "04", "fileReservedTime": 48})
+            "deleteWhen": "04", "fileReservedTime": 48, **keys})
         with self.running(folder):
             command = [os.path.join(self.options.apus, "mqnamesrv"), "-c", name_conf]
             with stopping(Server("mqnamesrv", command, name_port, 106, folder)) as names:
@@ -146,6 +149,7 @@ class Bench:
                     self.ready["name server"].append(names.ready_ms)
                     self.ready["broker"].append(broker.ready_ms)
                     broker.name_server = names
+                    broker.store = os.path.join(folder, "store")
                     yield ["--broker", f"127.0.0.1:{port}"], broker
 
     @contextlib.contextmanager
@@ -157,9 +161,8 @@ class Bench:
 
     def load(self, mode, where, server, *arguments):
         """One mqbench run; its JSON."""
-        path = os.path.join(self.work, "result.json")
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(path)
+        self.number += 1
+        path = os.path.join(self.work, f"result-{self.number}.json")
         command = [os.path.join(self.options.bench, "mqbench"), mode, *where, "--watch", str(server.pid), "--json", path]
         done = subprocess.run(
             command + [str(a) for a in arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
@@ -338,17 +341,21 @@ def run(bench, options):
              for w in (1, 8)]
     rows += [bench.drain("drain a backlog, 32 a pull")]
     rows = [row for row in rows if row]
+    store = [] if options.floor_only else storerows.measure(bench, options, ask, say)
     idle = None if options.floor_only or options.only not in "idle" else bench.idle()
     print(f"1 KiB bodies, medians of {bench.rounds} runs of {bench.seconds} s, floor and broker in turn, "
           f"{os.cpu_count()} cores shared with the load generator; load average before {load_before:.1f}.\n")
     if rows:
         print_rows(rows)
+    if store:
+        print()
+        storerows.show(store, verdict)
     if idle:
         print()
         print_idle(idle)
     name = time.strftime("bench-%Y%m%d-%H%M%S.json")
     with open(os.path.join(options.results, name), "w") as text:
-        json.dump({"rows": bench.samples, "idle": idle, "ready": bench.ready}, text)
+        json.dump({"rows": bench.samples, "store": store, "idle": idle, "ready": bench.ready}, text)
 
 
 main()

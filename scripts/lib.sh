@@ -15,7 +15,7 @@ release_flags=(
 )
 
 # The executables of a distribution, as Package.swift names its products.
-products=(mqnamesrv mqbroker mqadmin mqexample apus)
+products=(mqnamesrv mqbroker mqadmin mqexample mqstore apus)
 
 # Python with Apache's C++ remoting client, for Tests/InteropTests.
 remoting_venv=$root/.build/venv-remoting

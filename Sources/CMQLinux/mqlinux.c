@@ -1,10 +1,13 @@
 #define _GNU_SOURCE
 #include "mqlinux.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -24,9 +27,40 @@ int mq_zero_range(int fd, off_t offset, off_t length) {
     return fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+int mq_punch_hole(int fd, off_t offset, off_t length) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset) {
     struct iovec vector = {bytes, count};
     return preadv2(fd, &vector, 1, offset, RWF_NOWAIT);
+}
+
+int mq_mincore(const void *start, size_t bytes, unsigned char *pages) {
+    return mincore((void *)start, bytes, pages);
+}
+
+int mq_will_need(const void *start, size_t bytes) { return madvise((void *)start, bytes, MADV_WILLNEED); }
+
+void mq_bring_in(const void *start, size_t bytes) {
+    enum { POPULATE_READ = 22 };  // MADV_POPULATE_READ, Linux 5.14; older headers lack it
+    if (!madvise((void *)start, bytes, POPULATE_READ) || errno != EINVAL) return;
+    for (size_t done = 0; done < bytes; done += 4096) (void)*((const volatile char *)start + done);
+}
+
+void mq_prefetch(const struct iovec *pieces, int count, size_t bytes_max) {
+    for (int index = 0; index < count; index++) {
+        const char *at = pieces[index].iov_base;
+        size_t length = pieces[index].iov_len;
+        if (length > bytes_max) return;
+        for (size_t done = 0; done < length; done += 256) {
+            __builtin_prefetch(at + done, 0, 2);
+            __builtin_prefetch(at + done + 64, 0, 2);
+            __builtin_prefetch(at + done + 128, 0, 2);
+            __builtin_prefetch(at + done + 192, 0, 2);
+        }
+        bytes_max -= length;
+    }
 }
 
 void mq_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
@@ -40,6 +74,16 @@ int mq_lock_file(int fd) {
     // Java's FileChannel.tryLock(0, 1, false) is a POSIX record lock on the first byte.
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     return fcntl(fd, F_SETLK, &lock);
+}
+
+int mq_lock_holder(int fd) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    if (fcntl(fd, F_GETLK, &lock) != 0) return -1;
+    return lock.l_type == F_UNLCK ? 0 : lock.l_pid > 0 ? lock.l_pid : 1;
+}
+
+int mq_exchange(const char *left, const char *right) {
+    return renameat2(AT_FDCWD, left, AT_FDCWD, right, RENAME_EXCHANGE);
 }
 
 int mq_o_direct(void) { return O_DIRECT; }
@@ -74,11 +118,12 @@ int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned l
 
 void mq_join(unsigned long thread) { pthread_join((pthread_t)thread, NULL); }
 
-int mq_disk_space(const char *path, uint64_t *total, uint64_t *available) {
+int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64_t *used) {
     struct statvfs space;
     if (statvfs(path, &space)) return -1;
     *total = (uint64_t)space.f_blocks * space.f_frsize;
     *available = (uint64_t)space.f_bavail * space.f_frsize;
+    *used = (uint64_t)(space.f_blocks - space.f_bfree) * space.f_frsize;
     return 0;
 }
 

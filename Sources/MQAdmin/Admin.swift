@@ -61,7 +61,31 @@ public struct Admin: Sendable {
         return try await masters(ofCluster: try arguments.text("c"))
     }
 
+    /// The brokers, slaves too, that `-b` (one address), `-c` (a cluster) or neither (all clusters) mean.
+    func addresses(_ arguments: CommandArguments) async throws(ClientError) -> [String] {
+        if let address = arguments["b"] { return [address] }
+        if let cluster = arguments["c"] {
+            return try await brokers(ofCluster: cluster).flatMap(\.brokerAddrs.values).sorted()
+        }
+        return try await clusterInfo().brokerAddrTable.values.flatMap(\.brokerAddrs.values).sorted()
+    }
+
     // MARK: - Brokers
+
+    /// Has the broker at `address` remove queues that no topic has any more and whose records are gone.
+    public func cleanExpiredQueues(at address: String) async throws(ClientError) {
+        try await link.ask(RemotingCommand(.cleanExpiredConsumeQueue), at: address)
+    }
+
+    /// Has the broker at `address` remove the queues of topics that are not there.
+    public func cleanUnusedTopics(at address: String) async throws(ClientError) {
+        try await link.ask(RemotingCommand(.cleanUnusedTopic), at: address)
+    }
+
+    /// Has the broker at `address` delete expired files of its log soon, whatever the hour.
+    public func deleteExpiredFiles(at address: String) async throws(ClientError) {
+        try await link.ask(RemotingCommand(.deleteExpiredCommitLog), at: address)
+    }
 
     /// Runtime figures of the broker at `address`.
     public func runtimeInfo(at address: String) async throws(ClientError) -> [String: String] {

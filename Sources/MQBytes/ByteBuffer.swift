@@ -122,6 +122,56 @@ extension ByteBuffer {
         end += byteCount
     }
 
+    /// Appends the JSON text from `start` on and puts bytes for its `\u0000` … `\u0007`, up to the first escape of another
+    /// kind. Copies while it looks, eight bytes at a time.
+    /// - Returns: where that escape is; the count if there is none.
+    /// - Precondition: `start` is inside the span, or its end.
+    public mutating func append(unescapingSeparatorsOf text: Span<UInt8>, from start: Int) -> Int {
+        precondition(start >= 0 && start <= text.count, "start \(start) outside \(text.count) bytes")
+        reserve(text.count &- start &+ 8)
+        // SAFETY: what is appended is never longer than what was read, and room for all of it and eight bytes is reserved;
+        // what is stored too much is overwritten by what is appended next.
+        var target = unsafe base.unsafelyUnwrapped + end
+        defer { end = unsafe target - base.unsafelyUnwrapped }
+        var index = start
+        while index &+ 8 <= text.count {
+            let word = text.word(at: index)
+            unsafe UnsafeMutableRawPointer(target).storeBytes(of: word.littleEndian, as: UInt64.self)
+            let found = Span<UInt8>.zeroBytes(word ^ 0x5C5C_5C5C_5C5C_5C5C)
+            let plain = found == 0 ? 8 : found.trailingZeroBitCount / 8
+            unsafe target += plain
+            index &+= plain
+            guard found != 0 else { continue }
+            guard let separator = text.escapedSeparator(at: index) else { return index }
+            unsafe target.pointee = separator
+            unsafe target += 1
+            index &+= 6
+        }
+        while index < text.count {
+            if text[index] != UInt8(ascii: "\\") {
+                unsafe target.pointee = text[index]
+                index &+= 1
+            } else {
+                guard let separator = text.escapedSeparator(at: index) else { return index }
+                unsafe target.pointee = separator
+                index &+= 6
+            }
+            unsafe target += 1
+        }
+        return index
+    }
+
+    /// Appends 32-bit words, each big-endian, in one piece.
+    @inlinable public mutating func append<let wordCount: Int>(bigEndian words: InlineArray<wordCount, UInt32>) {
+        reserve(wordCount &* 4)
+        let target = unsafe UnsafeMutableRawPointer(base.unsafelyUnwrapped + end)
+        for index in 0..<wordCount {
+            // SAFETY: reserved above; the store is unaligned.
+            unsafe target.storeBytes(of: words[index].bigEndian, toByteOffset: index &* 4, as: UInt32.self)
+        }
+        end &+= wordCount &* 4
+    }
+
     /// Appends a copy of `bytes`.
     @inlinable public mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
 
@@ -174,26 +224,48 @@ extension ByteBuffer {
     }
 
     /// Appends `value` in decimal.
-    @inlinable public mutating func append(decimal value: Int64) {
-        reserve(20)
-        // SAFETY: 20 bytes are reserved, the longest 64-bit decimal.
-        let target = unsafe base.unsafelyUnwrapped + end
-        var magnitude = value.magnitude
-        if magnitude < 10 && value >= 0 {
-            unsafe target[0] = 48 &+ UInt8(truncatingIfNeeded: magnitude)
-            end &+= 1
-            return
+    // @inline(__always): most numbers of an answer have one digit.
+    @inlinable @inline(__always) public mutating func append(decimal value: Int64) {
+        if value >= 0, value < 10 {
+            append(48 &+ UInt8(truncatingIfNeeded: value))
+        } else {
+            appendLong(decimal: value)
         }
-        let sign = value < 0 ? 1 : 0
-        if value < 0 { unsafe target[0] = 45 }
-        let byteCount = sign &+ Self.decimalDigits(magnitude)
+    }
+
+    @usableFromInline mutating func appendLong(decimal value: Int64) {
+        reserve(20)
+        var magnitude = value.magnitude
+        let byteCount = Self.decimalDigits(magnitude) &+ (value < 0 ? 1 : 0)
+        // SAFETY: 20 bytes are reserved, the longest 64-bit decimal; `pairs` has two digits for each number below 100.
+        let target = unsafe UnsafeMutableRawPointer(base.unsafelyUnwrapped + end)
+        let pairs = unsafe UnsafeRawPointer(Self.decimalPairs.utf8Start)
         var index = byteCount
-        repeat {
+        while magnitude >= 100 {
+            let (quotient, rest) = magnitude.quotientAndRemainder(dividingBy: 100)
+            index &-= 2
+            let pair = unsafe pairs.loadUnaligned(fromByteOffset: Int(rest) &* 2, as: UInt16.self)
+            unsafe target.storeBytes(of: pair, toByteOffset: index, as: UInt16.self)
+            magnitude = quotient
+        }
+        if magnitude >= 10 {
+            index &-= 2
+            let pair = unsafe pairs.loadUnaligned(fromByteOffset: Int(magnitude) &* 2, as: UInt16.self)
+            unsafe target.storeBytes(of: pair, toByteOffset: index, as: UInt16.self)
+        } else {
             index &-= 1
-            unsafe target[index] = 48 &+ UInt8(truncatingIfNeeded: magnitude % 10)
-            magnitude /= 10
-        } while magnitude > 0
+            unsafe target.storeBytes(
+                of: 48 &+ UInt8(truncatingIfNeeded: magnitude), toByteOffset: index, as: UInt8.self)
+        }
+        if value < 0 { unsafe target.storeBytes(of: 45, as: UInt8.self) }
         end &+= byteCount
+    }
+
+    private static var decimalPairs: StaticString {
+        """
+        0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+        5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899
+        """
     }
 
     /// How many decimal digits `magnitude` has.

@@ -8,6 +8,11 @@ public enum Decimal {
         guard index < bytes.count else { return nil }
         var magnitude: UInt64 = 0
         if bytes.count <= 18 {  // cannot overflow: nearly every number of a header
+            if index &+ 8 <= bytes.count {
+                guard let eight = eightDigits(bytes.word(at: index)) else { return nil }
+                magnitude = eight
+                index &+= 8
+            }
             while index < bytes.count {
                 let digit = bytes[index] &- 48
                 guard digit < 10 else { return nil }
@@ -27,6 +32,46 @@ public enum Decimal {
         }
         if negative { return magnitude <= 1 << 63 ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil }
         return Int64(exactly: magnitude)
+    }
+
+    /// The number that the digits from `start` on spell, and where they end; at most the first ten.
+    @inlinable public static func prefix(of bytes: Span<UInt8>, from start: Int) -> (value: UInt64, end: Int) {
+        var value: UInt64 = 0
+        var index = start
+        if index &+ 8 <= bytes.count {
+            let digits = bytes.word(at: index) ^ 0x3030_3030_3030_3030
+            let count = notDigits(digits).trailingZeroBitCount / 8
+            if count == 0 { return (0, index) }
+            value = joined(digits << UInt64(truncatingIfNeeded: 64 &- 8 &* count))  // zeroes in front
+            index &+= count
+            if count < 8 { return (value, index) }
+        }
+        while index < bytes.count, index &- start < 10 {
+            let digit = bytes[index] &- 48
+            guard digit < 10 else { break }
+            value = value &* 10 &+ UInt64(digit)
+            index &+= 1
+        }
+        return (value, index)
+    }
+
+    /// The number that eight digits spell, the first one in the lowest byte; `nil` if one is no digit.
+    @inline(__always) private static func eightDigits(_ word: UInt64) -> UInt64? {
+        let digits = word ^ 0x3030_3030_3030_3030
+        return notDigits(digits) == 0 ? joined(digits) : nil
+    }
+
+    /// The lowest byte over 9 has its top bit set; bits above it mean nothing.
+    @inlinable static func notDigits(_ digits: UInt64) -> UInt64 {
+        // Adding 0x76 sets the top bit of what is over 9; a byte that carries has it set already.
+        (digits | (digits &+ 0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080
+    }
+
+    /// Neighbours are joined three times, all pairs at once.
+    @inlinable static func joined(_ digits: UInt64) -> UInt64 {
+        let pairs = ((digits &* (10 << 8 + 1)) >> 8) & 0x00FF_00FF_00FF_00FF
+        let fours = ((pairs &* (100 << 16 + 1)) >> 16) & 0x0000_FFFF_0000_FFFF
+        return (fours &* (10_000 << 32 + 1)) >> 32
     }
 }
 

@@ -205,8 +205,6 @@ enum NotYetKeys {
         bitMapLengthConsumeQueueExt int 64
         bottomMostCompressionTypeForConsumeQueueStore text zstd
         checkCRCOnRecover bool true
-        cleanFileForciblyEnable* bool true
-        cleanResourceInterval int 10000
         cleanRocksDBDirtyCQIntervalMin int 60
         cleanSwapedMapInterval int 300000
         coldDataFlowControlEnable bool false
@@ -230,16 +228,8 @@ enum NotYetKeys {
         correctLogicMinOffsetSleepInterval int 1
         dataReadAheadEnable bool true
         debugLockEnable bool false
-        deleteCommitLogFilesInterval int 100
-        deleteConsumeQueueFilesInterval int 100
-        deleteFileBatchMax* int 10
-        deleteWhen* text 04
-        destroyMapedFileIntervalForcibly int 120000
         disappearTimeAfterStart* int -1
         diskFallRecorded bool true
-        diskMaxUsedSpaceRatio int 75
-        diskSpaceCleanForciblyRatio int 85
-        diskSpaceWarningLevelRatio int 90
         dispatchCqCacheNum int 4096
         dispatchCqThreads int 10
         dispatchFromSenderThread* bool false
@@ -254,8 +244,6 @@ enum NotYetKeys {
         enableBuildConsumeQueueConcurrently bool false
         enableCleanExpiredOffset* bool false
         enableCompaction bool true
-        enableConsumeQueueExt bool false
-        enabledAppendPropCRC bool false
         enableDLegerCommitLog bool false
         enableLmq bool false
         enableLogConsumeQueueRepeatedlyBuildWhenRecover bool false
@@ -265,9 +253,7 @@ enum NotYetKeys {
         enableScheduleAsyncDeliver bool false
         enableScheduleMessageStats bool true
         fastFailIfNoBufferInStorePool bool false
-        fileReservedTime* int 72
         flushLeastPagesWhenWarmMapedFile int 4096
-        forceVerifyPropCRC bool false
         haFlowControlEnable* bool false
         haHousekeepingInterval int 20000
         haListenPort int 10912
@@ -281,7 +267,6 @@ enum NotYetKeys {
         logicQueueForceSwapMapInterval int 43200000
         logicQueueSwapMapInterval int 3600000
         logicQueueSwapMapReserveFileNum int 20
-        mappedFileSizeConsumeQueueExt int 50331648
         mappedFileSizeTimerLog int 104857600
         mappedFileSwapEnable bool true
         mapperFileSizeBatchConsumeQueue int 13800000
@@ -309,7 +294,6 @@ enum NotYetKeys {
         readUnCommitted bool false
         realTimePersistRocksDBConfig bool true
         recheckReputOffsetFromCq bool false
-        redeleteHangedFileInterval int 120000
         replicasPerDiskPartition int 1
         rocksdbCompressionType text lz4
         rocksdbCQDoubleWriteEnable bool false

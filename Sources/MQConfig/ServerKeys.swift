@@ -98,7 +98,8 @@ extension ConfigTable {
                     ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
                 ], notYet: NotYetKeys.server),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
-            Section("MessageStoreConfig", StoreKeys.all, notYet: NotYetKeys.store),
+            Section(
+                "MessageStoreConfig", StoreKeys.all + RetentionKeys.all + FormatKeys.all, notYet: NotYetKeys.store),
             Section("AuthConfig", [], notYet: NotYetKeys.auth),
         ],
         removed: [

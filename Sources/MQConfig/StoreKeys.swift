@@ -29,7 +29,8 @@ public enum StoreKeys {
     /// The commit log's folder.
     public static let storePathCommitLog = ConfigKey<String>.text(
         "storePathCommitLog", default: .fixed(""),
-        "Folder of the commit log; empty: commitlog below the store's folder."
+        "Folder of the commit log; empty: commitlog below the store's folder. Several, with commas between them, take "
+            + "its files in turn; the disk ratios look at the first."
     ).important
     /// Bytes of a commit log file.
     public static let mappedFileSizeCommitLog = ConfigKey<Int>.integer(

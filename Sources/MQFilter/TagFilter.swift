@@ -34,6 +34,9 @@ public struct TagFilter: Equatable, Sendable {
         codes = tags.map { Int64(javaHashCode(Array($0.utf8).span)) }.sorted()
     }
 
+    /// Whether it wants everything: nothing need be compared.
+    public var wantsAll: Bool { codes == nil }
+
     /// Whether a message with this tags code may be wanted.
     public func matches(_ tagsCode: Int64) -> Bool {
         guard let codes else { return true }

@@ -48,10 +48,10 @@ public struct MessageHost: Hashable, Sendable, CustomStringConvertible {
         if isIPv6 {
             buffer.append(bigEndian: high)
             buffer.append(bigEndian: low)
+            buffer.append(bigEndian: port)
         } else {
-            buffer.append(bigEndian: UInt32(truncatingIfNeeded: high >> 32))
+            buffer.append(bigEndian: high | UInt64(UInt32(bitPattern: port)))
         }
-        buffer.append(bigEndian: port)
     }
 
     /// The address bytes, 4 or 16.

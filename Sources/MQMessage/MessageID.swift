@@ -18,6 +18,14 @@ public enum MessageID {
         buffer.append(hex: UInt64(offset.rawValue), digits: 16)
     }
 
+    /// What ``appendOffsetID(host:offset:to:)`` appends before the offset's 16 digits.
+    public static func hostDigits(_ host: MessageHost) -> [UInt8] {
+        var text = ByteBuffer(capacity: 56)
+        appendOffsetID(host: host, offset: .zero, to: &text)
+        text.truncate(to: text.count - 16)
+        return text.toArray()
+    }
+
     /// The id of ``appendOffsetID(host:offset:to:)`` as text.
     public static func offsetID(host: MessageHost, offset: PhysicalOffset) -> String {
         var text = ByteBuffer(capacity: 56)

@@ -71,6 +71,7 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let sendBatchMessage = RequestCode(320)
     public static let queryDataVersion = RequestCode(322)
     public static let addWritePermOfBroker = RequestCode(327)
+    public static let deleteExpiredCommitLog = RequestCode(329)
     public static let queryTopicsByConsumer = RequestCode(343)
     public static let getTopicConfig = RequestCode(351)
     public static let getSubscriptionGroupConfig = RequestCode(352)

@@ -13,6 +13,13 @@ public struct HeaderText: Equatable, Sendable {
         self.isEscaped = isEscaped
     }
 
+    /// - Precondition: `start` is not behind `end`.
+    @inline(__always) init(start: Int, end: Int, isEscaped: Bool) {
+        self.start = UInt32(truncatingIfNeeded: start)
+        byteCount = UInt32(truncatingIfNeeded: end &- start)
+        self.isEscaped = isEscaped
+    }
+
     /// No text.
     public static let empty = HeaderText(0..<0, isEscaped: false)
 
@@ -25,20 +32,13 @@ public struct HeaderText: Equatable, Sendable {
     /// Appends the text itself to `buffer`. Invalid escapes have been refused by the decoder; a lone surrogate becomes
     /// U+FFFD.
     public func append(from bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
-        let raw = bytes.extracting(range)
-        guard isEscaped else { return buffer.append(raw) }
-        var index = 0
-        buffer.reserve(raw.count)
-        while index < raw.count {
-            let stop = raw.next(UInt8(ascii: "\\"), from: index)
-            if stop > index { buffer.append(raw.extracting(index..<stop)) }
-            guard stop < raw.count else { return }
-            if let separator = JSONEscape.separator(raw, at: stop) {
-                buffer.append(separator)
-                index = stop &+ 6
-            } else {
-                index = JSONEscape.append(raw, at: stop, to: &buffer)
-            }
+        guard isEscaped else { return buffer.append(bytes.extracting(range)) }
+        let raw = bytes.extracting(0..<range.upperBound)
+        var index = range.lowerBound
+        while true {
+            index = buffer.append(unescapingSeparatorsOf: raw, from: index)
+            guard index < raw.count else { return }
+            index = JSONEscape.append(raw, at: index, to: &buffer)
         }
     }
 
@@ -53,15 +53,6 @@ public struct HeaderText: Equatable, Sendable {
 
 /// Backslash escapes of JSON strings.
 enum JSONEscape {
-    /// The byte that `\u0000` … `\u0007` at `index` stands for, `nil` for anything else: properties are full of \u0001
-    /// and \u0002, and taking them by the general way costs ten times as much.
-    @inline(__always) static func separator(_ bytes: Span<UInt8>, at index: Int) -> UInt8? {
-        guard index &+ 6 <= bytes.count, bytes.int32(at: index) == 0x5C75_3030,
-            UInt16(bitPattern: bytes.int16(at: index &+ 4)) & 0xFFF8 == 0x3030
-        else { return nil }
-        return bytes[index &+ 5] & 7
-    }
-
     /// Bytes the escape at `index` takes, or `nil` if it is not one.
     static func byteCount(_ bytes: Span<UInt8>, at index: Int) -> Int? {
         guard index + 1 < bytes.count else { return nil }

@@ -74,9 +74,7 @@ public struct RemotingCommand: Equatable, Sendable {
         opaque = header.opaque
         flag = header.flag
         remark = header.remark.map { $0.string(in: bytes) }
-        fields = header.fields.map { field in
-            Field(name: field.key.string(in: bytes), value: field.value.string(in: bytes))
-        }
+        fields = header.allFields(in: bytes)
         body = bytes.extracting(frame.body).toArray()
     }
 

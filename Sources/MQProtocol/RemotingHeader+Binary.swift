@@ -23,11 +23,10 @@ extension RemotingHeader {
         try reader.require(extByteCount, "ext fields")
         let end = reader.position + extByteCount
         while reader.position < end {
-            guard fields.count < Self.fieldsMax else { throw .tooMany("ext fields", limit: Self.fieldsMax) }
+            try requireRoom()
             let key = try reader.range(Int(try reader.int16("ext field key length")), "ext field key")
             let value = try reader.range(Int(try reader.int32("ext field value length")), "ext field value")
-            fields.append(
-                Field(key: HeaderText(key, isEscaped: false), value: HeaderText(value, isEscaped: false)))
+            add(HeaderText(key, isEscaped: false), HeaderText(value, isEscaped: false), in: bytes)
         }
         guard reader.position == end else { throw .lengthOutOfRange("ext fields length", extByteCount) }
     }

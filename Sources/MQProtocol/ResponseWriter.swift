@@ -157,9 +157,7 @@ public struct ResponseWriter: ~Copyable {
 
     /// Appends `text` as a value's inside: escaped in a JSON header, as it is in a binary one.
     public static func append(inString text: Span<UInt8>, as type: SerializeType, to buffer: inout ByteBuffer) {
-        let isPlain =
-            type != .json
-            || text.nextQuoteOrBackslash(from: 0) == text.count && text.nextByte(below: 32, from: 0) == text.count
+        let isPlain = type != .json || text.nextToEscape(from: 0) == text.count
         if isPlain { buffer.append(text) } else { appendEscaped(text, to: &buffer) }
     }
 

@@ -24,29 +24,24 @@ public struct SendMessageRequest: Sendable {
 
     /// Reads the one-letter names.
     /// - Throws: ``WireError/malformed(_:at:)`` if a number is none.
-    public init(short header: RemotingHeader, in bytes: Span<UInt8>) throws(WireError) {
-        for field in header.fields where field.key.range.count == 1 {
-            switch bytes[field.key.range.lowerBound] {
-            case UInt8(ascii: "a"): producerGroup = field.value
-            case UInt8(ascii: "b"): topic = field.value
-            case UInt8(ascii: "c"): defaultTopic = field.value
-            case UInt8(ascii: "d"): defaultTopicQueueNums = try field.value.int32(in: bytes)
-            case UInt8(ascii: "e"): queueID = try field.value.int32(in: bytes)
-            case UInt8(ascii: "f"): sysFlag = SysFlag(rawValue: try field.value.int32(in: bytes))
-            case UInt8(ascii: "g"): bornTimestamp = try field.value.int64(in: bytes)
-            case UInt8(ascii: "h"): flag = try field.value.int32(in: bytes)
-            case UInt8(ascii: "i"): properties = field.value
-            case UInt8(ascii: "j"): reconsumeTimes = try field.value.int32(in: bytes)
-            case UInt8(ascii: "l"): maxReconsumeTimes = try field.value.int32(in: bytes)
-            case UInt8(ascii: "m"): isBatch = field.value.isTrue(in: bytes)
-            default: break
-            }
-        }
+    public init(short header: borrowing RemotingHeader, in bytes: Span<UInt8>) throws(WireError) {
+        producerGroup = header.letter(UInt8(ascii: "a")) ?? .empty
+        topic = header.letter(UInt8(ascii: "b")) ?? .empty
+        defaultTopic = header.letter(UInt8(ascii: "c")) ?? .empty
+        defaultTopicQueueNums = try header.letter(UInt8(ascii: "d"))?.int32(in: bytes) ?? 0
+        queueID = try header.letter(UInt8(ascii: "e"))?.int32(in: bytes) ?? 0
+        sysFlag = SysFlag(rawValue: try header.letter(UInt8(ascii: "f"))?.int32(in: bytes) ?? 0)
+        bornTimestamp = try header.letter(UInt8(ascii: "g"))?.int64(in: bytes) ?? 0
+        flag = try header.letter(UInt8(ascii: "h"))?.int32(in: bytes) ?? 0
+        properties = header.letter(UInt8(ascii: "i")) ?? .empty
+        reconsumeTimes = try header.letter(UInt8(ascii: "j"))?.int32(in: bytes) ?? 0
+        maxReconsumeTimes = try header.letter(UInt8(ascii: "l"))?.int32(in: bytes)
+        isBatch = header.letter(UInt8(ascii: "m"))?.isTrue(in: bytes) ?? false
     }
 
     /// Reads the spelled-out names.
     /// - Throws: ``WireError/malformed(_:at:)`` if a number is none.
-    public init(long header: RemotingHeader, in bytes: Span<UInt8>) throws(WireError) {
+    public init(long header: borrowing RemotingHeader, in bytes: Span<UInt8>) throws(WireError) {
         producerGroup = header.text("producerGroup", in: bytes) ?? .empty
         topic = header.text("topic", in: bytes) ?? .empty
         defaultTopic = header.text("defaultTopic", in: bytes) ?? .empty

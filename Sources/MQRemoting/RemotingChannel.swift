@@ -6,7 +6,9 @@ public import MQTransport
 /// Who answers requests. One service per loop, called on that loop.
 public protocol RemotingService: AnyObject {
     /// A request arrived. `header` and `frame` are views over `bytes`; copy what must stay (``RemotingCommand/init(_:_:in:)``).
-    func handle(_ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel)
+    // `borrowing`: the header is large, and was copied for each frame.
+    func handle(
+        _ header: borrowing RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel)
     /// The channel is gone; called once, unless it never carried a request.
     func closed(_ channel: RemotingChannel, because reason: CloseReason)
 }

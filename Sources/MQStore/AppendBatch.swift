@@ -22,7 +22,12 @@ public final class AppendBatch {
         public internal(set) var queueOffset: Int64 = 0
     }
 
+    /// Memory that an empty batch keeps.
+    private static let keptByteCountMax = 8 << 20
+
     var buffer = ByteBuffer()
+    /// `enabledAppendPropCRC`: records end with a checksum over all of them. To be set before the first is staged.
+    public var appendsChecksum = false
     /// The records, in the order they will have in the log.
     public internal(set) var entries: [Entry] = []
     /// When the batch was appended; set by the append.
@@ -39,16 +44,28 @@ public final class AppendBatch {
     /// Encodes one record at the end of the batch.
     /// - Throws: ``WireError`` if topic or properties are too long; the batch is then as before.
     public func stage(
-        _ head: RecordHead, topic: Span<UInt8>, body: Span<UInt8>, in queue: ConsumeQueue,
+        _ head: RecordHead, topic: Span<UInt8>, body: Span<UInt8>, in queue: consuming ConsumeQueue,
         properties: (inout ByteBuffer) -> Void
     ) throws(WireError) {
         let start = buffer.count
-        let byteCount = try head.encode(topic: topic, body: body, into: &buffer, properties: properties)
+        let byteCount = try head.encode(topic: topic, body: body, into: &buffer) { buffer in
+            let propertiesStart = buffer.count
+            properties(&buffer)
+            if appendsChecksum { RecordChecksum.reserve(in: &buffer, from: propertiesStart) }
+        }
         entries.append(
             Entry(
                 start: start, byteCount: byteCount, queue: queue, queueID: head.queueID,
                 isInQueue: head.sysFlag.isInQueue,
                 storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6)))
+    }
+
+    /// Takes over the memory of `other`, whose records are written and whose offsets may still be asked for: what was just
+    /// used is in the processor's caches.
+    public func takeMemory(of other: AppendBatch) {
+        swap(&buffer, &other.buffer)
+        buffer.removeAll()
+        buffer.trim(to: Self.keptByteCountMax)
     }
 
     /// Takes back the records behind the first `count`.
@@ -62,6 +79,6 @@ public final class AppendBatch {
     public func removeAll() {
         entries.removeAll(keepingCapacity: true)
         buffer.removeAll()
-        buffer.trim(to: 8 << 20)
+        buffer.trim(to: Self.keptByteCountMax)
     }
 }

@@ -4,35 +4,6 @@ import MQMessage
 import MQSystem
 import Synchronization
 
-/// One file of the log: its bytes are written with `pwrite` and read through a mapping of the same pages.
-final class Segment: Sendable {
-    /// The physical offset of the file's first byte; also its name, in 20 digits.
-    let start: PhysicalOffset
-    let byteCount: Int
-    let file: File
-    let mapping: Mapping
-
-    /// The offset behind the file's last byte.
-    var end: PhysicalOffset { start + byteCount }
-
-    /// Whether the byte at `offset` is in this file.
-    func contains(_ offset: PhysicalOffset) -> Bool {
-        offset >= start && offset.rawValue - start.rawValue < Int64(byteCount)
-    }
-
-    init(_ file: File, start: PhysicalOffset, byteCount: Int) throws(SystemError) {
-        self.start = start
-        self.byteCount = byteCount
-        self.file = file
-        mapping = try Mapping(file, byteCount: byteCount)
-    }
-
-    static func name(_ start: Int64) -> String {
-        let digits = String(start)
-        return String(repeating: "0", count: 20 - digits.count) + digits
-    }
-}
-
 /// The append-only log. `append` is called by loops, under one lock, once per wake-up; everything else reads.
 final class CommitLog: Sendable {
     private struct Tail {
@@ -42,10 +13,13 @@ final class CommitLog: Sendable {
         var prepareBehind: PhysicalOffset?
     }
 
-    private let folder: String
+    private let folders: [String]
     private let fileByteCount: Int
     private let fillsFilesAhead: Bool
     private let segments: Lock<[Segment]>
+    /// Files that stay mapped because they are read on loops: those that begin this little before the last one.
+    private let keptByteCount: Int
+    private let mapped: OpenFiles<Segment>
     private let tail: Lock<Tail>
     private let preparation = Monitor<PreparationState>(PreparationState())
     private let lastTimestamp = Atomic<Int64>(0)
@@ -64,12 +38,21 @@ final class CommitLog: Sendable {
         var isStopping = false
     }
 
-    /// - Parameter segments: the files there are, without holes, in order.
-    init(folder: String, fileByteCount: Int, fillsFilesAhead: Bool, segments: [Segment], end: PhysicalOffset) {
-        self.folder = folder
+    /// - Parameters:
+    ///   - segments: the files there are, without holes, in order.
+    ///   - keptByteCount: how much of the log's end stays mapped, because loops read there.
+    ///   - mappedMax: how many older files stay mapped.
+    init(
+        folders: [String], fileByteCount: Int, fillsFilesAhead: Bool, segments: [Segment], end: PhysicalOffset,
+        keptByteCount: Int64 = 1 << 30, mappedMax: Int = 32
+    ) {
+        self.folders = folders
         self.fileByteCount = fileByteCount
         self.fillsFilesAhead = fillsFilesAhead
+        // Small files must not run into the system's bound of 65,530 mappings.
+        self.keptByteCount = Int(Swift.min(keptByteCount, Int64(fileByteCount) * 256))
         self.segments = Lock(segments)
+        mapped = OpenFiles(max: mappedMax)
         written = Watermark(end)
         let segment = segments.first { $0.start <= end && end < $0.end }
         tail = Lock(
@@ -77,6 +60,20 @@ final class CommitLog: Sendable {
                 position: end, segment: segment,
                 prepareBehind: segment.map { Swift.max(end, $0.start + fileByteCount / 10) }))
         if segment == nil { preparation.withLock { $0.wanted = end } }
+        for segment in segments { segment.join(mapped) }
+        keepMapped(segments)
+    }
+
+    deinit { mapped.removeAll() }  // the files and what bounds them hold each other
+
+    /// Marks the files that stay mapped, and those that no longer do.
+    private func keepMapped(_ segments: [Segment]) {
+        guard let last = segments.last else { return }
+        for segment in segments.reversed() {
+            let isRecent = segment === last || last.start - segment.start <= keptByteCount
+            if !isRecent, !segment.isKept { return }  // nor is any before it
+            segment.isKept = isRecent
+        }
     }
 
     /// The largest record a file can hold, with the blank that must fit behind it.
@@ -146,15 +143,15 @@ final class CommitLog: Sendable {
     ) throws(SystemError) {
         var runStart = 0  // of the bytes of `batch` that are placed and not written yet
         var runOffset = tail.position
+        var segment = try currentSegment(&tail)
         for index in batch.entries.indices {
             let byteCount = batch.entries[index].byteCount
             precondition(byteCount <= recordByteCountMax, "a record of \(byteCount) bytes fits no file")
-            let segment = try currentSegment(&tail)
             if tail.position + (byteCount + RecordLayout.blankByteCount) > segment.end {
                 try write(batch, from: runStart, to: batch.entries[index].start, at: runOffset, segment)
                 try writeBlank(segment, at: tail.position)
                 tail = Tail(position: segment.end, segment: nil, prepareBehind: nil)
-                _ = try currentSegment(&tail)
+                segment = try currentSegment(&tail)
                 runStart = batch.entries[index].start
                 runOffset = tail.position
             }
@@ -162,7 +159,7 @@ final class CommitLog: Sendable {
             placed = index + 1
             tail.position = tail.position + byteCount
         }
-        try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, try currentSegment(&tail))
+        try write(batch, from: runStart, to: batch.buffer.count, at: runOffset, segment)
     }
 
     private func place(
@@ -173,6 +170,9 @@ final class CommitLog: Sendable {
         batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
         batch.buffer.store(bigEndian: offset.rawValue, at: entry.start + RecordLayout.physicalOffset)
         batch.buffer.store(bigEndian: time, at: entry.storeTimestampAt)
+        if batch.appendsChecksum {
+            RecordChecksum.store(in: &batch.buffer, recordAt: entry.start, byteCount: entry.byteCount)
+        }
     }
 
     private func write(
@@ -212,7 +212,12 @@ final class CommitLog: Sendable {
             segment = known  // an append that failed got this far before
         } else {
             if let ready = takePrepared(start) { segment = ready } else { segment = try makeFile(start, fill: false) }
-            segments.withLock { $0.append(segment) }
+            segment.join(mapped)
+            let segments = segments.withLock { segments in
+                segments.append(segment)
+                return segments
+            }
+            keepMapped(segments)
         }
         tail.segment = segment
         // A broker that takes little must not reserve a second file: a tenth of this one is soon enough.
@@ -245,7 +250,21 @@ final class CommitLog: Sendable {
         }
     }
 
+    /// A new file, in the folder whose turn it is, or in one that has room.
+    /// Source: `MultiPathMappedFileQueue.java`, RocketMQ 5.3.
     private func makeFile(_ start: PhysicalOffset, fill: Bool) throws(SystemError) -> Segment {
+        let turn = Int(start.rawValue / Int64(fileByteCount) % Int64(folders.count))
+        for number in turn..<(turn + folders.count - 1) {
+            do throws(SystemError) {
+                return try makeFile(start, in: folders[number % folders.count], fill: fill)
+            } catch {
+                guard error.isNoSpace else { throw error }
+            }
+        }
+        return try makeFile(start, in: folders[(turn + folders.count - 1) % folders.count], fill: fill)
+    }
+
+    private func makeFile(_ start: PhysicalOffset, in folder: String, fill: Bool) throws(SystemError) -> Segment {
         let path = folder + "/" + Segment.name(start.rawValue)
         do throws(SystemError) {
             let file = try File(path, .create)
@@ -256,8 +275,9 @@ final class CommitLog: Sendable {
                     preparation.withLock { !$0.isHurried && !$0.isStopping }
                 }
             }
+            try file.synchronizeData()  // its length, before a later file can have a name
             try Directory.synchronize(folder)
-            return try Segment(file, start: start, byteCount: fileByteCount)
+            return Segment(path, start: start, byteCount: fileByteCount, file: file)
         } catch {
             try? Directory.removeFile(path)  // half a file would hold room back and stop the next start
             throw error
@@ -267,15 +287,23 @@ final class CommitLog: Sendable {
     /// Body of the `prepare` thread: makes the next file before it is needed.
     /// - Parameter failed: told about a file that could not be made; the append will try again itself.
     func prepareFiles(failed: @Sendable (SystemError) -> Void) {
-        while let start = nextToPrepare() {
-            var made: Segment?
-            do throws(SystemError) { made = try makeFile(start, fill: fillsFilesAhead) } catch { failed(error) }
-            preparation.signal { [made] state in
-                state.making = nil
-                state.isHurried = false
-                state.ready = made
-                return true
-            }
+        while let start = nextToPrepare() { prepare(start, failed) }
+    }
+
+    /// Makes the next file if one is wanted: for a store whose threads do not run.
+    func prepareIfWanted() {
+        guard preparation.withLock({ $0.wanted }) != nil, let start = nextToPrepare() else { return }
+        prepare(start) { _ in }
+    }
+
+    private func prepare(_ start: PhysicalOffset, _ failed: (SystemError) -> Void) {
+        var made: Segment?
+        do throws(SystemError) { made = try makeFile(start, fill: fillsFilesAhead) } catch { failed(error) }
+        preparation.signal { [made] state in
+            state.making = nil
+            state.isHurried = false
+            state.ready = made
+            return true
         }
     }
 
@@ -306,13 +334,37 @@ final class CommitLog: Sendable {
             return segment
         }
         // Best effort: an unused file is valid and is found again at the next start.
-        if let segment { try? Directory.removeFile(segment.file.path) }
+        if let segment { try? Directory.removeFile(segment.path) }
     }
 
     /// Makes everything in `range` durable.
     func synchronize(_ range: Range<PhysicalOffset>) throws(SystemError) {
         for segment in files where segment.start < range.upperBound && range.lowerBound < segment.end {
             try segment.file.synchronizeData()
+            if segment.end <= range.upperBound { segment.closeFile() }
         }
     }
+
+    // MARK: - Retention
+
+    /// Files that may go, oldest first: not the last one, and nothing at or behind `limit`.
+    func removable(before limit: PhysicalOffset) -> [Segment] {
+        segments.withLock { segments in Array(segments.dropLast().prefix { $0.end <= limit }) }
+    }
+
+    /// Takes the oldest file out of the log: from now on ``min`` is its end. What it held must not be needed by queues.
+    /// - Precondition: `segment` is the oldest, and not the last.
+    func removeOldest(_ segment: Segment) {
+        segments.withLock { segments in
+            precondition(segments.first === segment && segments.count > 1, "\(segment.path) is not the oldest file")
+            segments.removeFirst()
+        }
+    }
+
+    /// Unmaps old files that nobody has read since the clock stood at `time`.
+    /// - Returns: where it stood now.
+    func unmapUnused(since time: Int) -> Int { mapped.closeUnused(since: time) }
+
+    /// How many files are mapped.
+    var mappedCount: Int { mapped.count }
 }

@@ -9,31 +9,35 @@ public struct QueueUnit: Equatable, Sendable {
     /// Bytes of one unit.
     public static let byteCount = 20
     /// What fills a file before its first real unit.
-    static let preBlankSize: Int32 = 0x7FFF_FFFF
+    package static let preBlankSize: Int32 = 0x7FFF_FFFF
     /// Stands where no record is: before a queue's first unit in its file, and where the log lost records.
-    static let blank = QueueUnit(physicalOffset: 0, size: preBlankSize, tagsCode: 0)
+    package static let blank = QueueUnit(physicalOffset: 0, size: preBlankSize, tagsCode: 0)
 
-    /// Whether Java put the address of an extension unit in place of the tags (`enableConsumeQueueExt`): the tags are not
-    /// known here, and the consumer filters.
-    var hasExtension: Bool { tagsCode <= -2_147_483_649 }
+    /// Whether the address of an extension unit stands in place of the tags code (`enableConsumeQueueExt`):
+    /// ``ConsumeQueue/tagsCode(of:_:)`` knows it.
+    package var hasExtension: Bool { ExtensionAddress.isAddress(tagsCode) }
 
     /// Whether anything was written there, a blank included.
-    var isUsed: Bool { physicalOffset >= 0 && size > 0 }
+    package var isUsed: Bool { physicalOffset >= 0 && size > 0 }
 
     /// Where the record begins in the log.
     public let physicalOffset: Int64
     /// Bytes of the record.
     public let size: Int32
-    /// Java's `hashCode` of the tags; in `SCHEDULE_TOPIC_XXXX` the time a message is due.
+    /// Java's `hashCode` of the tags; in `SCHEDULE_TOPIC_XXXX` the time a message is due; or the address of an extension
+    /// unit, which holds either.
     public let tagsCode: Int64
 
-    init(physicalOffset: Int64, size: Int32, tagsCode: Int64) {
+    /// A unit from its three numbers.
+    package init(physicalOffset: Int64, size: Int32, tagsCode: Int64) {
         self.physicalOffset = physicalOffset
         self.size = size
         self.tagsCode = tagsCode
     }
 
-    init(_ bytes: Span<UInt8>, at offset: Int) {
+    /// Reads the unit at `offset`.
+    /// - Precondition: 20 bytes are there.
+    package init(_ bytes: Span<UInt8>, at offset: Int) {
         physicalOffset = bytes.int64(at: offset)
         size = bytes.int32(at: offset + 8)
         tagsCode = bytes.int64(at: offset + 12)
@@ -44,6 +48,14 @@ public struct QueueUnit: Equatable, Sendable {
         bytes.append(bigEndian: size)
         bytes.append(bigEndian: tagsCode)
     }
+}
+
+/// A unit and the offset it belongs at.
+struct PlacedUnit {
+    let unit: QueueUnit
+    let offset: Int64
+    /// When its record was stored, milliseconds.
+    let storedAt: Int64
 }
 
 /// How many queues of a store have parked pulls. Any thread.
@@ -80,11 +92,11 @@ public final class ConsumeQueue: Sendable {
     private let parked: ParkedQueues
     /// Units that are on the disk, counted from the queue's beginning.
     private let synced: Lock<Synced>
-
-    private struct QueueFile: Sendable {
-        let start: Int64  // bytes from the queue's beginning
-        let file: File
-    }
+    /// How often everything was forgotten: what was found out about the queue before is about another one.
+    private let lives = Atomic<Int>(0)
+    private let openFiles: OpenFiles<QueueFile>
+    /// Where units keep their tags code if they have no room for it; `nil`: none does.
+    private let extensionUnits: QueueExtension?
 
     private struct Pending: Sendable {
         var units: [QueueUnit] = []
@@ -106,16 +118,18 @@ public final class ConsumeQueue: Sendable {
     ///   - files: what is on the disk, oldest first, each of `fileByteCount` bytes.
     ///   - count: one more than the offset of the last valid unit.
     init(
-        topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [(start: Int64, file: File)],
-        minimum: Int64, count: Int64, parked: ParkedQueues
+        topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [QueueFile], minimum: Int64,
+        count: Int64, parked: ParkedQueues, open: OpenFiles<QueueFile>, extensionUnits: QueueExtension? = nil
     ) {
+        self.extensionUnits = extensionUnits
         self.parked = parked
+        self.openFiles = open
         self.topic = topic
         topicBytes = Array(topic.utf8)
         self.queueID = queueID
         self.folder = folder
         self.fileByteCount = fileByteCount
-        self.files = Lock(files.map { QueueFile(start: $0.start, file: $0.file) })
+        self.files = Lock(files)
         synced = Lock(Synced(count: count))
         next = Atomic(count)
         self.minimum = Atomic(minimum)
@@ -168,33 +182,63 @@ public final class ConsumeQueue: Sendable {
 
     // MARK: - Writing (dispatch thread)
 
+    /// Adds `units`, in the log's order, as ``add(_:at:storedAt:)`` does one.
+    /// - Returns: whether there is anything to publish.
+    func add(_ units: [PlacedUnit]) throws(SystemError) -> Bool {
+        var done = extensionUnits?.isWritten == true ? 0 : addFollowing(units)
+        while done < units.count {
+            _ = try add(units[done].unit, at: units[done].offset, storedAt: units[done].storedAt)
+            done += 1
+        }
+        return pending.withLock { !$0.units.isEmpty }
+    }
+
+    /// Adds units as long as each follows the one before, which nearly always all of them do: one lock for a round.
+    /// - Returns: how many were handled; those that were there before are passed over.
+    private func addFollowing(_ units: [PlacedUnit]) -> Int {
+        pending.withLock { pending in
+            var next = maximum.load(ordering: .relaxed) + Int64(pending.units.count)
+            for (index, placed) in units.enumerated() where placed.unit.physicalOffset > pending.lastPhysicalOffset {
+                guard placed.offset == next, next < Self.offsetLimit else { return index }
+                pending.lastPhysicalOffset = placed.unit.physicalOffset
+                pending.units.append(placed.unit)
+                next += 1
+            }
+            return units.count
+        }
+    }
+
     /// Adds the unit for `offset`; it can be read after ``publish()``. A record that lies before the last one of the
     /// queue was dispatched before and is passed over.
     ///
     /// A queue whose topic was deleted and made again counts from 0 again: the later record wins, and what the queue
     /// held goes. A gap can only come from a log that lost records; readers skip what fills it.
+    /// - Parameter storedAt: the record's store time, which an extension unit holds, milliseconds.
     /// - Returns: whether it was new.
-    func add(_ unit: QueueUnit, at offset: Int64) throws(SystemError) -> Bool {
+    func add(_ unit: QueueUnit, at offset: Int64, storedAt: Int64 = 0) throws(SystemError) -> Bool {
         guard (0..<Self.offsetLimit).contains(offset) else { return false }
+        let isExtended = extensionUnits?.isWritten == true
         let gap: Int64? = pending.withLock { pending in
             guard unit.physicalOffset > pending.lastPhysicalOffset else { return nil }
             pending.lastPhysicalOffset = unit.physicalOffset
             let gap = offset - maximum.load(ordering: .relaxed) - Int64(pending.units.count)
             if gap > 0 { pending.hadGap = true }
-            if gap == 0 { pending.units.append(unit) }
+            if gap == 0, !isExtended { pending.units.append(unit) }
             return gap
         }
         guard let gap else { return false }
-        guard gap != 0 else { return true }
+        guard gap != 0 || isExtended else { return true }
         let isEmpty = maxOffset == minOffset && pending.withLock { $0.units.isEmpty }
-        if gap > 0, gap <= fileByteCount / QueueUnit.byteCount, !isEmpty {
-            pending.withLock { pending in
-                for _ in 0..<gap { pending.units.append(.blank) }
-                pending.units.append(unit)
-            }
+        var blanks: Int64 = 0
+        if gap >= 0, gap <= fileByteCount / QueueUnit.byteCount, gap == 0 || !isEmpty {
+            blanks = gap
         } else {
             try restart(at: offset)
-            pending.withLock { $0.units.append(unit) }
+        }
+        let stored = isExtended ? extended(unit, storedAt) : unit
+        pending.withLock { pending in
+            for _ in 0..<blanks { pending.units.append(.blank) }
+            pending.units.append(stored)
         }
         return true
     }
@@ -202,18 +246,27 @@ public final class ConsumeQueue: Sendable {
     /// Whether units were missing before one that was added: the queue or the log lost them.
     var hadGap: Bool { pending.withLock { $0.hadGap } }
 
+    /// The unit with its tags code in an extension unit.
+    private func extended(_ unit: QueueUnit, _ storedAt: Int64) -> QueueUnit {
+        guard let extensionUnits else { return unit }
+        let address = extensionUnits.add(ExtensionUnit(tagsCode: unit.tagsCode, storeTimestamp: storedAt))
+        return QueueUnit(physicalOffset: unit.physicalOffset, size: unit.size, tagsCode: address)
+    }
+
     /// More than a queue can ever hold: positions in bytes must not overflow.
     private static let offsetLimit = Int64.max >> 6
 
     /// Drops everything; the queue goes on with `offset`.
     private func restart(at offset: Int64) throws(SystemError) {
         try writing.withLock { (_) throws(SystemError) in
-            for file in forgetAll(offset) { try Directory.removeFile(file.file.path) }
+            for file in forgetAll(offset) { try Directory.removeFile(file.path) }
+            try extensionUnits?.clear()
         }
     }
 
     /// Forgets all units; returns the files that held them.
     private func forgetAll(_ offset: Int64) -> [QueueFile] {
+        lives.add(1, ordering: .releasing)
         pending.withLock { $0.units.removeAll() }
         maximum.store(offset, ordering: .relaxed)
         minimum.store(offset, ordering: .releasing)
@@ -221,11 +274,13 @@ public final class ConsumeQueue: Sendable {
             $0.count = min($0.count, offset)
             $0.told = nil
         }
-        return files.withLock { files in
+        let old = files.withLock { files in
             let old = files
             files.removeAll()
             return old
         }
+        for file in old { file.retire() }
+        return old
     }
 
     /// Writes what was added to the file and lets readers see it.
@@ -233,6 +288,7 @@ public final class ConsumeQueue: Sendable {
         try writing.withLock { (_) throws(SystemError) in
             let units = pending.withLock { $0.units }
             guard !units.isEmpty else { return }
+            try extensionUnits?.publish()
             var position = maximum.load(ordering: .relaxed) * Int64(QueueUnit.byteCount)
             var bytes = ByteBuffer(capacity: units.count * QueueUnit.byteCount)
             for unit in units { unit.append(to: &bytes) }
@@ -250,12 +306,14 @@ public final class ConsumeQueue: Sendable {
         }
     }
 
-    private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> File {
-        if let known = files.withLock({ $0.last { $0.start == start } }) { return known.file }
-        let file = try makeFile(folder + "/" + Segment.name(start))
-        try file.truncate(to: fileByteCount)
-        if inFile > 0 { try preBlank(file, byteCount: inFile) }
-        files.withLock { $0.append(QueueFile(start: start, file: file)) }
+    private func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> QueueFile {
+        if let known = files.withLock({ $0.last { $0.start == start } }) { return known }
+        let path = folder + "/" + Segment.name(start)
+        let fresh = try makeFile(path)
+        try fresh.truncate(to: fileByteCount)
+        if inFile > 0 { try preBlank(fresh, byteCount: inFile) }
+        let file = QueueFile(path, start: start, open: openFiles, file: fresh)
+        files.withLock { $0.append(file) }
         synced.withLock { $0.hasNewFile = true }
         return file
     }
@@ -292,8 +350,9 @@ public final class ConsumeQueue: Sendable {
             return before
         }
         guard let before else { return }
+        try extensionUnits?.synchronize()
         let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
-        for file in files.withLock({ $0 }) where file.start > first { try file.file.synchronizeData() }
+        for file in files.withLock({ $0 }) where file.start > first { try file.synchronizeData() }
         if before.hasNewFile {
             for path in [folder, folder + "/..", folder + "/../.."] {
                 do throws(SystemError) {
@@ -308,11 +367,32 @@ public final class ConsumeQueue: Sendable {
 
     // MARK: - Reading
 
-    /// Appends the raw units from `offset` on, `count` at most and not past the end of one file, to `buffer`.
+    /// Appends the raw units from `offset` on, `count` at most and not past the end of one file, to `buffer`. May wait for
+    /// the disk.
     /// - Returns: how many; 0 if the offset is not in the queue.
     public func readUnits(from offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int {
+        guard let place = place(of: offset, count: count) else { return 0 }
+        return try place.file.read(place.byteCount, at: place.inFile, into: &buffer) / QueueUnit.byteCount
+    }
+
+    /// As ``readUnits(from:count:into:)``, but only what is in memory.
+    /// - Returns: `nil` if it would have to wait for the disk.
+    func readUnitsInMemory(from offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int? {
+        guard let place = place(of: offset, count: count) else { return 0 }
+        let byteCount = try place.file.readIfInMemory(place.byteCount, at: place.inFile, into: &buffer)
+        return byteCount.map { $0 / QueueUnit.byteCount }
+    }
+
+    /// Begins to read the units from `offset` on into memory, up to the end of their file. A hint.
+    public func readAhead(from offset: Int64, byteCount: Int) {
+        guard let place = place(of: offset, count: byteCount / QueueUnit.byteCount) else { return }
+        place.file.readAhead(place.inFile..<place.inFile + place.byteCount)
+    }
+
+    /// Where the units lie: in one file, and as many as there are of those asked for.
+    private func place(of offset: Int64, count: Int) -> (file: QueueFile, inFile: Int, byteCount: Int)? {
         let end = maxOffset
-        guard offset >= minOffset, offset < end, count > 0 else { return 0 }
+        guard offset >= minOffset, offset < end, count > 0 else { return nil }
         let position = offset * Int64(QueueUnit.byteCount)
         let available = end - offset
         let file = files.withLock { files -> QueueFile? in
@@ -320,11 +400,10 @@ public final class ConsumeQueue: Sendable {
             let index = Int((position - first.start) / Int64(fileByteCount))
             return index < files.count ? files[index] : nil
         }
-        guard let file else { return 0 }
+        guard let file else { return nil }
         let inFile = Int(position - file.start)
         let fits = (fileByteCount - inFile) / QueueUnit.byteCount
-        let byteCount = Int(min(available, Int64(min(count, fits)))) * QueueUnit.byteCount
-        return try file.file.read(byteCount, at: inFile, into: &buffer) / QueueUnit.byteCount
+        return (file, inFile, Int(min(available, Int64(min(count, fits)))) * QueueUnit.byteCount)
     }
 
     /// The unit at `offset`; `nil` if there is none.
@@ -332,6 +411,20 @@ public final class ConsumeQueue: Sendable {
         var buffer = ByteBuffer(capacity: QueueUnit.byteCount)
         guard try readUnits(from: offset, count: 1, into: &buffer) == 1 else { return nil }
         return QueueUnit(buffer.span, at: 0)
+    }
+
+    /// The tags code of a unit of this queue, wherever it stands; `nil` if its extension unit is gone, so that nobody knows
+    /// but the record itself. May wait for the disk as long as reading the unit does.
+    func tagsCode(of unit: QueueUnit, _ cursor: inout QueueExtension.Cursor) throws(SystemError) -> Int64? {
+        guard unit.hasExtension else { return unit.tagsCode }
+        return try extensionUnits?.tagsCode(at: unit.tagsCode, &cursor)
+    }
+
+    /// As the other one, for a reader of single units.
+    public func tagsCode(of unit: QueueUnit) throws(SystemError) -> Int64? {
+        guard unit.hasExtension else { return unit.tagsCode }
+        var cursor = QueueExtension.Cursor()
+        return try tagsCode(of: unit, &cursor)
     }
 
     // MARK: - Recovery and removal
@@ -346,7 +439,8 @@ public final class ConsumeQueue: Sendable {
         if wasClean, !hasLaterFile, let last = try unit(at: maxOffset - 1), last.isUsed,
             last.physicalOffset < end.rawValue
         {
-            return pending.withLock { $0 = Pending(lastPhysicalOffset: last.physicalOffset) }
+            pending.withLock { $0 = Pending(lastPhysicalOffset: last.physicalOffset) }
+            return try settleExtension(wasClean: true)
         }
         let count = try firstOffset { $0.isUsed && $0.physicalOffset < end.rawValue }
         maximum.store(count, ordering: .releasing)
@@ -355,6 +449,21 @@ public final class ConsumeQueue: Sendable {
         let last = try unit(at: count - 1)
         pending.withLock { $0 = Pending(lastPhysicalOffset: last?.physicalOffset ?? -1) }
         try clearBehind(count)
+        try settleExtension(wasClean: false)
+    }
+
+    /// Lets the extension go on behind what the last unit knows of it.
+    private func settleExtension(wasClean: Bool) throws(SystemError) {
+        guard let extensionUnits, extensionUnits.isWritten else { return }
+        var offset = maxOffset - 1
+        var last = try unit(at: offset)
+        // Units that were written without extension lie behind it only for a while.
+        while let unit = last, !unit.hasExtension, offset > minOffset, maxOffset - offset < 100_000 {
+            offset -= 1
+            last = try self.unit(at: offset)
+        }
+        let address = last.flatMap { $0.hasExtension ? $0.tagsCode : nil }
+        try extensionUnits.settle(behind: address, wasClean: wasClean)
     }
 
     /// The first offset whose unit is not before what is looked for; a blank counts as the unit before it.
@@ -384,17 +493,59 @@ public final class ConsumeQueue: Sendable {
             files.removeAll { $0.start > position }
             return later
         }
-        for file in later { try Directory.removeFile(file.file.path) }
+        for file in later {
+            file.retire()
+            try Directory.removeFile(file.path)
+        }
         guard let last = files.withLock({ $0.last }) else { return }
         let inFile = Int(position - last.start)
         guard inFile >= 0, inFile < fileByteCount else { return }
-        try last.file.truncate(to: inFile)
-        try last.file.truncate(to: fileByteCount)
+        // Never of another length, or the next start would refuse it.
+        try last.discard(inFile..<fileByteCount)
     }
 
-    /// Moves the first offset behind units whose records are gone. Recovery and retention.
+    /// Moves the first offset behind units whose records are gone: those before `logStart`. Recovery and retention. The
+    /// search runs beside the dispatch thread and counts for nothing if the queue was emptied meanwhile.
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
-        setMinOffset(try firstOffset { $0.physicalOffset < logStart.rawValue })
+        let life = lives.load(ordering: .acquiring)
+        if let oldest = try unit(at: minOffset), oldest != .blank, oldest.physicalOffset >= logStart.rawValue { return }
+        let first = try firstOffset { $0.physicalOffset < logStart.rawValue }
+        writing.withLock { _ in
+            guard lives.load(ordering: .acquiring) == life, first > minOffset else { return }
+            setMinOffset(first)
+        }
+        try removeOldExtension()
+    }
+
+    /// Removes what the extension holds for units before the first.
+    private func removeOldExtension() throws(SystemError) {
+        guard let extensionUnits else { return }
+        try writing.withLock { (_) throws(SystemError) in
+            guard let first = try unit(at: minOffset), first.hasExtension else { return }
+            try extensionUnits.removeFiles(before: first.tagsCode)
+        }
+    }
+
+    /// Removes the oldest file if all its units are before ``minOffset``; never the last file. Retention.
+    /// - Returns: whether one was removed.
+    func removeOldFile() throws(SystemError) -> Bool {
+        try writing.withLock { (_) throws(SystemError) in
+            let end = minOffset * Int64(QueueUnit.byteCount)
+            let old = files.withLock { files in files.count > 1 && files[1].start <= end ? files[0] : nil }
+            guard let old else { return false }
+            try Directory.removeFile(old.path)
+            files.withLock { _ = $0.removeFirst() }
+            old.retire()
+            return true
+        }
+    }
+
+    /// Whether all its records lie before `logStart`, and it had some.
+    func isExpired(before logStart: PhysicalOffset) throws(SystemError) -> Bool {
+        let end = maxOffset
+        guard end > 0, pending.withLock({ $0.units.isEmpty }) else { return false }
+        guard minOffset < end, let last = try unit(at: end - 1) else { return minOffset == end }
+        return last != .blank && last.physicalOffset < logStart.rawValue
     }
 
     /// Whether everything published was synced.
@@ -436,6 +587,7 @@ public final class ConsumeQueue: Sendable {
             _ = forgetAll(0)
             pending.withLock { $0.lastPhysicalOffset = max($0.lastPhysicalOffset, end.rawValue - 1) }
             try Directory.removeTree(folder)
+            try extensionUnits?.clear()
         }
     }
 }

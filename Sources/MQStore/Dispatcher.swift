@@ -23,6 +23,8 @@ final class Dispatcher: Sendable {
     static let roundByteCountMax = 4 << 20
     private static let napMilliseconds: Int64 = 4
     private static let napsBeforeSleep = 8
+    /// Between two tries to write on a full disk.
+    private static let fullMilliseconds: Int64 = 500
 
     let log: CommitLog
     let queues: QueueTable
@@ -68,27 +70,43 @@ final class Dispatcher: Sendable {
     }
 
     /// Runs until ``stop()``, and to the end of what is confirmed then.
+    ///
+    /// A full disk does not end it: what could not be written is tried again until there is room.
     /// - Parameters:
     ///   - arrived: called for each queue that got units while pulls are parked on it.
+    ///   - full: called with the error when there is no room, and with `nil` when there is again.
     ///   - failed: called once, with the error that ended it.
-    func run(arrived: (ConsumeQueue) -> Void, failed: (SystemError) -> Void) {
+    func run(arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void, failed: (SystemError) -> Void) {
         var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
         var idleRounds = 0
+        var isFull = false
         while true {
             do throws(SystemError) {
                 let progressed = try round(&worker, arrived)
                 idleRounds = progressed ? 0 : idleRounds + 1
             } catch {
-                return failed(error)
+                guard error.isNoSpace else { return failed(error) }
+                if !isFull { full(error) }
+                isFull = true
+                worker.tryAgain()
+                guard waitForRoom() else { return }  // the rest is dispatched at the next start
+                continue
             }
+            if isFull { full(nil) }
+            isFull = false
             if dispatched.value < confirmed() { continue }
             guard rest(deep: idleRounds >= Self.napsBeforeSleep) else { break }
         }
         do throws(SystemError) {
             while try round(&worker, arrived) {}
         } catch {
-            failed(error)
+            if error.isNoSpace { full(error) } else { failed(error) }
         }
+    }
+
+    /// Waits before a full disk is tried again. `false`: stop.
+    private func waitForRoom() -> Bool {
+        monitor.wait(milliseconds: Self.fullMilliseconds) { $0.isStopping ? false : nil } ?? true
     }
 
     /// Handles what is confirmed now; for recovery, before the thread runs.
@@ -105,13 +123,12 @@ final class Dispatcher: Sendable {
         let stop = min(end, min(segment.end, start + Self.roundByteCountMax))
         let from = start - segment.start
         // A record may begin before `stop` and end behind it; it is whole, because it begins before `confirmed`.
-        let mapping = segment.mapping
+        let mapping = try segment.mapping
         let span = mapping.bytes(from..<(min(end, segment.end) - segment.start))
         let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start) { at, error in
-            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.file.path)
+            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.path)
         }
-        for queue in worker.takeTouched() {
-            try queue.publish()
+        try worker.publish { queue in
             if queue.waiters != 0 { arrived(queue) }
         }
         // Behind the units: the checkpoint must never tell more than what is published.
@@ -150,12 +167,14 @@ struct DispatchWorker {
     private let index: MessageIndex?
     private let delayLevels: [Int64]
     private var known = ByteTable<TopicQueues>()
-    private var touched: [ConsumeQueue] = []
+    private var touched: [Target] = []
     /// The last record handled.
     private(set) var last: RecoveryPoint.Record?
     private var indexedTo: Int64
     /// Which queues get units; all of them if it is `nil`.
     var accepts: ((_ topic: String, _ queueID: Int) -> Bool)?
+    /// The file that takes index entries, while it has room; asked for again in each round.
+    private var indexFile: IndexFile?
 
     /// The queues of one topic that this worker has met in this round.
     private final class TopicQueues {
@@ -164,8 +183,7 @@ struct DispatchWorker {
         /// Java's hash of `topic#`, with which every key of the index begins.
         let keyPrefixHash: Int32
         /// By queue id up to ``directMax``; others are looked up each time.
-        var queues: [ConsumeQueue?] = []
-        var touched: [Bool] = []
+        var targets: [Target?] = []
 
         static let directMax = 4096
 
@@ -176,6 +194,14 @@ struct DispatchWorker {
         }
     }
 
+    /// A queue and the units it gets in this round: handed over together, because each hand-over takes a lock.
+    private final class Target {
+        let queue: ConsumeQueue
+        var units: [PlacedUnit] = []
+
+        init(_ queue: ConsumeQueue) { self.queue = queue }
+    }
+
     init(queues: QueueTable, index: MessageIndex?, delayLevels: [Int64]) {
         self.queues = queues
         self.index = index
@@ -183,10 +209,21 @@ struct DispatchWorker {
         indexedTo = index?.endOffset ?? -1
     }
 
-    /// The queues that got units since the last call.
-    mutating func takeTouched() -> [ConsumeQueue] {
+    /// The last round ended in the middle and is begun again. Queues pass over what they have; so must the index.
+    mutating func tryAgain() { indexedTo = index?.endOffset ?? -1 }
+
+    /// Writes the units that were found since the last call, or are left of a round that could not write them, and lets
+    /// readers see them.
+    /// - Parameter published: called for each queue that got some.
+    mutating func publish(_ published: (ConsumeQueue) -> Void) throws(SystemError) {
         defer { touched.removeAll(keepingCapacity: true) }
-        return touched
+        for target in touched {
+            let isWaiting = try target.queue.add(target.units)
+            target.units.removeAll(keepingCapacity: true)
+            guard isWaiting else { continue }
+            try target.queue.publish()
+            published(target.queue)
+        }
     }
 
     /// Handles the records that begin in the first `limit` bytes of `span`.
@@ -198,14 +235,14 @@ struct DispatchWorker {
         _ span: Span<UInt8>, upTo limit: Int, segmentEnds: Int, broken: (Int, WireError) -> SystemError
     ) throws(SystemError) -> Int {
         var position = 0
-        known.removeAll()  // a topic may have been deleted and made again since the last round
+        beginRound()
         while position < limit {
             let rest = span.extracting(position..<span.count)
             guard rest.count >= 8 else { return segmentEnds }
             if rest.int32(at: 4) == RecordLayout.magicBlank { return segmentEnds }
-            let record: MessageRecord
+            let record: RecordOutline
             do throws(WireError) {
-                record = try MessageRecord(rest)
+                record = try RecordOutline(rest)
             } catch {
                 throw broken(position, error)
             }
@@ -215,31 +252,53 @@ struct DispatchWorker {
         return position
     }
 
-    private mutating func handle(_ record: MessageRecord, _ bytes: Span<UInt8>) throws(SystemError) {
+    /// Forgets which queues it has met: a topic may have been deleted and made again since, and old files of the index
+    /// removed. What a round left that ended in the middle is found again.
+    mutating func beginRound() {
+        known.removeAll()
+        touched.removeAll(keepingCapacity: true)
+        indexFile = nil
+    }
+
+    /// Handles one record.
+    /// - Parameter isQueued: `false` for one that belongs into the index only, because its topic was deleted.
+    mutating func handle(
+        _ record: RecordOutline, _ bytes: Span<UInt8>, isQueued: Bool = true
+    ) throws(SystemError) {
         last = RecoveryPoint.Record(
             range: record.physicalOffset..<(record.physicalOffset + Int64(record.byteCount)),
             storeTimestamp: record.storeTimestamp.rawValue)
         guard record.queueID >= 0 else { return }
-        let topicBytes = bytes.extracting(record.topic)
-        let topic = topicQueues(topicBytes)
-        let facts = PropertyFacts(bytes.extracting(record.properties))
-        if record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
+        let topic = topicQueues(bytes.extracting(record.topic))
+        let text = bytes.extracting(record.properties)
+        let facts = PropertyFacts(text)
+        // An inner batch belongs into a batch consume queue, which Java keeps in a folder of its own and Apus leaves alone.
+        if isQueued, record.sysFlag.isInQueue, !record.sysFlag.contains(.innerBatch),
+            accepts?(topic.name, Int(record.queueID)) ?? true
+        {
+            let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
-                tagsCode: tagsCode(record, facts, isSchedule: topic.isSchedule))
-            try add(unit, at: record.queueOffset, to: topic, Int(record.queueID))
+                tagsCode: Self.tagsCode(facts, storedAt: storedAt, isSchedule: topic.isSchedule, delayLevels))
+            let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
+            add(placed, to: topic, Int(record.queueID))
         }
-        if let index, record.sysFlag.transaction != .transactionRollback, record.physicalOffset >= indexedTo {
-            let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
-            let text = bytes.extracting(record.properties)
-            for number in 0..<facts.keyCount {
-                let hash = javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash)
-                if isRepeated, index.holds(hash: hash, physicalOffset: record.physicalOffset) { continue }
-                try index.put(
-                    hash: hash, physicalOffset: record.physicalOffset, storeTimestamp: record.storeTimestamp.rawValue,
-                    now: record.storeTimestamp)
-            }
+        guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
+            record.physicalOffset >= indexedTo
+        else { return }
+        let isRepeated = record.physicalOffset == indexedTo  // only some of its keys may be there
+        for number in 0..<facts.keyCount {
+            let hash = javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash)
+            if isRepeated, index.holds(hash: hash, physicalOffset: record.physicalOffset) { continue }
+            try put(hash, record, in: index)
         }
+    }
+
+    private mutating func put(_ hash: Int32, _ record: RecordOutline, in index: MessageIndex) throws(SystemError) {
+        if indexFile?.isFull != false { indexFile = try index.fileForWriting(record.storeTimestamp) }
+        try indexFile?.put(
+            keyHash: IndexFile.keyHash(hash), physicalOffset: record.physicalOffset,
+            storeTimestamp: record.storeTimestamp.rawValue)
     }
 
     private mutating func topicQueues(_ name: Span<UInt8>) -> TopicQueues {
@@ -249,31 +308,27 @@ struct DispatchWorker {
         return topic
     }
 
-    private mutating func add(
-        _ unit: QueueUnit, at offset: Int64, to topic: TopicQueues, _ queueID: Int
-    ) throws(SystemError) {
-        guard queueID < TopicQueues.directMax else {
-            let queue = queues.queue(topic.name, queueID)
-            if try queue.add(unit, at: offset), !touched.contains(where: { $0 === queue }) { touched.append(queue) }
-            return
+    private mutating func add(_ unit: PlacedUnit, to topic: TopicQueues, _ queueID: Int) {
+        if queueID < topic.targets.count, let target = topic.targets[queueID] {
+            if target.units.isEmpty { touched.append(target) }
+            return target.units.append(unit)
         }
-        while topic.queues.count <= queueID {
-            topic.queues.append(nil)
-            topic.touched.append(false)
-        }
-        let queue = topic.queues[queueID] ?? queues.queue(topic.name, queueID)
-        if topic.queues[queueID] == nil { topic.queues[queueID] = queue }
-        if try queue.add(unit, at: offset), !topic.touched[queueID] {
-            topic.touched[queueID] = true
-            touched.append(queue)
-        }
+        let target = Target(queues.queue(topic.name, queueID))
+        target.units.append(unit)
+        touched.append(target)
+        guard queueID < TopicQueues.directMax else { return }
+        while topic.targets.count <= queueID { topic.targets.append(nil) }
+        topic.targets[queueID] = target
     }
 
-    private func tagsCode(_ record: MessageRecord, _ facts: PropertyFacts, isSchedule: Bool) -> Int64 {
+    /// What a record's unit says of its tags: their hash, or when a delayed message is due.
+    static func tagsCode(
+        _ facts: PropertyFacts, storedAt: Int64, isSchedule: Bool, _ delayLevels: [Int64]
+    ) -> Int64 {
         guard isSchedule, let level = facts.delayLevel, level > 0, !delayLevels.isEmpty else {
             return Int64(facts.tagsHash)
         }
         let clamped = min(Int(level), delayLevels.count)
-        return record.storeTimestamp.rawValue + delayLevels[clamped - 1]
+        return storedAt &+ delayLevels[clamped - 1]  // the time is as the disk has it
     }
 }

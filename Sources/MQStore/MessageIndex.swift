@@ -10,9 +10,11 @@ import Synchronization
 /// entries:   | keyHash i32 | phyOffset i64 | seconds since beginTimestamp i32 | previous entry of the chain i32 |
 /// ```
 /// `indexCount` begins at 1: entry 0 is never used. Source: `IndexFile.java`, `IndexHeader.java`, RocketMQ 5.3.
-final class IndexFile: Sendable {
-    static let headerByteCount = 40
-    static let entryByteCount = 20
+package final class IndexFile: Sendable {
+    /// Bytes of the header.
+    package static let headerByteCount = 40
+    /// Bytes of an entry.
+    package static let entryByteCount = 20
 
     let path: String
     private let file: File
@@ -25,7 +27,10 @@ final class IndexFile: Sendable {
     private let rewound = Atomic<Bool>(false)
     private static let reserveStep = 1 << 18
 
-    static func byteCount(slots: Int, entries: Int) -> Int { headerByteCount + slots * 4 + entries * entryByteCount }
+    /// Bytes of a file with so many slots and entries.
+    package static func byteCount(slots: Int, entries: Int) -> Int {
+        headerByteCount + slots * 4 + entries * entryByteCount
+    }
 
     /// Opens or makes the file; a new one takes room as it is written.
     init(_ path: String, slotCount: Int, entryCount: Int) throws(SystemError) {
@@ -34,7 +39,11 @@ final class IndexFile: Sendable {
         self.entryCount = entryCount
         file = try File(path, .create)
         let wanted = Self.byteCount(slots: slotCount, entries: entryCount)
-        if try file.byteCount() < wanted { try file.truncate(to: wanted) }
+        if try file.byteCount() < wanted {
+            try file.truncate(to: wanted)
+            // Before the mapping is touched: on some file systems even a read of a hole takes room.
+            try Self.reserve(Self.byteCount(slots: slotCount, entries: 1), of: file)
+        }
         mapping = try Mapping(file, byteCount: wanted, writable: true)
         guard !isFull else { return }
         try reserve(max(indexCount, 1))
@@ -45,12 +54,16 @@ final class IndexFile: Sendable {
     private func reserve(_ number: Int) throws(SystemError) {
         guard number >= reserved.load(ordering: .relaxed) else { return }
         let count = min((number / Self.reserveStep + 1) * Self.reserveStep, entryCount)
+        try Self.reserve(Self.byteCount(slots: slotCount, entries: count), of: file)
+        reserved.store(count, ordering: .relaxed)
+    }
+
+    private static func reserve(_ byteCount: Int, of file: File) throws(SystemError) {
         do throws(SystemError) {
-            try file.allocate(byteCount: Self.byteCount(slots: slotCount, entries: count))
+            try file.allocate(byteCount: byteCount)
         } catch {
             if error.isNoSpace { throw error }  // else: a file system that cannot reserve
         }
-        reserved.store(count, ordering: .relaxed)
     }
 
     /// Whether the header can be one: a file that was not written to the end when the machine stopped is no index.
@@ -85,7 +98,8 @@ final class IndexFile: Sendable {
             mapping.store(bigEndian: storeTimestamp, at: 0)
             mapping.store(bigEndian: physicalOffset, at: 16)
         }
-        let seconds = min(max((storeTimestamp - beginTimestamp) / 1000, 0), Int64(Int32.max))
+        let (milliseconds, overflow) = storeTimestamp.subtractingReportingOverflow(beginTimestamp)
+        let seconds = overflow ? 0 : min(max(milliseconds / 1000, 0), Int64(Int32.max))
         let at = entryAt(count)
         mapping.store(bigEndian: keyHash, at: at)
         mapping.store(bigEndian: physicalOffset, at: at + 4)
@@ -239,9 +253,9 @@ final class MessageIndex: Sendable {
             if wasClean { removed.append(file.path) }  // after a crash it is what was to be expected
             try Directory.removeFile(file.path)
         }
-        let firstRemoved = isBroken ? 0 : files[kept.count...].first?.beginOffset
         let isComplete = wasClean && removed.isEmpty && kept.count == files.count
-        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? firstRemoved
+        // With no file left nobody knows where the index began: a rebuilding may have been interrupted.
+        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? 0
         if wasClean { for file in kept { file.setSynced() } }
         self.removed = removed
         self.files = Lock(Array(kept))
@@ -252,14 +266,6 @@ final class MessageIndex: Sendable {
     /// The time of the last record that was indexed.
     var endTimestamp: Int64 { files.withLock { $0.last?.endTimestamp ?? 0 } }
 
-    /// Adds an entry for `topic#key`. Dispatch thread only.
-    /// - Parameter now: names a new file.
-    func put(hash: Int32, physicalOffset: Int64, storeTimestamp: Int64, now: Timestamp) throws(SystemError) {
-        let file = try fileForWriting(now)
-        try file.put(
-            keyHash: IndexFile.keyHash(hash), physicalOffset: physicalOffset, storeTimestamp: storeTimestamp)
-    }
-
     /// Whether there is an entry for the record under `topic#key`.
     func holds(hash: Int32, physicalOffset: Int64) -> Bool {
         var offsets: [Int64] = []
@@ -269,15 +275,34 @@ final class MessageIndex: Sendable {
         return offsets.contains(physicalOffset)
     }
 
-    private func fileForWriting(_ now: Timestamp) throws(SystemError) -> IndexFile {
+    /// The file that takes the next entry; made if there is none, or none with room. Dispatch thread only.
+    /// - Parameter now: names a new file.
+    func fileForWriting(_ now: Timestamp) throws(SystemError) -> IndexFile {
         if let last = files.withLock({ $0.last }), !last.isFull { return last }
-        try Directory.create(folder)
+        if !Directory.exists(folder) { try Directory.createDurably(folder) }
         var time = now
         while Directory.exists(folder + "/" + Self.name(time)) { time.rawValue += 1 }
-        let file = try IndexFile(folder + "/" + Self.name(time), slotCount: slotCount, entryCount: entryCount)
-        files.withLock { $0.append(file) }
-        return file
+        let path = folder + "/" + Self.name(time)
+        do throws(SystemError) {
+            let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
+            files.withLock { $0.append(file) }
+            return file
+        } catch {
+            try? Directory.removeFile(path)  // half a file on a full disk would be one more each time it is tried
+            throw error
+        }
     }
+
+    /// The oldest file if all its records lie before `logStart`; never the last file. Retention.
+    func oldFile(before logStart: PhysicalOffset) -> IndexFile? {
+        files.withLock { files in
+            guard files.count > 1, files[0].endOffset < logStart.rawValue else { return nil }
+            return files[0]
+        }
+    }
+
+    /// Takes a file out. Queries that hold it go on.
+    func remove(_ file: IndexFile) { files.withLock { $0.removeAll { $0 === file } } }
 
     /// `yyyyMMddHHmmssSSS` in local time.
     static func name(_ now: Timestamp) -> String {

@@ -17,7 +17,7 @@ public enum ReadStatus: Sendable {
     case noMessageInQueue
 
     /// As RocketMQ spells it.
-    public var name: String {
+    public var name: StaticString {
         switch self {
         case .found: "FOUND"
         case .noMatchedMessage: "NO_MATCHED_MESSAGE"
@@ -32,16 +32,6 @@ public enum ReadStatus: Sendable {
     }
 }
 
-/// Records that lie one after the other in one file of the log.
-public struct LogRange: Sendable {
-    /// The file's bytes; keeps them mapped.
-    public let mapping: Mapping
-    /// Bytes from the mapping's start.
-    public let offset: Int
-    /// How many.
-    public internal(set) var byteCount: Int
-}
-
 /// What a read of a queue found.
 public struct ReadResult: Sendable {
     /// How it ended.
@@ -53,13 +43,30 @@ public struct ReadResult: Sendable {
     /// One more than the queue's last offset.
     public var maxOffset: Int64
     /// Where the records lie, in the queue's order.
-    public var ranges: [LogRange] = []
+    public internal(set) var ranges = LogRanges()
     /// Bytes of all records.
     public var byteCount = 0
     /// How many records.
     public var messageCount = 0
-    /// Some of `ranges` may not be in memory: do not touch them on a loop.
-    public var isCold = false
+    /// It was asked not to wait for the disk and would have to; nothing else here counts then.
+    public var needsDisk = false
+
+    /// Nothing yet.
+    public init() { self.init(status: .found, nextOffset: 0, minOffset: 0, maxOffset: 0) }
+
+    /// Forgets what was found; keeps the memory.
+    mutating func restart(nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
+        status = .found
+        self.nextOffset = nextOffset
+        self.minOffset = minOffset
+        self.maxOffset = maxOffset
+        ranges.removeAll()
+        byteCount = 0
+        messageCount = 0
+        needsDisk = false
+    }
+
+    mutating func markCold() { needsDisk = true }
 
     /// A result without messages.
     public init(status: ReadStatus, nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
@@ -94,12 +101,23 @@ public struct ReadLimits: Sendable {
         self.coldByteCount = coldByteCount
         self.unitCount = unitCount
     }
+}
 
-    /// Whether `result` may not take one more message of `size` bytes. Source: `DefaultMessageStore.java`
-    /// `isTheBatchFull`, RocketMQ 5.3.
-    func isFull(_ result: ReadResult, beforeByteCount size: Int, isCold: Bool) -> Bool {
-        if result.byteCount + size > byteCount || result.messageCount >= messageCount { return true }
-        return isCold && (result.byteCount + size > coldByteCount || result.messageCount >= coldMessageCount)
+/// What a read may do to get at its bytes.
+public struct ReadAccess: Sendable {
+    /// Whether it may wait for the disk.
+    let mayWait: Bool
+    /// Records from here on are known to be in memory.
+    let knownFrom: Int64
+
+    /// Waits for the disk; not on a loop.
+    public static let waiting = ReadAccess(mayWait: true, knownFrom: 0)
+
+    /// Takes only what is in memory, and looks whether it is.
+    /// - Parameter knownFrom: records from this place in the log on were written a moment ago (``RecentTail``): nobody
+    ///   need look.
+    public static func inMemory(knownFrom: PhysicalOffset) -> ReadAccess {
+        ReadAccess(mayWait: false, knownFrom: knownFrom.rawValue)
     }
 }
 
@@ -113,8 +131,23 @@ extension MessageStore {
     /// Where the log begins.
     public var minOffset: PhysicalOffset { log.min }
 
-    /// Whether the record at `offset` may not be in memory: a loop must not touch it.
-    public func isCold(_ offset: Int64) -> Bool { offset < log.written.value.rawValue - config.hotByteCount }
+    /// Whether the record at `offset` lies so far back that RocketMQ counts it as being on the disk.
+    public func isFarBack(_ offset: Int64) -> Bool { offset < log.written.value.rawValue - config.hotByteCount }
+
+    /// Whether the whole record at `offset` is in memory at this moment: only then may a loop touch it. Also if there is
+    /// none: to see that waits for nothing.
+    public func isInMemory(_ offset: Int64) -> Bool {
+        guard offset >= 0, offset < log.written.value.rawValue else { return true }
+        let place = PhysicalOffset(rawValue: offset)
+        guard let segment = log.segment(at: place) else { return true }
+        let start = place - segment.start
+        let end = min(segment.end, log.written.value) - segment.start
+        guard end - start >= 8 else { return true }
+        guard let mapping = segment.mappingIfOpen, mapping.isInMemory([start..<start + 8]) else { return false }
+        let size = Int(mapping.int32(at: start))
+        guard size > 0, size <= end - start else { return true }
+        return mapping.isInMemory([start..<start + size])
+    }
 
     /// Tells that somebody has begun to wait for messages: what is in the log and not in the queues yet must not wait for
     /// the end of the dispatch thread's nap.
@@ -125,11 +158,8 @@ extension MessageStore {
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
 
-    /// Most queues this store takes on: each keeps a file open, and half of those this process may have are for them.
-    public var queueCountMax: Int { ThisProcess.openFilesMax / 2 }
-
     /// Whether there is room for queues that were never used.
-    public var hasRoomForQueue: Bool { queues.queueCount < queueCountMax }
+    public var hasRoomForQueue: Bool { queues.queueCount < config.queueCountMax }
 
     /// The queue if it was ever used.
     public func existingQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.existing(topic, queueID) }
@@ -148,14 +178,18 @@ extension MessageStore {
     public var queueCounts: [String: Int] { queues.counts }
 
     /// Finds up to `limits` messages from `offset` on whose tags code passes `matches`. Reads queue units, never records.
-    /// - Parameter units: scratch for the raw units; its content is replaced.
+    /// - Parameters:
+    ///   - access: whether it may wait for the disk.
+    ///   - units: scratch for the raw units; its content is replaced.
+    ///   - result: what was found; replaced, but for the memory it holds.
+    ///   - matches: whether a message with this tags code is wanted; `nil` wants all.
     public func read(
-        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
-        matches: (Int64) -> Bool
-    ) throws(SystemError) -> ReadResult {
+        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, access: ReadAccess, units: inout ByteBuffer,
+        into result: inout ReadResult, matches: ((Int64) -> Bool)?
+    ) throws(SystemError) {
         let minimum = queue.minOffset
         let maximum = queue.maxOffset
-        var result = ReadResult(status: .found, nextOffset: offset, minOffset: minimum, maxOffset: maximum)
+        result.restart(nextOffset: offset, minOffset: minimum, maxOffset: maximum)
         if maximum == 0 {
             result.status = .noMessageInQueue
             result.nextOffset = 0
@@ -168,73 +202,75 @@ extension MessageStore {
             result.status = .offsetOverflowBadly
             result.nextOffset = maximum
         } else {
-            try collect(queue, &result, limits, &units, matches)
+            try collect(queue, &result, limits, access, &units, matches)
         }
-        return result
     }
 
     private func collect(
-        _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ units: inout ByteBuffer,
-        _ matches: (Int64) -> Bool
+        _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ access: ReadAccess,
+        _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?
     ) throws(SystemError) {
-        let hotFrom = log.written.value.rawValue - config.hotByteCount
-        var scanned = 0
-        var segment: Segment?  // most units point into the file of the one before
-        result.ranges.reserveCapacity(limits.messageCount)
-        while scanned < limits.unitCount {
+        var tags = QueueExtension.Cursor()
+        var look = UnitLook(
+            limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, nextOffset: result.nextOffset)
+        while !look.isFull, look.scanned < limits.unitCount, look.messageCount < limits.messageCount {
             units.removeAll()
-            let wanted = min(limits.unitCount - scanned, max(limits.messageCount, 32))
-            let count = try queue.readUnits(from: result.nextOffset, count: wanted, into: &units)
-            guard count > 0 else { break }
-            let span = units.span
-            for index in 0..<count {
-                let unit = QueueUnit(span, at: index * QueueUnit.byteCount)
-                scanned += 1
-                if unit.size > 0, unit.size != QueueUnit.preBlankSize, unit.hasExtension || matches(unit.tagsCode) {
-                    let size = Int(unit.size)
-                    let isCold = unit.physicalOffset < hotFrom
-                    if result.messageCount > 0, limits.isFull(result, beforeByteCount: size, isCold: isCold) {
-                        result.status = .found
-                        return
-                    }
-                    let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
-                    if segment?.contains(place) != true { segment = log.segment(at: place) }
-                    // What may be on the disk must not be touched here; whoever fetches it has it checked.
-                    if let segment, isCold || isServable(unit, at: result.nextOffset, of: queue, in: segment) {
-                        add(unit, segment, to: &result)
-                        if isCold { result.isCold = true }
-                    }
+            let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
+            let known = try self.units(of: queue, from: look.nextOffset, count: wanted, access, &units)
+            guard let known else { return result.markCold() }
+            guard known > 0 else { break }
+            var done = 0
+            while done < known, !look.isFull {
+                done = look.take(units.span, from: done, to: known, into: &result.ranges, matches)
+                switch look.wants {
+                case .nothing: break
+                case .file(let place):
+                    let segment = log.segment(at: place)
+                    if !access.mayWait, let segment, segment.mappingIfOpen == nil { return result.markCold() }
+                    var bytes: Mapping?
+                    if let segment { bytes = try mapping(of: segment) }
+                    look.enter(segment, bytes, for: place, &result.ranges)
+                case .decision:
+                    guard access.mayWait else { return result.markCold() }
+                    let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
+                    let code = try queue.tagsCode(of: unit, &tags)
+                    look.decide(code.flatMap { matches?($0) } ?? true)
                 }
-                result.nextOffset += 1
             }
-            if result.messageCount >= limits.messageCount { break }
         }
-        if result.messageCount == 0 { result.status = scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
+        look.end(&result.ranges)
+        (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
+        result.byteCount = look.byteCount
+        if !access.mayWait, look.lowest < access.knownFrom, !result.ranges.isInMemory { result.markCold() }
+        if look.messageCount == 0 { result.status = look.scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
     }
 
-    private func add(_ unit: QueueUnit, _ segment: Segment, to result: inout ReadResult) {
-        let offset = Int(unit.physicalOffset - segment.start.rawValue)
-        let size = Int(unit.size)
-        // A unit that lies: never outside of the mapping.
-        guard offset >= 0, size >= 0, offset + size <= segment.byteCount else { return }
-        result.byteCount += size
-        result.messageCount += 1
-        if let last = result.ranges.indices.last, result.ranges[last].mapping === segment.mapping,
-            result.ranges[last].offset + result.ranges[last].byteCount == offset
-        {
-            result.ranges[last].byteCount += size
-        } else {
-            result.ranges.append(LogRange(mapping: segment.mapping, offset: offset, byteCount: size))
+    /// Reads units; `nil`: they are not in memory, and it may not wait.
+    private func units(
+        of queue: ConsumeQueue, from offset: Int64, count: Int, _ access: ReadAccess, _ units: inout ByteBuffer
+    ) throws(SystemError) -> Int? {
+        access.mayWait
+            ? try queue.readUnits(from: offset, count: count, into: &units)
+            : try queue.readUnitsInMemory(from: offset, count: count, into: &units)
+    }
+
+    /// The bytes of a file; `nil` if it was just deleted.
+    private func mapping(of segment: Segment) throws(SystemError) -> Mapping? {
+        do throws(SystemError) {
+            return try segment.mapping
+        } catch {
+            if error.isNotFound { return nil }
+            throw error
         }
     }
 
     /// Calls `body` with the bytes of the whole record at `offset`. May wait for the disk.
-    /// - Returns: `nil` if no record begins there, or one that is damaged.
+    /// - Returns: `nil` if no record begins there, or a damaged one, or if its file was deleted.
     public func withRecord<R>(at offset: Int64, _ body: (MessageRecord, Span<UInt8>) -> R) -> R? {
         guard offset >= 0, offset < log.written.value.rawValue else { return nil }
         let place = PhysicalOffset(rawValue: offset)
-        guard let segment = log.segment(at: place) else { return nil }
-        let mapping = segment.mapping
+        // A file that cannot be mapped is like one that was deleted: there is no record to show.
+        guard let segment = log.segment(at: place), let mapping = try? segment.mapping else { return nil }
         let end = min(segment.end, log.written.value)
         let bytes = mapping.bytes((place - segment.start)..<(end - segment.start))
         do throws(WireError) {
@@ -250,31 +286,5 @@ extension MessageStore {
     public func storeTimestamp(_ queue: ConsumeQueue, at offset: Int64) throws(SystemError) -> Timestamp? {
         guard let unit = try queue.unit(at: offset) else { return nil }
         return withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp }
-    }
-
-    /// The queue offset for a time. May wait for the disk.
-    /// - Parameter isUpper: the last message not after `timestamp`; otherwise the first not before it.
-    public func searchOffset(
-        _ queue: ConsumeQueue, timestamp: Int64, isUpper: Bool
-    ) throws(SystemError) -> Int64 {
-        var low = queue.minOffset
-        var high = queue.maxOffset
-        let minimum = low
-        while low < high {  // the first offset stored at or behind (upper: behind) the time
-            let middle = low + (high - low) / 2
-            let stored = try storeTimestamp(queue, at: middle)?.rawValue ?? .min
-            if isUpper ? stored <= timestamp : stored < timestamp { low = middle + 1 } else { high = middle }
-        }
-        return isUpper ? max(low - 1, minimum) : low
-    }
-
-    /// Physical offsets of the newest `limit` records that may carry `key`, in the log's order, as Java answers them.
-    /// Compare the keys: hashes collide.
-    public func indexedOffsets(
-        topic: String, key: String, time: ClosedRange<Int64>, limit: Int
-    ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
-        guard let index else { return ([], 0, 0) }
-        let newest = index.offsets(topic: topic, key: key, time: time, limit: limit)
-        return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
     }
 }

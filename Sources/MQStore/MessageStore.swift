@@ -7,7 +7,7 @@ import Synchronization
 /// The store of one broker: takes batches of records, makes them durable, and finds them again.
 ///
 /// Threads: loops and the broker's `delay` thread append, loops read what is in memory; `flush`, `dispatch`,
-/// `keep` and `prepare` are the store's own.
+/// `keep`, `prepare` and `clean` are the store's own.
 public final class MessageStore: Sendable {
     /// What the store tells its owner. Called on the store's threads: hand over to a loop at once.
     public struct Events: Sendable {
@@ -15,11 +15,17 @@ public final class MessageStore: Sendable {
         public var arrived: @Sendable (ConsumeQueue) -> Void
         /// More of the log is durable.
         public var flushed: @Sendable () -> Void
+        /// Asked before old files are looked for: when they go now. `nil`: as configured at the start.
+        public var retention: (@Sendable () -> RetentionSettings)?
 
-        /// Both are called until the store has stopped.
-        public init(arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void) {
+        /// All are called until the store has stopped.
+        public init(
+            arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void,
+            retention: (@Sendable () -> RetentionSettings)? = nil
+        ) {
             self.arrived = arrived
             self.flushed = flushed
+            self.retention = retention
         }
     }
 
@@ -30,6 +36,8 @@ public final class MessageStore: Sendable {
     let index: MessageIndex?
     let flusher: Flusher
     let dispatcher: Dispatcher
+    let retention = Retention()
+    let disk = DiskGuard()
     let checkpoint: Checkpoint
     private let lockFile: File
     let logger: Log
@@ -49,12 +57,12 @@ public final class MessageStore: Sendable {
     public init(_ config: StoreConfig, log logger: Log) throws(StoreOpenError) {
         self.config = config
         self.logger = logger
-        ThisProcess.raiseOpenFilesLimit()  // every file of a queue stays open
+        ThisProcess.raiseOpenFilesLimit()  // so that many files of queues can stay open
         lockFile = try Self.lock(config.root)
         let recovery = Recovery(config: config, log: logger)
         let (abort, names) = (config.root + "/abort", config.root + "/consumequeue")
         let (checkpoint, last) = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(config.commitLogPath)
+            for folder in config.commitLogPaths { try Directory.createDurably(folder) }
             try Directory.create(config.root + "/config")
             let checkpoint = try Checkpoint(config.root + "/checkpoint")
             return (
@@ -62,7 +70,12 @@ public final class MessageStore: Sendable {
             )
         }
         self.checkpoint = checkpoint
-        let queues = QueueTable(root: names, fileByteCount: config.consumeQueueFileByteCount)
+        let queues = QueueTable(
+            root: names, fileByteCount: config.consumeQueueFileByteCount,
+            openMax: min(config.openQueueFilesMax, ThisProcess.openFilesMax / 2),
+            extensions: QueueTable.Extensions(
+                root: config.root + "/consumequeue_ext", fileByteCount: config.extensionFileByteCount,
+                isWritten: config.isExtensionWritten))
         self.queues = queues
         let segments = try recovery.loadSegments()
         let unusable = try queues.load()
@@ -77,11 +90,13 @@ public final class MessageStore: Sendable {
         }
         self.index = index
         checkedFrom = outcome.dispatchFrom
-        let dispatchFrom = recovery.dispatchStart(outcome, indexedTo: index?.rebuildFrom)
+        let dispatchFrom = try StoreOpenError.wrap { () throws(SystemError) in
+            try recovery.dispatchStart(outcome, indexedTo: index?.rebuildFrom)
+        }
         let log = CommitLog(
-            folder: config.commitLogPath, fileByteCount: config.commitLogFileByteCount,
+            folders: config.commitLogPaths, fileByteCount: config.commitLogFileByteCount,
             fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments,
-            end: outcome.end)
+            end: outcome.end, keptByteCount: config.hotByteCount, mappedMax: config.mappedFilesMax)
         self.log = log
         let flusher = Flusher(log: log, checkpoint: checkpoint, config: config, flushed: outcome.end)
         self.flusher = flusher
@@ -152,7 +167,7 @@ public final class MessageStore: Sendable {
     private static func lock(_ root: String) throws(StoreOpenError) -> File {
         let path = root + "/lock"
         let file = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.create(root)
+            try Directory.createDurably(root)
             return try File(path, .create)
         }
         do throws(SystemError) {
@@ -176,13 +191,16 @@ public final class MessageStore: Sendable {
             dispatcher.run(
                 arrived: { queue in
                     events.arrived(queue)
-                }, failed: { fence("cannot build queues: \($0)") })
+                }, full: { dispatchIsFull($0) }, failed: { fence("cannot build queues: \($0)") })
         }
         let keep = Thread("keep", nice: 10) { [self] in keepRunning() }
         let prepare = Thread("prepare", nice: 10) { [self] in
             log.prepareFiles { self.logger.error("cannot prepare the next file", ["reason": $0.description]) }
         }
-        threads.withLock { $0 = [flush, dispatch, keep, prepare] }
+        let clean = Thread("clean", nice: 10) { [self] in
+            retention.run(retentionParts, settings: events.retention ?? { self.config.retention })
+        }
+        threads.withLock { $0 = [flush, dispatch, keep, prepare, clean] }
     }
 
     private func flushAdvanced(_ events: Events) {
@@ -194,6 +212,7 @@ public final class MessageStore: Sendable {
     /// more.
     public func stop() {
         log.stopPreparing()
+        retention.stop()
         flusher.stop()
         keeper.signal { isStopping in
             isStopping = true
@@ -241,6 +260,7 @@ public final class MessageStore: Sendable {
     /// - Throws: ``AppendError``; nothing of the batch is stored then.
     public func append(_ batch: AppendBatch, at now: Timestamp) throws(AppendError) {
         if isFenced.load(ordering: .acquiring) { throw .fenced(fencing.withLock { $0 } ?? "") }
+        if disk.isFull { throw .diskFull }
         do throws(SystemError) {
             try log.append(batch, at: now)
         } catch {

@@ -76,7 +76,7 @@ extension Recovery {
             return place >= outcome.end && last.isCacheIntact ? "points behind the log's end at \(end)" : nil
         }
         guard let segment = outcome.segments.first(where: { $0.contains(place) }) else { return nil }
-        return segment.holds(unit, at: end, of: queue) ? nil : "contradicts the log at \(end)"
+        return try segment.holds(unit, at: end, of: queue) ? nil : "contradicts the log at \(end)"
     }
 
     /// A queue that the log knows nothing of any more would begin at 0 again, behind its consumers.
@@ -86,7 +86,7 @@ extension Recovery {
         var progress = Progress("looking for the records of damaged queues", from: first.start, to: outcome.end, log)
         for segment in outcome.segments {
             var offset = segment.start
-            let mapping = segment.mapping
+            let mapping = try StoreOpenError.wrap { () throws(SystemError) in try segment.mapping }
             while offset < min(segment.end, outcome.end) {
                 let bytes = mapping.bytes((offset - segment.start)..<segment.byteCount)
                 guard let record = try? MessageRecord(bytes) else { break }
@@ -127,13 +127,13 @@ extension Dispatcher {
     private func rebuild(
         _ segment: Segment, from start: PhysicalOffset, to end: PhysicalOffset, _ worker: inout DispatchWorker
     ) throws(SystemError) -> PhysicalOffset {
-        let mapping = segment.mapping
+        let mapping = try segment.mapping
         let span = mapping.bytes((start - segment.start)..<(end - segment.start))
         let limit = min(span.count, Self.roundByteCountMax)
         let handled = try worker.handle(span, upTo: limit, segmentEnds: segment.end - start) { at, error in
-            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.file.path)
+            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.path)
         }
-        for queue in worker.takeTouched() { try queue.publish() }
+        try worker.publish { _ in }
         return start + handled
     }
 }

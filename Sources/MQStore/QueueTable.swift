@@ -7,6 +7,7 @@ import Synchronization
 final class QueueTable: Sendable {
     private let root: String
     private let fileByteCount: Int
+    private let extensions: Extensions?
     private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
     /// Counts the queues that somebody waits on.
     let parked = ParkedQueues()
@@ -16,10 +17,29 @@ final class QueueTable: Sendable {
     /// Queues in the table, used or not.
     var queueCount: Int { count.load(ordering: .relaxed) }
 
-    init(root: String, fileByteCount: Int) {
+    private let openFiles: OpenFiles<QueueFile>
+
+    /// Where queues keep their extension units, and whether new ones are written.
+    struct Extensions: Sendable {
+        let root: String
+        let fileByteCount: Int
+        let isWritten: Bool
+    }
+
+    /// - Parameters:
+    ///   - openMax: files that stay open.
+    ///   - extensions: `nil`: what units point to is not looked for.
+    init(root: String, fileByteCount: Int, openMax: Int = 1024, extensions: Extensions? = nil) {
         self.root = root
         self.fileByteCount = fileByteCount
+        self.extensions = extensions
+        openFiles = OpenFiles(max: openMax)
     }
+
+    deinit { openFiles.removeAll() }  // the files and what bounds them hold each other
+
+    /// Files that are open now.
+    var openCount: Int { openFiles.count }
 
     /// The queue if it has ever been used.
     func existing(_ topic: String, _ queueID: Int) -> ConsumeQueue? { queues.withLock { $0[topic]?[queueID] } }
@@ -30,7 +50,7 @@ final class QueueTable: Sendable {
             if let queue = queues[topic]?[queueID] { return queue }
             let queue = ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0, parked: parked)
+                minimum: 0, count: 0, parked: parked, open: openFiles, extensionUnits: newExtension(topic, queueID))
             queues[topic, default: [:]][queueID] = queue
             count.add(1, ordering: .relaxed)
             return queue
@@ -56,14 +76,34 @@ final class QueueTable: Sendable {
     func clear(_ topic: String, before end: PhysicalOffset) throws(SystemError) {
         let cleared = queues(of: topic)
         for queue in cleared { try queue.clear(before: end) }
-        if !cleared.isEmpty { try Directory.removeIfEmpty(root + "/" + topic) }
+        guard !cleared.isEmpty else { return }
+        try Directory.removeIfEmpty(root + "/" + topic)
+        if let extensions { try Directory.removeIfEmpty(extensions.root + "/" + topic) }
     }
 
     private func folder(_ topic: String, _ queueID: Int) -> String { "\(root)/\(topic)/\(queueID)" }
 
+    /// The extension of a queue that was never used.
+    private func newExtension(_ topic: String, _ queueID: Int) -> QueueExtension? {
+        guard let extensions, extensions.isWritten else { return nil }
+        return QueueExtension(
+            emptyIn: "\(extensions.root)/\(topic)/\(queueID)", fileByteCount: extensions.fileByteCount,
+            open: openFiles)
+    }
+
+    /// The extension of a queue that is on the disk, if there is one or is to be one.
+    private func loadExtension(_ topic: String, _ queueID: Int) throws(StoreOpenError) -> QueueExtension? {
+        guard let extensions else { return nil }
+        let folder = "\(extensions.root)/\(topic)/\(queueID)"
+        guard extensions.isWritten || Directory.exists(folder) else { return nil }
+        return try QueueExtension(
+            folder: folder, fileByteCount: extensions.fileByteCount, isWritten: extensions.isWritten,
+            open: openFiles)
+    }
+
     // MARK: - Loading
 
-    /// Opens every queue that is on the disk.
+    /// Finds every queue that is on the disk.
     /// - Returns: those whose files cannot be a queue's; they are in the table, empty.
     func load() throws(StoreOpenError) -> [QueueDamage] {
         var damaged: [QueueDamage] = []
@@ -88,14 +128,11 @@ final class QueueTable: Sendable {
     ) throws(StoreOpenError) -> (ConsumeQueue, QueueDamage?) {
         let folder = folder(topic, queueID)
         var damage: QueueDamage?
-        var files: [(start: Int64, file: File)] = []
+        var files: [QueueFile] = []
         for name in try names(folder) {
             guard name.utf8.count == 20, let start = Int64(name), start >= 0 else { continue }
             let path = folder + "/" + name
-            let (file, byteCount) = try StoreOpenError.wrap { () throws(SystemError) in
-                let file = try File(path, .readWrite)
-                return (file, try file.byteCount())
-            }
+            let byteCount = try StoreOpenError.wrap { () throws(SystemError) in try Directory.byteCount(path) }
             if byteCount == 0 {  // it was being made when the machine stopped
                 try StoreOpenError.wrap { () throws(SystemError) in try Directory.removeFile(path) }
                 continue
@@ -106,44 +143,46 @@ final class QueueTable: Sendable {
                     reason: "has \(byteCount) bytes at \(start), where files of \(fileByteCount) belong")
                 continue
             }
-            files.append((start, file))
+            files.append(QueueFile(path, start: start, open: openFiles))
         }
         files = damage == nil ? keepConsecutive(files) : []
+        let extensionUnits = try loadExtension(topic, queueID)
         let queue = try StoreOpenError.wrap { () throws(SystemError) in
             let count = try countUnits(files)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
-                minimum: try firstUnit(files, count: count), count: count, parked: parked)
+                minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles,
+                extensionUnits: extensionUnits)
         }
         return (queue, damage)
     }
 
     /// The files up to the first hole, seen from the end: older ones behind a hole cannot be reached by offset.
-    private func keepConsecutive(_ files: [(start: Int64, file: File)]) -> [(start: Int64, file: File)] {
-        var kept: [(start: Int64, file: File)] = []
+    private func keepConsecutive(_ files: [QueueFile]) -> [QueueFile] {
+        var kept: [QueueFile] = []
         for entry in files.reversed() {
-            if let first = kept.first, first.start - entry.start != Int64(fileByteCount) { break }
-            kept.insert(entry, at: 0)
+            if let next = kept.last, next.start - entry.start != Int64(fileByteCount) { break }
+            kept.append(entry)
         }
-        return kept
+        return kept.reversed()
     }
 
     /// One more than the offset of the last valid unit: binary search over the last file that has any, because units
     /// are written in order and the rest is zero.
-    private func countUnits(_ files: [(start: Int64, file: File)]) throws(SystemError) -> Int64 {
-        for (start, file) in files.reversed() {
+    private func countUnits(_ files: [QueueFile]) throws(SystemError) -> Int64 {
+        for file in files.reversed() {
             var low = 0
             var high = fileByteCount / QueueUnit.byteCount
             while low < high {
                 let middle = (low + high) / 2
                 if try isUsed(file, middle) { low = middle + 1 } else { high = middle }
             }
-            if low > 0 { return start / Int64(QueueUnit.byteCount) + Int64(low) }
+            if low > 0 { return file.start / Int64(QueueUnit.byteCount) + Int64(low) }
         }
         return (files.first?.start ?? 0) / Int64(QueueUnit.byteCount)
     }
 
-    private func isUsed(_ file: File, _ index: Int) throws(SystemError) -> Bool {
+    private func isUsed(_ file: QueueFile, _ index: Int) throws(SystemError) -> Bool {
         var bytes = ByteBuffer(capacity: QueueUnit.byteCount)
         guard try file.read(QueueUnit.byteCount, at: index * QueueUnit.byteCount, into: &bytes) == QueueUnit.byteCount
         else { return false }
@@ -151,9 +190,9 @@ final class QueueTable: Sendable {
     }
 
     /// The offset of the first unit that is not a pre-blank.
-    private func firstUnit(_ files: [(start: Int64, file: File)], count: Int64) throws(SystemError) -> Int64 {
-        guard let (start, file) = files.first else { return count }
-        var offset = start / Int64(QueueUnit.byteCount)
+    private func firstUnit(_ files: [QueueFile], count: Int64) throws(SystemError) -> Int64 {
+        guard let file = files.first else { return count }
+        var offset = file.start / Int64(QueueUnit.byteCount)
         var bytes = ByteBuffer(capacity: 4000)
         var position = 0
         while offset < count, try file.read(min(4000, fileByteCount - position), at: position, into: &bytes) > 0 {

@@ -9,10 +9,10 @@ extension Segment {
     /// Whether the record that `unit` names is there and belongs at `offset` of `queue`. Touches the record's first and
     /// last bytes: may wait for the disk.
     /// - Parameter checksBody: whether the body must have its checksum too (26 ns a KiB).
-    func holds(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue, checksBody: Bool = false) -> Bool {
+    func holds(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue, checksBody: Bool = false) throws(SystemError) -> Bool {
         let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
         guard contains(place) else { return false }
-        let mapping = self.mapping
+        let mapping = try self.mapping
         let bytes = mapping.bytes((place - start)..<byteCount)
         guard let record = try? MessageRecord(bytes) else { return false }
         return record.physicalOffset == unit.physicalOffset && record.byteCount == Int(unit.size)
@@ -21,21 +21,13 @@ extension Segment {
     }
 }
 
-/// Records this process has neither written nor scanned at its start are checked when they are read: a disk may have
-/// changed them, or the queue that names them, since another process wrote them. One that does not pass is not served.
+/// Records this process has neither written nor scanned at its start are checked when they are asked for by their place
+/// in the log: a disk may have changed them since another process wrote them. One that does not pass is not served.
 extension MessageStore {
-    /// Whether the record may be served.
-    func isServable(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue, in segment: Segment) -> Bool {
-        guard unit.physicalOffset < checkedFrom.rawValue else { return true }
-        if segment.holds(unit, at: offset, of: queue, checksBody: true) { return true }
-        noteDamaged(unit.physicalOffset, queue: "\(queue.topic)/\(queue.queueID)", at: offset)
-        return false
-    }
-
     /// Whether a record that is asked for by its place in the log may be served.
     func isServable(_ record: MessageRecord, _ bytes: Span<UInt8>) -> Bool {
         guard record.physicalOffset < checkedFrom.rawValue, !record.hasIntactBody(bytes) else { return true }
-        noteDamaged(record.physicalOffset, queue: "", at: record.queueOffset)
+        noteDamaged(record.physicalOffset, at: record.queueOffset)
         return false
     }
 
@@ -43,10 +35,10 @@ extension MessageStore {
     public var damagedReads: Int { damaged.load(ordering: .relaxed) }
 
     /// The first is said; the others are counted, because a consumer may come back for ever.
-    private func noteDamaged(_ physicalOffset: Int64, queue: String, at offset: Int64) {
+    private func noteDamaged(_ physicalOffset: Int64, at offset: Int64) {
         guard damaged.add(1, ordering: .relaxed).oldValue == 0 else { return }
         logger.error(
             "a damaged message is not served; see damagedReads of the runtime information for how many",
-            ["physicalOffset": String(physicalOffset), "queue": queue, "offset": String(offset)])
+            ["physicalOffset": String(physicalOffset), "offset": String(offset)])
     }
 }

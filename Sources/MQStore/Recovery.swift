@@ -22,20 +22,14 @@ struct Recovery {
         var lastRecord: RecoveryPoint.Record?
     }
 
-    /// Opens the log's files in order.
+    /// Names the log's files in order; none is opened.
     /// - Throws: a file of another length than configured, or a hole between files, is named and refused.
     func loadSegments() throws(StoreOpenError) -> [Segment] {
         var segments: [Segment] = []
-        let names = try StoreOpenError.wrap { () throws(SystemError) in
-            try Directory.names(in: config.commitLogPath).filter { $0.utf8.count == 20 && Int64($0) ?? -1 >= 0 }
-        }
-        for (index, name) in names.enumerated() {
-            let path = config.commitLogPath + "/" + name
-            let (file, byteCount) = try StoreOpenError.wrap { () throws(SystemError) in
-                let file = try File(path, .readWrite)
-                return (file, try file.byteCount())
-            }
-            if byteCount < config.commitLogFileByteCount, index == names.count - 1, try isUnused(file) {
+        let files = try StoreOpenError.wrap { () throws(SystemError) in try logFiles() }
+        for (index, (name, path)) in files.enumerated() {
+            let byteCount = try StoreOpenError.wrap { () throws(SystemError) in try Directory.byteCount(path) }
+            if byteCount < config.commitLogFileByteCount, index == files.count - 1, try isUnused(path) {
                 try StoreOpenError.wrap { () throws(SystemError) in try Directory.removeFile(path) }
                 break
             }
@@ -46,19 +40,27 @@ struct Recovery {
             if let last = segments.last, last.end != start {
                 throw .missingFile(path: config.commitLogPath + "/" + Segment.name(last.end.rawValue))
             }
-            segments.append(
-                try StoreOpenError.wrap { () throws(SystemError) in
-                    try Segment(file, start: start, byteCount: byteCount)
-                })
+            segments.append(Segment(path, start: start, byteCount: byteCount))
         }
         return segments
     }
 
+    /// Names and paths of the log's files in all its folders, in the order of the names.
+    private func logFiles() throws(SystemError) -> [(name: String, path: String)] {
+        var files: [(name: String, path: String)] = []
+        for folder in config.commitLogPaths {
+            for name in try Directory.names(in: folder) where name.utf8.count == 20 && Int64(name) ?? -1 >= 0 {
+                files.append((name, folder + "/" + name))
+            }
+        }
+        return files.sorted { $0.name < $1.name }
+    }
+
     /// Whether the machine stopped while the file was being made: it has its whole length before anything is written.
-    private func isUnused(_ file: File) throws(StoreOpenError) -> Bool {
+    private func isUnused(_ path: String) throws(StoreOpenError) -> Bool {
         try StoreOpenError.wrap { () throws(SystemError) in
             var bytes = ByteBuffer()
-            try file.read(RecordLayout.byteCountMin, at: 0, into: &bytes)
+            try File(path, .read).read(RecordLayout.byteCountMin, at: 0, into: &bytes)
             return bytes.toArray().allSatisfy { $0 == 0 }
         }
     }
@@ -73,7 +75,7 @@ struct Recovery {
         let start = try start(segments, queues, last)
         let from = max(start.offset, first.start)
         try refuseForeignFiles(segments, from: from, wasClean: last.wasClean)
-        let found = scan(segments, from: from, last.wasClean)
+        let found = try StoreOpenError.wrap { () throws(SystemError) in try scan(segments, from: from, after: last) }
         let lastRecord = found.last ?? start.record
         try StoreOpenError.wrap { () throws(SystemError) in
             try refuseBrokenMiddle(segments, found.end, durable: last.durable)
@@ -115,9 +117,9 @@ struct Recovery {
     ) throws(StoreOpenError) -> Start {
         if let record = last.point?.record, let segment = segments.first(where: { $0.contains(record.start) }) {
             // Whatever the queues say: the record was on the disk, and everything before it in the queues.
-            guard isRecord(record, in: segment) else {
+            guard try StoreOpenError.wrap({ () throws(SystemError) in try isRecord(record, in: segment) }) else {
                 throw .lostLog(
-                    path: segment.file.path,
+                    path: segment.path,
                     reason: "the record at \(record.start) that was on the disk is not there; restore the file")
             }
             return Start(offset: PhysicalOffset(rawValue: record.range.upperBound), record: record)
@@ -134,8 +136,8 @@ struct Recovery {
         }
     }
 
-    private func isRecord(_ record: RecoveryPoint.Record, in segment: Segment) -> Bool {
-        guard case .record(let byteCount, let timestamp) = examine(segment, record.start) else { return false }
+    private func isRecord(_ record: RecoveryPoint.Record, in segment: Segment) throws(SystemError) -> Bool {
+        guard case .record(let byteCount, let timestamp) = try examine(segment, record.start) else { return false }
         return byteCount == record.range.count && timestamp == record.storeTimestamp
     }
 
@@ -145,7 +147,7 @@ struct Recovery {
         for segment in outcome.segments where segment.end.rawValue > offset && segment.start < outcome.end {
             let end = min(segment.end, outcome.end) - segment.start
             var position = max(0, Int(offset - segment.start.rawValue))
-            let mapping = segment.mapping
+            let mapping = try segment.mapping
             while position < end {
                 let part = position..<min(end, position + 1 << 20)
                 let copy = mapping.bytes(part).toArray()  // a page cannot be written from itself
@@ -164,7 +166,7 @@ struct Recovery {
             else { continue }
             let at = PhysicalOffset(rawValue: unit.physicalOffset)
             guard let segment = segments.first(where: { $0.start <= at && at < $0.end }) else { continue }
-            if case .record(let byteCount, let time) = examine(segment, at), byteCount == Int(unit.size) {
+            if case .record(let byteCount, let time) = try examine(segment, at), byteCount == Int(unit.size) {
                 best.newest = max(best.newest, time)
                 best.offset = at + byteCount
                 best.record = .init(range: at.rawValue..<best.offset.rawValue, storeTimestamp: time)
@@ -180,7 +182,7 @@ struct Recovery {
     ) throws(SystemError) -> PhysicalOffset {
         var start = segments[0].start
         for segment in segments.reversed() {
-            guard case .record(_, let timestamp) = examine(segment, segment.start) else { continue }
+            guard case .record(_, let timestamp) = try examine(segment, segment.start) else { continue }
             if timestamp > 0, timestamp <= trusted {
                 start = segment.start
                 break
@@ -199,26 +201,28 @@ struct Recovery {
     }
 
     /// Where dispatch begins: at the scan's start, or earlier for an index that lacks what lies behind `indexedTo`.
-    func dispatchStart(_ outcome: Outcome, indexedTo: Int64?) -> PhysicalOffset {
+    func dispatchStart(_ outcome: Outcome, indexedTo: Int64?) throws(SystemError) -> PhysicalOffset {
         guard let indexedTo, indexedTo < outcome.dispatchFrom.rawValue, let first = outcome.segments.first else {
             return outcome.dispatchFrom
         }
         let offset = PhysicalOffset(rawValue: max(indexedTo, first.start.rawValue))
         guard let segment = outcome.segments.last(where: { $0.start <= offset }) else { return first.start }
-        if case .record = examine(segment, offset) { return offset }
+        if case .record = try examine(segment, offset) { return offset }
         return segment.start
     }
 
     /// What is at `offset`: a whole record with the right place and checksum, the blank that ends a file, or neither.
-    func examine(_ segment: Segment, _ offset: PhysicalOffset) -> Finding {
+    func examine(_ segment: Segment, _ offset: PhysicalOffset) throws(SystemError) -> Finding {
         let at = offset - segment.start
         guard segment.byteCount - at >= RecordLayout.blankByteCount else { return .nothing }
-        let mapping = segment.mapping
+        let mapping = try segment.mapping
         let bytes = mapping.bytes(at..<segment.byteCount)
         if bytes.int32(at: 4) == RecordLayout.magicBlank { return .blank }
         do throws(WireError) {
             let record = try MessageRecord(bytes)
-            guard record.physicalOffset == offset.rawValue, record.hasIntactBody(bytes) else { return .nothing }
+            guard record.physicalOffset == offset.rawValue, record.hasIntactBody(bytes),
+                !config.verifiesChecksum || record.hasIntactWhole(bytes)
+            else { return .nothing }
             return .record(byteCount: record.byteCount, storeTimestamp: record.storeTimestamp.rawValue)
         } catch {
             return .nothing
@@ -227,8 +231,8 @@ struct Recovery {
 
     /// Follows the records from `start` to the first place that holds none.
     private func scan(
-        _ segments: [Segment], from start: PhysicalOffset, _ wasClean: Bool
-    ) -> (end: PhysicalOffset, last: RecoveryPoint.Record?, newest: Int64) {
+        _ segments: [Segment], from start: PhysicalOffset, after run: LastRun
+    ) throws(SystemError) -> (end: PhysicalOffset, last: RecoveryPoint.Record?, newest: Int64) {
         var offset = start
         var before: RecoveryPoint.Record?
         var last: RecoveryPoint.Record?
@@ -236,8 +240,14 @@ struct Recovery {
         var progress = Progress("recovering the log", from: start, to: segments.last?.end ?? start, log)
         for segment in segments where segment.end > start {
             inFile: while offset < segment.end {
-                switch examine(segment, offset) {
+                switch try examine(segment, offset) {
                 case .record(let byteCount, let timestamp):
+                    // Only a machine that stopped loses a part of a record with others behind it.
+                    if !run.isCacheIntact, timestamp > run.durable,
+                        try hasLostProperties(segment, offset, isLast: false)
+                    {
+                        return (offset, last, newest)
+                    }
                     before = last
                     newest = max(newest, timestamp)
                     last = .init(
@@ -247,8 +257,8 @@ struct Recovery {
                     offset = segment.end
                     break inFile
                 case .nothing:
-                    if !wasClean, let torn = last, torn.range.upperBound == offset.rawValue,
-                        hasLostProperties(segment, torn.start)
+                    if !run.wasClean, let torn = last, torn.range.upperBound == offset.rawValue,
+                        try hasLostProperties(segment, torn.start, isLast: true)
                     {
                         return (torn.start, before, newest)
                     }
@@ -260,20 +270,29 @@ struct Recovery {
         return (offset, last, newest)
     }
 
-    /// Whether a sector of the record's properties is all zero: no checksum covers them, and the crash of a machine may
-    /// lose the end of the last record.
-    private func hasLostProperties(_ segment: Segment, _ offset: PhysicalOffset) -> Bool {
+    /// Whether a part of the record's properties never reached the disk: no checksum covers them. What is lost reads as
+    /// zero, from the beginning of a sector to the end of one. Zeroes that were sent must not be taken for that where
+    /// records follow that may be acknowledged: they hardly begin and end with sectors. In the last record any sector of
+    /// zeroes will do, and a zero at the end, where every property ends with another byte.
+    private func hasLostProperties(
+        _ segment: Segment, _ offset: PhysicalOffset, isLast: Bool
+    ) throws(SystemError) -> Bool {
         let start = offset - segment.start
         guard start >= 0 else { return false }
-        let mapping = segment.mapping
+        let mapping = try segment.mapping
         let bytes = mapping.bytes(start..<segment.byteCount)
-        guard let properties = try? MessageRecord(bytes).properties else { return false }
-        var isZero = true
+        guard let properties = try? MessageRecord(bytes).properties, !properties.isEmpty else { return false }
+        if isLast, bytes[properties.upperBound - 1] == 0 { return true }
+        let sector = 512
+        var zeroes = 0  // that end at `index`
         for index in properties {
-            if bytes[index] != 0 { isZero = false }
-            if (start + index + 1) % 512 == 0 || index + 1 == properties.upperBound {
-                if isZero { return true }
-                isZero = true
+            if bytes[index] == 0 {
+                zeroes += 1
+                if isLast, (start + index + 1) % sector == 0, zeroes >= sector { return true }
+            } else {
+                let end = start + index
+                if zeroes > 0, end % sector == 0, zeroes % sector == 0 { return true }
+                zeroes = 0
             }
         }
         return false
@@ -296,12 +315,12 @@ struct Recovery {
         _ segments: [Segment], _ end: PhysicalOffset, durable: Int64
     ) throws(SystemError) {
         for segment in filesBehind(end, segments) {
-            if case .record(_, let timestamp) = examine(segment, segment.start), timestamp <= durable {
+            if case .record(_, let timestamp) = try examine(segment, segment.start), timestamp <= durable {
                 throw broken(end, segment.start, segment)
             }
         }
-        if let last = fileWithEnd(end, segments), hasBytes(last, from: end - last.start),
-            let found = soundRecord(last, behind: end, durable: durable)
+        if let last = fileWithEnd(end, segments), try hasBytes(last, from: end - last.start),
+            let found = try soundRecord(last, behind: end, durable: durable)
         {
             throw broken(end, found, last)
         }
@@ -313,11 +332,16 @@ struct Recovery {
         let end = outcome.end
         let later = filesBehind(end, outcome.segments)
         let last = fileWithEnd(end, outcome.segments)
-        let isDirty = last.map { hasBytes($0, from: end - $0.start) } ?? false
-        if isDirty || later.contains(where: { hasBytes($0, from: 0) }) {
+        let isDirty = if let last { try hasBytes(last, from: end - last.start) } else { false }
+        var isCut = isDirty
+        for segment in later where !isCut { isCut = try hasBytes(segment, from: 0) }
+        if isCut {
             log.warn("log cut behind its last complete record", ["offset": end.description])
         }
-        for segment in later { try Directory.removeFile(segment.file.path) }
+        for segment in later.reversed() {  // one after the other, or a crash could leave a hole
+            try Directory.removeFile(segment.path)
+            try Directory.synchronize(config.commitLogPath)
+        }
         outcome.segments.removeAll { $0.isIn(later) }
         guard let last, isDirty || !wasClean else { return }
         try last.file.zero((end - last.start)..<last.byteCount)
@@ -327,27 +351,29 @@ struct Recovery {
     private func broken(_ end: PhysicalOffset, _ found: PhysicalOffset, _ segment: Segment) -> SystemError {
         SystemError(
             code: 5, call: "the log is broken at offset \(end), but sound records follow at \(found) in",
-            subject: segment.file.path)
+            subject: segment.path)
     }
 
     /// Whether something other than zeroes lies close behind `start`; reading all of the rest would take too long.
-    func hasBytes(_ segment: Segment, from start: Int) -> Bool {
-        let mapping = segment.mapping
+    func hasBytes(_ segment: Segment, from start: Int) throws(SystemError) -> Bool {
+        let mapping = try segment.mapping
         let bytes = mapping.bytes(start..<min(segment.byteCount, start + 1 << 16))
         for index in 0..<bytes.count where bytes[index] != 0 { return true }
         return false
     }
 
     /// The first sound record behind `end` that was on the disk, as near as the longest message allows.
-    private func soundRecord(_ segment: Segment, behind end: PhysicalOffset, durable: Int64) -> PhysicalOffset? {
-        let mapping = segment.mapping
+    private func soundRecord(
+        _ segment: Segment, behind end: PhysicalOffset, durable: Int64
+    ) throws(SystemError) -> PhysicalOffset? {
+        let mapping = try segment.mapping
         let first = end - segment.start + 1
         let limit = min(segment.byteCount - RecordLayout.byteCountMin, first + 2 * config.messageByteCountMax)
         guard first < limit else { return nil }
         let bytes = mapping.bytes(first..<limit)
-        for index in 0..<(bytes.count - 8) where bytes[index + 4] == 0xDA && bytes[index + 5] == 0xA3 {
+        for index in 0..<max(0, bytes.count - 8) where bytes[index + 4] == 0xDA && bytes[index + 5] == 0xA3 {
             let offset = segment.start + (first + index)
-            if case .record(_, let timestamp) = examine(segment, offset), timestamp <= durable { return offset }
+            if case .record(_, let timestamp) = try examine(segment, offset), timestamp <= durable { return offset }
         }
         return nil
     }

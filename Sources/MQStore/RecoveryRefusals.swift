@@ -39,11 +39,11 @@ extension Recovery {
                 let told = head.span.int64(at: RecordLayout.physicalOffset)
                 if told == segment.start.rawValue { continue }
                 throw .lostLog(
-                    path: segment.file.path, reason: "its first record belongs to offset \(told); restore the file")
+                    path: segment.path, reason: "its first record belongs to offset \(told); restore the file")
             default:
                 let isPrepared = segment === segments.last && head.allSatisfy { $0 == 0 }
                 if segment.start >= from, isPrepared || !wasClean { continue }
-                throw .lostLog(path: segment.file.path, reason: "it does not begin with a record; restore the file")
+                throw .lostLog(path: segment.path, reason: "it does not begin with a record; restore the file")
             }
         }
     }
@@ -54,7 +54,7 @@ extension Recovery {
         _ segments: [Segment], _ end: PhysicalOffset, newest: Int64, _ last: LastRun
     ) throws(StoreOpenError) {
         let path =
-            segments.last { $0.contains(end) }?.file.path ?? config.commitLogPath + "/" + Segment.name(end.rawValue)
+            segments.last { $0.contains(end) }?.path ?? config.commitLogPath + "/" + Segment.name(end.rawValue)
         if let point = last.point {
             guard point.isClosed, end.rawValue < point.logEnd else { return }
             throw .lostLog(
@@ -84,7 +84,7 @@ extension Recovery {
                 Int(unit.size) < config.commitLogFileByteCount
             else { continue }
             let path =
-                segments.last { $0.contains(end) }?.file.path ?? config.commitLogPath + "/" + Segment.name(end.rawValue)
+                segments.last { $0.contains(end) }?.path ?? config.commitLogPath + "/" + Segment.name(end.rawValue)
             throw .lostLog(
                 path: path,
                 reason: "sound records end at \(end), and queue \(queue.topic)/\(queue.queueID) has one at "

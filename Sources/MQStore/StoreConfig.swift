@@ -4,10 +4,16 @@ public struct StoreConfig: Sendable {
     public var root: String
     /// `storePathCommitLog`; `<root>/commitlog` if it is not set.
     public var commitLogPath: String
+    /// Further folders that `storePathCommitLog` names: the log's files go round through all of them.
+    public var moreCommitLogPaths: [String] = []
     /// `mappedFileSizeCommitLog`, bytes.
     public var commitLogFileByteCount = 1 << 30
     /// `mappedFileSizeConsumeQueue`, bytes; a multiple of 20.
     public var consumeQueueFileByteCount = 300_000 * 20
+    /// `enableConsumeQueueExt`: new queue units keep their tags code in `consumequeue_ext`. What is there is read anyway.
+    public var isExtensionWritten = false
+    /// `mappedFileSizeConsumeQueueExt`, bytes.
+    public var extensionFileByteCount = 48 << 20
     /// `maxHashSlotNum`: slots of an index file.
     public var indexSlotCount = 5_000_000
     /// `maxIndexNum`: entries of an index file.
@@ -16,6 +22,10 @@ public struct StoreConfig: Sendable {
     public var isIndexEnabled = true
     /// `maxMessageSize`, bytes of body.
     public var messageByteCountMax = 4 << 20
+    /// `enabledAppendPropCRC`: new records end with a checksum over all of them.
+    public var appendsChecksum = false
+    /// `forceVerifyPropCRC`: recovery takes only records for whole whose last checksum is right, where they have one.
+    public var verifiesChecksum = false
     /// `flushDiskType` SYNC_FLUSH: a message counts when it is on the disk, for producers and for consumers.
     public var isFlushSynchronous = false
     /// `flushIntervalCommitLog`, milliseconds.
@@ -39,6 +49,18 @@ public struct StoreConfig: Sendable {
     /// Whether the next file is filled with zeroes before it is used: a sync then writes no metadata. With asynchronous
     /// flush it would only double what the disk has to write. `nil`: as `isFlushSynchronous`.
     public var fillsFilesAhead: Bool?
+
+    /// Files of the log that stay mapped beside the recent ones of ``hotByteCount``; each takes up to 2 MiB of page tables.
+    public var mappedFilesMax = 32
+    /// Files of consume queues that stay open; half of what the process may open at most.
+    public var openQueueFilesMax = 8192
+    /// Queues this store takes on; each takes about a kilobyte of memory.
+    public var queueCountMax = 1 << 18
+    /// When old files go. Live: ``MessageStore/Events/retention``.
+    public var retention = RetentionSettings()
+
+    /// All folders of the log.
+    var commitLogPaths: [String] { [commitLogPath] + moreCommitLogPaths }
 
     /// A configuration with RocketMQ's defaults under `root`.
     public init(root: String) {

@@ -8,6 +8,10 @@ public import MQBytes
     public let descriptor: Int32
     /// As it was opened.
     public let path: String
+    /// A simulated disk that watches this file; none outside of tests.
+    let observer: (any DiskObserver)?
+    /// The file's number, for the observer; 0 without one.
+    let inode: UInt64
 
     /// How to open.
     public enum Mode: Sendable {
@@ -35,10 +39,26 @@ public import MQBytes
 
     /// Opens `path`; open(2).
     public init(_ path: String, _ mode: Mode) throws(SystemError) {
+        observer = DiskWatch.observer(of: path)
+        let isNew = observer != nil && !Directory.exists(path)
         let descriptor = unsafe mq_open(path, mode.flags, 0o644)  // SAFETY: the path is terminated by the bridge
         guard descriptor >= 0 else { throw .last("open", path) }
         self.descriptor = descriptor
         self.path = path
+        inode = observer == nil ? 0 : Self.number(descriptor)
+        guard let observer else { return }
+        if isNew {
+            observer.changed(.makeFile(path: path, inode: inode))
+        } else if case .replace = mode {
+            observer.changed(.truncate(inode: inode, byteCount: 0))
+        }
+    }
+
+    private static func number(_ descriptor: Int32) -> UInt64 {
+        var status = stat()
+        let result = unsafe fstat(descriptor, &status)
+        precondition(result == 0, "fstat of an open file")
+        return UInt64(status.st_ino)
     }
 
     deinit { close(descriptor) }
@@ -53,6 +73,7 @@ public import MQBytes
     /// Sets the length; ftruncate(2). New bytes read as zero and take no room until written.
     public func truncate(to byteCount: Int) throws(SystemError) {
         guard ftruncate(descriptor, off_t(byteCount)) == 0 else { throw .last("ftruncate", path) }
+        observer?.changed(.truncate(inode: inode, byteCount: byteCount))
     }
 
     /// Reserves room on the disk; fallocate(2). The length grows to `byteCount`.
@@ -60,6 +81,7 @@ public import MQBytes
         while mq_fallocate(descriptor, 0, off_t(byteCount)) != 0 {
             guard errno == EINTR else { throw .last("fallocate", path) }
         }
+        observer?.changed(.allocate(inode: inode, byteCount: byteCount))
     }
 
     /// Writes all of `bytes` at `offset`; pwrite(2), repeated while the system takes less.
@@ -68,6 +90,8 @@ public import MQBytes
             unsafe writeAll(UnsafeRawBufferPointer(buffer), at: offset)
         }
         if failed { throw .last("pwrite", path) }
+        guard let observer else { return }
+        observer.changed(.write(inode: inode, offset: offset, bytes: bytes.toArray()))
     }
 
     /// Writes several spans of memory that lie one after the other in `buffer`.
@@ -112,7 +136,8 @@ public import MQBytes
         return total
     }
 
-    /// As ``read(_:at:into:)``, but only what is in memory.
+    /// As ``read(_:at:into:)``, but only what is in memory. A miss makes the system begin to read ahead, some 100 µs. On a
+    /// file system that cannot tell it reads, and may wait.
     /// - Returns: `nil` if any of it would need the disk; then nothing is added.
     public func readIfInMemory(
         _ byteCount: Int, at offset: Int, into buffer: inout ByteBuffer
@@ -125,7 +150,8 @@ public import MQBytes
             return max(0, result)
         }
         if result < 0 {
-            if errno == EAGAIN || errno == EOPNOTSUPP { return nil }
+            if errno == EAGAIN { return nil }
+            if errno == EOPNOTSUPP { return try read(byteCount, at: offset, into: &buffer) }
             throw .last("preadv2", path)
         }
         if result < byteCount {  // the end of the file, or a page that is not in memory
@@ -136,6 +162,13 @@ public import MQBytes
             }
         }
         return result
+    }
+
+    /// Begins to read `range` into memory; posix_fadvise(2). It may wait until the disk has taken the request, not until it
+    /// has delivered.
+    public func readAhead(_ range: Range<Int>) {
+        // A hint: nothing depends on whether it is followed.
+        _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
     }
 
     /// Everything in the file.
@@ -150,11 +183,13 @@ public import MQBytes
     /// Makes the data durable; fdatasync(2). A failure is final for this file: the kernel may have dropped the pages.
     public func synchronizeData() throws(SystemError) {
         guard fdatasync(descriptor) == 0 else { throw .last("fdatasync", path) }
+        observer?.changed(.synchronize(inode: inode))
     }
 
     /// Makes data and metadata durable; fsync(2).
     public func synchronize() throws(SystemError) {
         guard fsync(descriptor) == 0 else { throw .last("fsync", path) }
+        observer?.changed(.synchronize(inode: inode))
     }
 
     /// Takes the lock that Java's `FileChannel.tryLock(0, 1, false)` takes. Held until the process ends or closes any
@@ -185,16 +220,29 @@ extension File {
                 if errno == EINVAL { return }  // the file system has no direct writes; zero-filling is a luxury
                 throw .last("pwrite", path)
             }
+            observer?.changed(.zero(inode: inode, range: offset..<(offset + written)))
             offset += written
         }
     }
 }
 
 extension File {
+    /// Makes `range` read as zeroes and gives its room on the disk back, without changing the length.
+    public func discard(_ range: Range<Int>) throws(SystemError) {
+        guard !range.isEmpty else { return }
+        guard mq_punch_hole(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 else {
+            return try zero(range)
+        }
+        observer?.changed(.zero(inode: inode, range: range))
+    }
+
     /// Makes `range` read as zeroes without changing the length; written out where the file system cannot do it.
     public func zero(_ range: Range<Int>) throws(SystemError) {
         guard !range.isEmpty else { return }
-        if mq_zero_range(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 { return }
+        if mq_zero_range(descriptor, off_t(range.lowerBound), off_t(range.count)) == 0 {
+            observer?.changed(.zero(inode: inode, range: range))
+            return
+        }
         guard errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL else { throw .last("fallocate", path) }
         let zeroes = [UInt8](repeating: 0, count: min(range.count, 1 << 20))
         var offset = range.lowerBound
@@ -221,10 +269,9 @@ extension File {
     /// new one. When it returns the new one is durable. Blocks on the disk; missing folders are made.
     /// - Parameter keepsBackup: the old file stays as `<path>.bak`.
     public static func replace(_ path: String, with bytes: [UInt8], keepsBackup: Bool = false) throws(SystemError) {
-        let slash = path.lastIndex(of: "/")
-        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let folder = Directory.parent(of: path)
         let fresh = path + ".tmp"
-        try Directory.create(folder)
+        if !Directory.exists(folder) { try Directory.createDurably(folder) }
         let file = try File(fresh, .replace)
         try file.write(bytes.span, at: 0)
         try file.synchronize()

@@ -1,4 +1,5 @@
 import Glibc
+import MQBytes
 
 /// A file's bytes as memory, shared with everybody who maps or writes the file.
 ///
@@ -10,9 +11,15 @@ import Glibc
     /// Bytes mapped.
     public let byteCount: Int
     private let isWritable: Bool
+    private let kept: AnyObject?
+    /// The file, where a simulated disk watches stores into it; else `nil`.
+    private let watched: File?
 
     /// Maps the first `byteCount` bytes of `file`; mmap(2), shared.
-    public init(_ file: File, byteCount: Int, writable: Bool = false) throws(SystemError) {
+    /// - Parameter kept: lives as long as the mapping does, until the memory is unmapped.
+    public init(
+        _ file: File, byteCount: Int, writable: Bool = false, keeping kept: AnyObject? = nil
+    ) throws(SystemError) {
         let protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         // SAFETY: a fresh mapping at an address of the kernel's choice.
         let memory = unsafe mmap(nil, byteCount, protection, MAP_SHARED, file.descriptor, 0)
@@ -20,6 +27,8 @@ import Glibc
         unsafe base = memory
         self.byteCount = byteCount
         isWritable = writable
+        self.kept = kept
+        watched = writable && file.observer != nil ? file : nil
     }
 
     deinit { unsafe munmap(base, byteCount) }
@@ -57,10 +66,17 @@ import Glibc
         precondition(offset >= 0 && offset + MemoryLayout<T>.size <= byteCount, "store at \(offset) of \(byteCount)")
         // SAFETY: checked above; unaligned.
         unsafe base.storeBytes(of: value.bigEndian, toByteOffset: offset, as: T.self)
+        if let watched { tell(watched, offset, MemoryLayout<T>.size) }
+    }
+
+    private func tell(_ file: File, _ offset: Int, _ byteCount: Int) {
+        let stored = bytes(offset..<(offset + byteCount)).toArray()
+        file.observer?.changed(.store(inode: file.inode, offset: offset, bytes: stored))
     }
 
     /// Writes changed pages to the disk and waits; msync(2).
     public func synchronize() throws(SystemError) {
         guard unsafe msync(base, byteCount, MS_SYNC) == 0 else { throw .last("msync", "mapping") }
+        if let watched { watched.observer?.changed(.synchronize(inode: watched.inode)) }
     }
 }

@@ -81,6 +81,9 @@ public enum ThisProcess {
     /// Writes text as it is to standard output.
     public static func put(_ text: String) { write(text, to: 1) }
 
+    /// Writes text as it is to standard error.
+    public static func putError(_ text: String) { write(text, to: 2) }
+
     private static func write(_ text: String, to descriptor: Int32) {
         var text = text
         text.withUTF8 { utf8 in

@@ -55,22 +55,12 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     private var slot = -1
     private var handler: (any ConnectionHandler)?
     private var input = ByteBuffer()
-    private var output = ByteBuffer()
-    private var pieces: [Piece] = []
-    private var pieceByteCount = 0
-    private var ownedInPieces = 0
+    private var output = Output()
     private var isDirty = false
     private var waitsForRoom = false
     private var closesWhenWritten: String?
-
-    /// Output that must stay in order: bytes of `output` (no owner), or bytes of a mapping that are sent without a copy.
-    @safe private struct Piece {
-        /// Keeps the bytes mapped until they are written.
-        let owner: Mapping?
-        /// Where the mapping's bytes lie; kept beside the owner, so that writing does not touch its reference count.
-        var address: UnsafeRawPointer?
-        var byteCount: Int
-    }
+    /// Another thread reads into memory what is to be written next.
+    private var isBringingIn = false
 
     private static let nextID = Counter()
 
@@ -163,7 +153,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     // MARK: - Output
 
     /// Bytes waiting to be written.
-    public var pendingByteCount: Int { output.count + pieceByteCount - ownedInPieces }
+    public var pendingByteCount: Int { output.byteCount }
 
     /// Lets `body` append to the output, which is written at the end of the wake-up.
     @inlinable public func send(_ body: (inout ByteBuffer) -> Void) {
@@ -172,22 +162,15 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     }
 
     @usableFromInline func withOutput(_ body: (inout ByteBuffer) -> Void) {
-        body(&output)
+        body(&output.owned)
         outputAdded()
     }
 
-    /// Appends `byteCount` bytes of `mapping` without copying them. They must not change while the connection lives.
-    public func send(_ mapping: Mapping, offset: Int, byteCount: Int) {
-        guard isOpen, byteCount > 0 else { return }
-        precondition(offset >= 0 && offset + byteCount <= mapping.byteCount, "range outside the mapping")
-        if output.count > ownedInPieces {
-            unsafe pieces.append(Piece(owner: nil, address: nil, byteCount: output.count - ownedInPieces))
-            pieceByteCount += output.count - ownedInPieces
-            ownedInPieces = output.count
-        }
-        // SAFETY: the range was checked above, and the piece holds the mapping.
-        unsafe pieces.append(Piece(owner: mapping, address: mapping.address(offset), byteCount: byteCount))
-        pieceByteCount += byteCount
+    /// Appends the bytes of `ranges` of `mapping` without copying them. They must not change while the connection lives.
+    /// - Precondition: the ranges lie in the mapping.
+    public func send(_ mapping: Mapping, _ ranges: ArraySlice<Range<Int>>) {
+        guard isOpen, !ranges.isEmpty else { return }
+        output.add(mapping, ranges)
         outputAdded()
     }
 
@@ -202,15 +185,20 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     /// Writes what is waiting, as much as the socket takes.
     func flush() {
         isDirty = false
+        guard !isBringingIn else { return }
         while isOpen, pendingByteCount > 0 {
-            let written = pieces.isEmpty ? writeOwned() : writePieces()
-            if written < 0 {
+            var pieceMax = Int.max
+            if waitsForRoom, let next = output.nextMapped() {
+                // It was in memory when it was queued; the peer took its time, and so had the system to give it up.
+                guard next.mapping.isInMemory(next.runs[...]) else { return bringIn(next) }
+                pieceMax = max(1, next.pieceCount)
+            }
+            if output.write(to: descriptor, pieceMax: pieceMax) < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN { break }
                 return finish(.failed(.last("send", peer.description)))
             }
             lastActivity = loop.now
-            consume(written)
         }
         guard isOpen else { return }
         let wanted = pendingByteCount > 0
@@ -220,70 +208,22 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
             loop.change(slot, descriptor, events: wanted ? .writable : [.readable, .peerClosed])
         }
         if !wanted {
-            output.trim(to: 64 << 10)
+            output.owned.trim(to: 64 << 10)
             if let reason = closesWhenWritten { finish(.local(reason)) }
         }
     }
 
-    private func writeOwned() -> Int {
-        // SAFETY: the bytes are lent for the call.
-        unsafe output.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-    }
-
-    private func writePieces() -> Int {
-        var vectors = unsafe [iovec]()
-        unsafe vectors.reserveCapacity(min(pieces.count + 1, 512))
-        // SAFETY: `output` is not changed and the mappings are held by `pieces` until sendmsg has returned.
-        return unsafe output.withUnsafeBytes { owned in
-            var at = 0
-            for index in 0..<min(pieces.count, 511) {
-                let byteCount = pieces[index].byteCount
-                if let address = unsafe pieces[index].address {
-                    unsafe vectors.append(
-                        iovec(iov_base: UnsafeMutableRawPointer(mutating: address), iov_len: byteCount))
-                } else {
-                    unsafe vectors.append(
-                        iovec(
-                            iov_base: UnsafeMutableRawPointer(mutating: owned.baseAddress.unsafelyUnwrapped + at),
-                            iov_len: byteCount))
-                    at += byteCount
-                }
-            }
-            if pieces.count <= 511, at < owned.count {
-                unsafe vectors.append(
-                    iovec(
-                        iov_base: UnsafeMutableRawPointer(mutating: owned.baseAddress.unsafelyUnwrapped + at),
-                        iov_len: owned.count - at))
-            }
-            return unsafe vectors.withUnsafeMutableBufferPointer { list in
-                var message = unsafe msghdr()
-                unsafe message.msg_iov = list.baseAddress
-                unsafe message.msg_iovlen = list.count
-                return unsafe sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
+    private func bringIn(_ next: Output.NextMapped) {
+        isBringingIn = true
+        loop.change(slot, descriptor, events: .peerClosed)
+        PageReader.shared.bringIn(next) { [self] in
+            loop.execute { [self] in
+                isBringingIn = false
+                guard isOpen else { return }
+                loop.change(slot, descriptor, events: .writable)
+                flush()
             }
         }
-    }
-
-    /// Takes `byteCount` written bytes off the front.
-    private func consume(_ byteCount: Int) {
-        var left = byteCount
-        var done = 0
-        while left > 0, done < pieces.count {
-            let size = pieces[done].byteCount
-            let taken = min(left, size)
-            pieceByteCount -= taken
-            left -= taken
-            if let address = unsafe pieces[done].address {
-                unsafe pieces[done].address = address + taken  // SAFETY: taken <= size: inside, or one past, the range
-            } else {
-                output.removeFirst(taken)
-                ownedInPieces -= taken
-            }
-            pieces[done].byteCount = size - taken
-            if taken == size { done += 1 }
-        }
-        if done > 0 { pieces.removeFirst(done) }
-        if left > 0 { output.removeFirst(left) }
     }
 
     // MARK: - End
@@ -308,10 +248,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         isOpen = false
         if slot >= 0 { loop.unregister(slot, descriptor) }
         Glibc.close(descriptor)
-        output = ByteBuffer()
-        pieces = []
-        pieceByteCount = 0
-        ownedInPieces = 0
+        output = Output()
         let handler = self.handler
         self.handler = nil
         handler?.closed(self, because: reason)

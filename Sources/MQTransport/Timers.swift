@@ -15,6 +15,9 @@ struct TimerHeap {
     private var heap: [Entry] = []
     private var actions: [UInt64: () -> Void] = [:]
     private var nextNumber: UInt64 = 1
+    /// The number of an entry that is not cancelled: each wake-up asks twice for the first one, and looking it up among
+    /// `actions` costs a hash.
+    private var knownLive: UInt64 = 0
 
     /// Timers set and neither fired nor cancelled.
     var count: Int { actions.count }
@@ -38,13 +41,18 @@ struct TimerHeap {
 
     mutating func cancel(_ token: TimerToken) {
         actions[token.number] = nil
+        if token.number == knownLive { knownLive = 0 }
         if heap.count > 64, heap.count > actions.count * 4 { compact() }
     }
 
     /// When the next timer is due; `nil` if there is none.
     mutating func next() -> Instant? {
         while let first = heap.first {
-            if actions[first.number] != nil { return first.at }
+            if first.number == knownLive { return first.at }
+            if actions[first.number] != nil {
+                knownLive = first.number
+                return first.at
+            }
             removeFirst()
         }
         return nil
@@ -54,6 +62,7 @@ struct TimerHeap {
     mutating func pop(due now: Instant) -> (() -> Void)? {
         guard let at = next(), at <= now, let first = heap.first else { return nil }
         removeFirst()
+        knownLive = 0
         return actions.removeValue(forKey: first.number)
     }
 

@@ -25,6 +25,7 @@ final class CrashLoad: @unchecked Sendable {
     private var next = 0
     private var acknowledgedPlaces: [Place: Int] = [:]
     private var inFlight = 0
+    private var asking: (loop: EventLoop, client: RemotingClient)?
     private var isEnding = false
     private var refusalsLeft = Int.max
     private var acknowledgementsLeft = Int.max
@@ -102,21 +103,28 @@ final class CrashLoad: @unchecked Sendable {
         if refusalsLeft <= 0 { isEnding = true }
     }
 
-    /// One request's answer.
+    /// One request's answer, over a connection that stays until the broker goes.
+    @discardableResult
     func ask(_ request: RemotingCommand) async throws -> RemotingCommand {
-        let loop = try EventLoop("crash-ask")
-        let client = RemotingClient(loop: loop)
-        loop.start()
-        defer {
-            client.close()
-            loop.stop()
+        let client = try lock.withLock {
+            if let asking { return asking.client }
+            let loop = try EventLoop("crash-ask")
+            let client = RemotingClient(loop: loop)
+            loop.start()
+            asking = (loop, client)
+            return client
         }
         return try await withCheckedThrowingContinuation { continuation in
             client.invoke(request, to: address, timeoutMilliseconds: 10_000) { continuation.resume(with: $0) }
         }
     }
 
-    static func send(_ number: Int, properties: String = "") -> RemotingCommand {
+    deinit {
+        asking?.client.close()
+        asking?.loop.stop()
+    }
+
+    static func send(_ number: Int, to topic: String = topic, properties: String = "") -> RemotingCommand {
         RemotingCommand(
             .sendMessageV2,
             [
@@ -149,67 +157,73 @@ final class CrashLoad: @unchecked Sendable {
 
     // MARK: - Reading
 
-    /// Everything in one queue from `offset` on: the numbers in order.
-    func pullAll(_ queue: Int, from offset: Int64) async throws -> [Int?] {
-        let loop = try EventLoop("crash-pull")
-        let client = RemotingClient(loop: loop)
-        loop.start()
-        defer {
-            client.close()
-            loop.stop()
-        }
-        var numbers: [Int?] = []
+    /// A message as a pull brings it.
+    struct Stored {
+        /// The number in its body; `nil` if that was never sent.
+        let number: Int?
+        let physicalOffset: Int64
+    }
+
+    /// Everything in one queue from `offset` on, in order.
+    func pullAll(_ queue: Int, from offset: Int64, topic: String = topic) async throws -> [Stored] {
+        var found: [Stored] = []
         while true {
-            let answer = try await pull(client, queue, offset + Int64(numbers.count))
+            let answer = try await pull(queue, offset + Int64(found.count), topic: topic)
             guard answer.responseCode == .success else {
-                guard answer.responseCode == .pullNotFound else { throw TestFailure("pull: \(answer.remark ?? "")") }
-                return numbers
+                let isEnd = [.pullNotFound, .pullOffsetMoved, .topicNotExist].contains(answer.responseCode)
+                guard isEnd else { throw TestFailure("pull: \(answer.remark ?? "")") }
+                return found
             }
-            numbers += try Self.records(answer.body, from: offset + Int64(numbers.count))
+            found += try Self.records(answer.body, from: offset + Int64(found.count))
         }
     }
 
-    private func pull(_ client: RemotingClient, _ queue: Int, _ offset: Int64) async throws -> RemotingCommand {
-        let request = RemotingCommand(
-            .pullMessage,
-            [
-                "consumerGroup": "crash-consumers", "topic": Self.topic, "queueId": String(queue),
-                "queueOffset": String(offset), "maxMsgNums": "32", "sysFlag": "4", "commitOffset": "0",
-                "suspendTimeoutMillis": "0", "subscription": "*", "subVersion": "0", "expressionType": "TAG",
-            ])
-        return try await withCheckedThrowingContinuation { continuation in
-            client.invoke(request, to: address, timeoutMilliseconds: 10_000) { continuation.resume(with: $0) }
-        }
+    func pull(
+        _ queue: Int, _ offset: Int64, topic: String = topic, group: String = "crash-consumers"
+    ) async throws -> RemotingCommand {
+        try await ask(
+            RemotingCommand(
+                .pullMessage,
+                [
+                    "consumerGroup": group, "topic": topic, "queueId": String(queue), "queueOffset": String(offset),
+                    "maxMsgNums": "32", "sysFlag": "4", "commitOffset": "0", "suspendTimeoutMillis": "0",
+                    "subscription": "*", "subVersion": "0", "expressionType": "TAG",
+                ]))
     }
 
-    /// The numbers of the records that lie back to back in a pull's body, whose queue offsets must count up.
-    private static func records(_ body: [UInt8], from offset: Int64) throws -> [Int?] {
-        var numbers: [Int?] = []
+    /// The records that lie back to back in a pull's body, whose queue offsets must count up.
+    static func records(_ body: [UInt8], from offset: Int64) throws -> [Stored] {
+        var found: [Stored] = []
         var position = 0
         while position < body.count {
             let rest = Array(body[position...].prefix(8192))
             let record = try MessageRecord(rest.span)
-            guard record.queueOffset == offset + Int64(numbers.count) else {
-                throw TestFailure("offset \(record.queueOffset) where \(offset + Int64(numbers.count)) belongs")
+            guard record.queueOffset == offset + Int64(found.count) else {
+                throw TestFailure("offset \(record.queueOffset) where \(offset + Int64(found.count)) belongs")
             }
-            numbers.append(number(in: Array(rest[record.body])))
+            found.append(Stored(number: number(in: Array(rest[record.body])), physicalOffset: record.physicalOffset))
             position += record.byteCount
         }
-        return numbers
+        return found
     }
 }
 
 extension CrashLoad {
-    /// Compares every queue with what was answered; returns where the queues end.
+    /// Compares every queue with what was answered.
+    /// - Parameter known: what an earlier check returned: it is not read again, but for its end.
+    /// - Returns: the numbers that each queue holds, from its beginning.
     @discardableResult
-    func check(_ place: String) async throws -> [Int64] {
+    func check(_ place: String, known: [[Int]] = []) async throws -> [[Int]] {
         let acknowledged = self.acknowledged
         let sent = sentCount
         var seen = Set<Int>()
-        var ends: [Int64] = []
+        var queues: [[Int]] = []
         for queue in 0..<Self.queueCount {
-            let numbers = try await pullAll(queue, from: 0)
-            ends.append(Int64(numbers.count))
+            let old = queue < known.count ? known[queue] : []
+            let start = max(0, old.count - 64)
+            let pulled = try await pullAll(queue, from: Int64(start))
+            let numbers: [Int?] = old[..<start].map(Optional.some) + pulled.map(\.number)
+            queues.append(numbers.map { $0 ?? -1 })
             for (offset, number) in numbers.enumerated() {
                 guard let number else {
                     throw TestFailure("\(place): a body in queue \(queue) at \(offset) was never sent")
@@ -227,6 +241,6 @@ extension CrashLoad {
         let missing = acknowledged.filter { !seen.contains($0.value) }
         #expect(missing.isEmpty, "\(place): \(missing.count) acknowledged messages are gone, \(missing.first as Any)")
         #expect(seen.count >= acknowledged.count)
-        return ends
+        return queues
     }
 }

@@ -19,7 +19,7 @@ import Testing
         for part in ["bin", "conf"] {
             try files.copyItem(at: distribution.appending(path: part), to: installation.appending(path: part))
         }
-        for product in ["mqnamesrv", "mqbroker", "mqadmin", "mqexample", "apus"] {
+        for product in ["mqnamesrv", "mqbroker", "mqadmin", "mqexample", "mqstore", "apus"] {
             try files.copyItem(at: Machine.executable(product), to: library.appending(path: product))
         }
         // The sample's gigabyte files would only wear out the disk.
@@ -132,11 +132,14 @@ import Testing
             kill $!
             wait $!; echo "dev $?"
             ls kept/store
+            sh bin/mqstore verify kept/store >verify.out; echo "verify $?"
+            tail -1 verify.out
             """)
         #expect(result.errors == "")
         #expect(
             result.output.split(separator: "\n").map(String.init) == [
-                "store", "1", "dev 0", "1", "dev 0", "checkpoint", "commitlog", "config", "lock",
+                "store", "1", "dev 0", "1", "dev 0", "checkpoint", "commitlog", "config", "lock", "verify 0",
+                "sound",
             ])
     }
 }

@@ -24,6 +24,7 @@ final class RunningBroker {
             "brokerName": "broker-a", "brokerIP1": "127.0.0.1", "brokerIP2": "127.0.0.1", "bindAddress": "127.0.0.1",
             "storePathRootDir": folder.path, "mappedFileSizeCommitLog": String(16 << 20), "maxIndexNum": "20000",
             "messageDelayLevel": "1s 2s 1s 1s 30m", "namesrvAddr": "",
+            "cleanResourceInterval": "3600000",  // a disk that is nearly full must not delete a test's messages
         ]
         all.merge(keys) { $1 }
         self.keys = all

@@ -1,6 +1,7 @@
 import Foundation
 import MQJSON
 import MQProtocol
+import MQStore
 import MQSystem
 import MQTestKit
 import Testing
@@ -233,6 +234,34 @@ import Testing
         try FileManager.default.removeItem(atPath: folder.path)
         let lost = RemotingCommand(.updateBrokerConfig, body: Array("brokerPermission=6".utf8))
         #expect(try peer.ask(lost).responseCode == .systemError)
+    }
+
+    @Test func `expired files and queues are cleaned when an administrator says so`() throws {
+        let control = try RunningControl()
+        let peer = try control.connect()
+        try control.topics.put(TopicConfig(topicName: "kept", readQueueNums: 2, writeQueueNums: 1))
+        for queueID in 0..<3 { control.store.put("kept", queueID, max: 1) }
+        for topic in ["gone", "SCHEDULE_TOPIC_XXXX"] { control.store.put(topic, 0, max: 1) }
+        #expect(try peer.ask(RemotingCommand(.deleteExpiredCommitLog)).responseCode == .success)
+        #expect(control.store.state.withLock { $0.deleted } == ["expired files"])
+        #expect(try peer.ask(RemotingCommand(.cleanExpiredConsumeQueue)).responseCode == .success)
+        #expect(control.store.state.withLock { $0.deleted } == ["expired files", "gone/0", "kept/2"])
+    }
+
+    @Test(arguments: [
+        ("deleteWhen", "02;04 ; 23", true), ("deleteWhen", "24", false), ("deleteWhen", ";", false),
+        ("deleteWhen", "four", false), ("fileReservedTime", "1", true), ("fileReservedTime", "-1", false),
+        ("diskMaxUsedSpaceRatio", "60", true), ("deleteFileBatchMax", "0", false),
+    ])
+    func `when files go may change while the broker runs`(key: String, value: String, isAllowed: Bool) throws {
+        let control = try RunningControl()
+        let peer = try control.connect()
+        let before = control.config.current.store.retention
+        let answer = try peer.ask(RemotingCommand(.updateBrokerConfig, body: Array("\(key)=\(value)\n".utf8)))
+        #expect((answer.responseCode == .success) == isAllowed)
+        #expect((control.config.current.store.retention != before) == isAllowed)
+        if !isAllowed { #expect(answer.remark?.contains("\(key)=\(value) is not allowed: ") == true) }
+        if value.hasPrefix("02") { #expect(control.config.current.store.retention.deleteHours == [2, 4, 23]) }
     }
 
     @Test func `unused queues are cleaned, and unknown codes are not supported`() throws {

@@ -165,7 +165,8 @@ import Testing
         ["brokerRole": "SLAVE"], ["enableControllerMode": "true"], ["enableDLegerCommitLog": "true"],
         ["aclEnable": "true"], ["storeType": "defaultRocksDB"], ["namesrvAddr": "nonsense"],
         ["namesrvAddr": "host:99999"], ["brokerName": "../x"], ["messageDelayLevel": "1s fast"],
-        ["messageDelayLevel": "99999999999999999h"],
+        ["messageDelayLevel": "99999999999999999h"], ["storePathCommitLog": "/a/log,/a/log"],
+        ["storePathCommitLog": "/a/log,"],
     ])
     func `what the broker cannot keep stops the start and is named`(keys: [String: String]) throws {
         let error = try #require(

@@ -105,6 +105,16 @@ final class FakeStore: StoreQueries {
         for name in names.sorted() where !isKept(name) { deleteQueues(of: name) }
     }
 
+    func deleteExpiredQueues(exceptOf isKept: @Sendable (_ topic: String, _ queueID: Int) -> Bool) {
+        let names = state.withLock { $0.queues.keys.sorted() }
+        for name in names {
+            let parts = name.split(separator: "/")
+            if !isKept(String(parts[0]), Int(parts[1]) ?? 0) { deleteQueues(of: name) }
+        }
+    }
+
+    func deleteExpiredFiles() { state.withLock { $0.deleted.append("expired files") } }
+
     func delayOffsets() -> DelayOffsetSerializeWrapper { DelayOffsetSerializeWrapper(offsetTable: [1: 3, 3: 7]) }
 
     var runtimeValues: [(String, String)] { [("commitLogMaxOffset", "12519")] }

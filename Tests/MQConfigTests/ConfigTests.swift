@@ -45,9 +45,15 @@ import Testing
         #expect(values[BrokerKeys.brokerName] == "broker-a")
         #expect(values[StoreKeys.flushDiskType] == .synchronous)
         #expect(values.changed.map(\.key) == ["brokerName", "fileReservedTime", "flushDiskType"])
+        #expect(values[RetentionKeys.fileReservedTime] == 48)
+        #expect(warnings.isEmpty)
+    }
+
+    @Test func `a key without effect is warned of`() throws {
+        let (_, warnings) = try load("brokerName=b\nwarmMapedFileEnable=true\n")
         #expect(
             warnings.map(\.description) == [
-                "broker.conf:6: fileReservedTime=48 has no effect: this key is not supported yet"
+                "broker.conf:2: warmMapedFileEnable=true has no effect: this key is not supported yet"
             ])
     }
 
@@ -119,7 +125,7 @@ import Testing
 
         for (text, error) in [
             ("compressedRegister=false\nlistenPort=1", ConfigError.needsRestart(key: "listenPort")),
-            ("compressedRegister=false\nfileReservedTime=1", .notSupportedYet(key: "fileReservedTime")),
+            ("compressedRegister=false\nwarmMapedFileEnable=true", .notSupportedYet(key: "warmMapedFileEnable")),
             ("compressedRegister=false\nnope=1", .unknownKey(name: "nope", nearest: nil)),
             ("compressedRegister=false\nrocketmqHome=/", .needsRestart(key: "rocketmqHome")),
         ] {

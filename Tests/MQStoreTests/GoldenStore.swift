@@ -31,6 +31,8 @@ struct GoldenStore: CustomTestStringConvertible, Sendable {
         config.consumeQueueFileByteCount = manifest.brokerExtraConfig.mappedFileSizeConsumeQueue
         config.indexSlotCount = manifest.brokerExtraConfig.maxHashSlotNum
         config.indexEntryCount = manifest.brokerExtraConfig.maxIndexNum
+        config.extensionFileByteCount = manifest.brokerExtraConfig.mappedFileSizeConsumeQueueExt
+        config.isExtensionWritten = manifest.brokerExtraConfig.enableConsumeQueueExt == "true"
         config.isFlushSynchronous = true
         config.fillsFilesAhead = false
         config.delayLevels = delayLevels
@@ -48,6 +50,8 @@ struct Manifest: Decodable {
     struct ExtraConfig: Decodable {
         let mappedFileSizeCommitLog: Int
         let mappedFileSizeConsumeQueue: Int
+        let mappedFileSizeConsumeQueueExt: Int
+        let enableConsumeQueueExt: String?
         let maxHashSlotNum: Int
         let maxIndexNum: Int
     }

@@ -35,7 +35,9 @@ import Testing
         let manifest = try golden.manifest()
         let root = try golden.unpack(into: folder.url)
         for name in deleting { try FileManager.default.removeItem(at: root.appending(path: name)) }
-        let store = try TestStore(golden.config(manifest, root: root), in: folder)
+        var config = golden.config(manifest, root: root)
+        if !deleting.isEmpty { config.isExtensionWritten.toggle() }
+        let store = try TestStore(config, in: folder)
         let expected = queues(manifest)
         var count = manifest.commitLog.recordsInFolder
         for round in 0..<3 {
@@ -54,6 +56,7 @@ import Testing
         let check = try StoreCheck.run(store.config)
         #expect(check.problems == [])
         #expect(check.records == count)
+        #expect(check.extUnits == (config.isExtensionWritten ? check.queuedRecords : 0))
         for queue in expected {
             #expect(check.queues["\(queue.topic)/\(queue.id)"] == [queue.min, queue.max + 3], "\(queue.topic)")
         }
@@ -80,7 +83,11 @@ import Testing
     @Test(arguments: seeds)
     func `a folder of Apus's own is sound, whatever was sent and however often it died`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        let store = try TestStore()
+        let store = try TestStore {
+            $0.isExtensionWritten = seed % 2 == 0
+            $0.appendsChecksum = seed % 3 == 0
+            $0.verifiesChecksum = seed % 3 == 0
+        }
         var sent = 0
         for _ in 0..<12 {
             for _ in 0..<Int.random(in: 0...60, using: &random) {
@@ -96,6 +103,8 @@ import Testing
         #expect(check.problems == [])
         #expect(check.records == sent)
         #expect(check.gaps == 0)
+        #expect(check.extUnits == (seed % 2 == 0 ? check.queuedRecords : 0))
+        #expect(check.crcRecords == (seed % 3 == 0 ? sent : 0))
         #expect(!check.names.contains("abort"))
     }
 
@@ -186,5 +195,62 @@ import Testing
             try store.append(TestMessage(topic: "gold_normal", properties: [("KEYS", "k"), ("TAGS", "x")]))
             try store.settle()
         }
+    }
+}
+
+/// Goal: a log whose files lie in several folders is one log, as Java's `storePathCommitLog=a,b` has it.
+@Suite struct SeveralFolderTests {
+    private func names(_ folder: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    }
+
+    @Test func `files go round through the folders and are read from all of them`() throws {
+        let store = try TestStore { config in
+            config.moreCommitLogPaths = ["b", "c"].map { config.root + "/log-" + $0 }
+        }
+        let body = [UInt8](repeating: 5, count: 10_000)
+        for _ in 0..<40 { try store.append(TestMessage(body: body)) }
+        try store.close()
+        let size = Int64(store.config.commitLogFileByteCount)
+        for (number, folder) in store.config.commitLogPaths.enumerated() {
+            let starts = try names(folder).compactMap { Int64($0) }
+            #expect(!starts.isEmpty && starts.allSatisfy { $0 / size % 3 == Int64(number) }, "\(folder) \(starts)")
+        }
+        #expect(try StoreCheck.run(store.config).problems == [])
+        try store.open()
+        #expect(try store.bodies() == Array(repeating: body, count: 40))
+        try store.append(TestMessage(body: [1]))
+        store.crash()
+        // A log that was in one folder goes on in several, and back, wherever its files lie.
+        store.config.moreCommitLogPaths.reverse()
+        try store.open()
+        #expect(try store.bodies().count == 41)
+        store.crash()
+        store.config.moreCommitLogPaths.removeLast()
+        #expect(throws: StoreOpenError.self) { try store.open() }
+    }
+
+    @Test(arguments: GoldenStore.all)
+    func `a log of Java's that lies in two folders opens`(golden: GoldenStore) throws {
+        let folder = try TemporaryFolder()
+        let manifest = try golden.manifest()
+        let root = try golden.unpack(into: folder.url)
+        var config = golden.config(manifest, root: root)
+        config.moreCommitLogPaths = [root.path + "/second"]
+        try FileManager.default.createDirectory(atPath: config.moreCommitLogPaths[0], withIntermediateDirectories: true)
+        for (number, name) in try names(config.commitLogPath).enumerated() where number % 2 == 1 {
+            try FileManager.default.moveItem(
+                atPath: config.commitLogPath + "/" + name, toPath: config.moreCommitLogPaths[0] + "/" + name)
+        }
+        let store = try TestStore(config, in: folder)
+        #expect(store.store.writtenOffset.rawValue == manifest.commitLog.endOfLastRecord)
+        for number in 0..<30 {
+            let message = TestMessage(body: [UInt8](repeating: 1, count: 100_000))
+            try store.append(message, at: 1_795_300_000_000 + Int64(number))
+        }
+        try store.close()
+        let check = try StoreCheck.run(store.config)
+        #expect(check.problems == [])
+        #expect(check.records == manifest.commitLog.recordsInFolder + 30)
     }
 }

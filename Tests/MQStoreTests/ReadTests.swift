@@ -24,23 +24,31 @@ import Testing
     private func read(
         _ store: TestStore, from offset: Int64, _ limits: ReadLimits = ReadLimits(), tag: String? = nil
     ) throws -> ReadResult {
-        var units = ByteBuffer()
         let code = tag.map { Int64(javaHashCode(Array($0.utf8).span)) }
-        return try store.store.read(store.store.queue("T", 0), from: offset, limits: limits, units: &units) {
-            code == nil || $0 == code
-        }
+        return try read(store, store.store.queue("T", 0), from: offset, limits) { code == nil || $0 == code }
+    }
+
+    private func read(
+        _ store: TestStore, _ queue: ConsumeQueue, from offset: Int64, _ limits: ReadLimits = ReadLimits(),
+        matches: ((Int64) -> Bool)? = nil
+    ) throws -> ReadResult {
+        var units = ByteBuffer()
+        var result = ReadResult()
+        try store.store.read(
+            queue, from: offset, limits: limits, access: .waiting, units: &units, into: &result, matches: matches)
+        return result
     }
 
     private func firstBytes(_ result: ReadResult) throws -> [UInt8] {
+        let copy = result.ranges.copy()
+        #expect(copy.count == result.byteCount)
         var bytes: [UInt8] = []
-        for range in result.ranges {
-            var position = range.offset
-            while position < range.offset + range.byteCount {
-                let span = range.mapping.bytes(position..<(range.offset + range.byteCount))
-                let record = try MessageRecord(span)
-                bytes.append(span[record.body.lowerBound])
-                position += record.byteCount
-            }
+        var position = 0
+        while position < copy.count {
+            let span = copy.span.extracting(position..<copy.count)
+            let record = try MessageRecord(span)
+            bytes.append(span[record.body.lowerBound])
+            position += record.byteCount
         }
         return bytes
     }
@@ -51,7 +59,7 @@ import Testing
         #expect(result.status == .found)
         #expect(result.nextOffset == 15)
         #expect(try firstBytes(result) == (5..<15).map { UInt8($0) })
-        #expect(result.ranges.count == 1)  // they lie together
+        #expect(result.ranges.runs.count == 1)  // they lie together
         #expect((result.minOffset, result.maxOffset) == (0, 100))
     }
 
@@ -70,7 +78,7 @@ import Testing
         let store = try filled()
         let found = try read(store, from: 1, ReadLimits(messageCount: 3), tag: "TagA")
         #expect(try firstBytes(found) == [10, 20, 30])
-        #expect(found.ranges.count == 3)
+        #expect(found.ranges.runs.count == 3)
         #expect(found.nextOffset >= 31 && found.nextOffset <= 40)
         let none = try read(store, from: 1, ReadLimits(unitCount: 50), tag: "TagC")
         #expect(none.status == .noMatchedMessage)
@@ -89,10 +97,7 @@ import Testing
         #expect(try read(store, from: -1).status == .offsetTooSmall)
         #expect(try read(store, from: .max).status == .offsetOverflowBadly)
         #expect(try read(store, from: .min).status == .offsetTooSmall)
-        var units = ByteBuffer()
-        let empty = try store.store.read(
-            store.store.queue("T", 1), from: 5, limits: ReadLimits(), units: &units
-        ) { _ in true }
+        let empty = try read(store, store.store.queue("T", 1), from: 5)
         #expect(empty.status == .noMessageInQueue)
         #expect(empty.nextOffset == 0)
     }
@@ -141,8 +146,7 @@ import Testing
         ]
         for (offset, unit) in units.enumerated() { _ = try queue.add(unit, at: Int64(offset)) }
         try queue.publish()
-        var scratch = ByteBuffer()
-        let result = try store.store.read(queue, from: 0, limits: ReadLimits(), units: &scratch) { _ in true }
+        let result = try read(store, queue, from: 0)
         #expect(result.messageCount == 0)
         #expect(result.nextOffset == 3)
     }
@@ -153,8 +157,7 @@ import Testing
         _ = try queue.add(QueueUnit(physicalOffset: 0, size: 50, tagsCode: .min + 20), at: 0)
         _ = try queue.add(QueueUnit(physicalOffset: 60, size: 50, tagsCode: Int64(Int32.min)), at: 1)
         try queue.publish()
-        var scratch = ByteBuffer()
-        let result = try store.store.read(queue, from: 0, limits: ReadLimits(), units: &scratch) { _ in false }
+        let result = try read(store, queue, from: 0) { _ in false }
         #expect(result.messageCount == 1)
     }
 }

@@ -9,6 +9,7 @@ import Testing
 struct StoreCheck: Decodable {
     let problems: [String]
     let records: Int
+    let queuedRecords: Int
     let crcRecords: Int
     let v2Records: Int
     let longHosts: Int
@@ -46,8 +47,8 @@ struct StoreCheck: Decodable {
     ///   - isExact: the checkpoint knows the last record, as Apus leaves it and Java does not.
     static func run(_ config: StoreConfig, isClosed: Bool = true, isExact: Bool = true) throws -> StoreCheck {
         let options = Options(
-            root: config.root, log: [config.commitLogPath], logFile: config.commitLogFileByteCount,
-            queueFile: config.consumeQueueFileByteCount, extFile: 65_536, batchFile: 4600,
+            root: config.root, log: config.commitLogPaths, logFile: config.commitLogFileByteCount,
+            queueFile: config.consumeQueueFileByteCount, extFile: config.extensionFileByteCount, batchFile: 4600,
             slots: config.indexSlotCount, entries: config.indexEntryCount, levels: config.delayLevels,
             closed: isClosed, exact: isExact)
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "python/check_store.py")

@@ -43,6 +43,7 @@ final class TestStore {
         config = StoreConfig(root: folder.url.appending(path: "store").path)
         config.commitLogFileByteCount = 1 << 16
         config.consumeQueueFileByteCount = 6000
+        config.extensionFileByteCount = 1000
         config.indexSlotCount = 100
         config.indexEntryCount = 400
         config.fillsFilesAhead = false
@@ -70,6 +71,7 @@ final class TestStore {
     @discardableResult
     func append(_ messages: [TestMessage], at time: Int64? = nil) throws -> [AppendBatch.Entry] {
         let batch = AppendBatch()
+        batch.appendsChecksum = store.config.appendsChecksum
         for message in messages {
             let head = RecordHead(
                 queueID: Int32(message.queueID), flag: 3, sysFlag: message.sysFlag,
@@ -118,6 +120,9 @@ final class TestStore {
         try Data("17\nanother boot\n".utf8).write(to: root.appending(path: "abort"))
     }
 
+    /// Lets go of the store as it is.
+    func forget() { opened = nil }
+
     /// All bodies of a queue, through its units, with every record checked.
     func bodies(_ topic: String = "T", _ queueID: Int = 0) throws -> [[UInt8]] {
         guard let queue = store.existingQueue(topic, queueID) else { return [] }
@@ -162,3 +167,27 @@ let seeds: [UInt64] = {
     if let seed = ProcessInfo.processInfo.environment["MQ_SEED"].flatMap(UInt64.init) { return [seed] }
     return [1, 2, 3, .random(in: .min ... .max)]
 }()
+
+extension MessageStore {
+    /// What the index alone says: physical offsets of the newest `limit` entries under a key's hash, in the log's order.
+    func indexedOffsets(
+        topic: String, key: String, time: ClosedRange<Int64>, limit: Int
+    ) -> (offsets: [Int64], lastTimestamp: Int64, lastOffset: Int64) {
+        guard let index else { return ([], 0, 0) }
+        let newest = index.offsets(topic: topic, key: key, time: time, limit: limit)
+        return (newest.sorted(), index.endTimestamp, max(0, index.endOffset))
+    }
+}
+
+extension MessageStore {
+    /// A read that may wait for the disk, with a result of its own.
+    func read(
+        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
+        matches: @escaping (Int64) -> Bool
+    ) throws(SystemError) -> ReadResult {
+        var result = ReadResult()
+        try read(
+            queue, from: offset, limits: limits, access: .waiting, units: &units, into: &result, matches: matches)
+        return result
+    }
+}

@@ -52,6 +52,8 @@ public final class Server {
             "listenPort": "\(port)", "storePathRootDir": store, "storePathCommitLog": store + "/commitlog",
             "mappedFileSizeCommitLog": "16777216", "mappedFileSizeConsumeQueue": "200000",
             "autoCreateTopicEnable": "true",
+            // A disk that is nearly full, or the hour for it, must not delete a test's messages.
+            "cleanResourceInterval": "3600000",
         ]
         let addresses = nameServers.map(\.address).joined(separator: ";")
         return try Server(

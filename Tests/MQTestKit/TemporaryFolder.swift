@@ -9,9 +9,14 @@ public final class TemporaryFolder: Sendable {
     public var path: String { url.path }
 
     /// Makes the folder.
-    /// - Parameter name: how its name begins.
-    public init(_ name: String = "apus-test") throws {
-        url = FileManager.default.temporaryDirectory.appending(path: "\(name)-\(UUID().uuidString.prefix(8))")
+    /// - Parameters:
+    ///   - name: how its name begins.
+    ///   - isInMemory: for tests that make thousands of files and syncs; where the machine has such a file system.
+    public init(_ name: String = "apus-test", isInMemory: Bool = false) throws {
+        let memory = URL(filePath: "/dev/shm", directoryHint: .isDirectory)
+        let isThere = isInMemory && FileManager.default.isWritableFile(atPath: memory.path)
+        let parent = isThere ? memory : FileManager.default.temporaryDirectory
+        url = parent.appending(path: "\(name)-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
 

@@ -158,7 +158,7 @@ import Testing
             Sink { bytes, connection in
                 for step in plan {
                     connection.send { $0.append(repeating: UInt8(step.own & 0xFF), count: step.own) }
-                    connection.send(mapping, offset: step.at, byteCount: step.count)
+                    connection.send(mapping, [step.at..<step.at + step.count][...])
                 }
                 connection.closeAfterOutput("done")
                 return bytes.count
@@ -167,6 +167,39 @@ import Testing
         let socket = try RawSocket(station.address)
         socket.send([1])
         let got = socket.receive(exactly: wanted.count + 1, pieces: 50_000)
+        #expect(got.count == wanted.count)
+        #expect(got == wanted)
+    }
+
+    @Test func `what the system gave up while a peer did not read arrives all the same`() throws {
+        let path = FileManager.default.temporaryDirectory.path + "/apus-mapping-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let size = 24 << 20  // more than the sockets between us hold
+        let file = try File(path, .create)
+        var random = SeededRandom(seed: 11)
+        let content = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
+        try file.write(content.span, at: 0)
+        try file.synchronizeData()
+        let mapping = try Mapping(file, byteCount: size)
+        let notes = Notes()
+        let station = try Station { _ in
+            Sink { bytes, connection in
+                for start in stride(from: 0, to: size, by: 1 << 20) {
+                    connection.send { $0.append(repeating: 9, count: 3) }
+                    connection.send(mapping, [start..<start + (1 << 20)][...])
+                }
+                connection.closeAfterOutput("done")
+                connection.loop.schedule(afterMilliseconds: 1) { notes.add("written what fits") }
+                return bytes.count
+            }
+        }
+        let socket = try RawSocket(station.address)
+        socket.send([1])
+        #expect(notes.wait(for: 1).count == 1)
+        #expect(madvise(UnsafeMutableRawPointer(mutating: mapping.address(0)), size, MADV_DONTNEED) == 0)
+        #expect(posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0)
+        let wanted = stride(from: 0, to: size, by: 1 << 20).flatMap { [9, 9, 9] + content[$0..<$0 + (1 << 20)] }
+        let got = socket.receive(exactly: wanted.count + 1, pieces: 200_000)
         #expect(got.count == wanted.count)
         #expect(got == wanted)
     }
@@ -180,7 +213,7 @@ import Testing
         let notes = Notes()
         let station = try Station { _ in
             Sink(notes) { bytes, connection in
-                for _ in 0..<12 { connection.send(mapping, offset: 0, byteCount: 16 << 20) }
+                for _ in 0..<12 { connection.send(mapping, [0..<16 << 20][...]) }
                 connection.send { $0.append(1) }  // nothing happens on a closed one
                 return bytes.count
             }

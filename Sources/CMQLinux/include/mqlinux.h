@@ -13,14 +13,30 @@ int mq_accept(int fd, void *address, unsigned int *length);
 int mq_fallocate(int fd, off_t offset, off_t length);
 /// fallocate(2) with FALLOC_FL_ZERO_RANGE: the range reads as zeroes, the length stays.
 int mq_zero_range(int fd, off_t offset, off_t length);
+/// fallocate(2) with FALLOC_FL_PUNCH_HOLE: the range reads as zeroes and takes no room, the length stays.
+int mq_punch_hole(int fd, off_t offset, off_t length);
 /// preadv2(2) with RWF_NOWAIT: fails with EAGAIN rather than wait for the disk.
 ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset);
+/// mincore(2): whether each page of the mapped range is in memory; one byte a page, bit 0.
+int mq_mincore(const void *start, size_t bytes, unsigned char *pages);
+/// madvise(2) with MADV_WILLNEED: begins to read the mapped range's file, without waiting for the disk to deliver.
+int mq_will_need(const void *start, size_t bytes);
+/// Reads the mapped range's file into memory and waits until it is there; the range begins at a page.
+void mq_bring_in(const void *start, size_t bytes);
+struct iovec;
+/// Asks the processor to load what `pieces` name, `bytes_max` bytes at most. A hint: never waits for a page and never
+/// faults.
+void mq_prefetch(const struct iovec *pieces, int count, size_t bytes_max);
 /// Names the calling thread (15 bytes at most).
 void mq_name_thread(const char *name);
 /// Lowers the calling thread's share of a busy processor, as nice(2) does for a process; 0 changes nothing.
 void mq_nice_thread(int nice);
 /// Locks the whole file exclusively without waiting, as Java's FileChannel.tryLock on bytes 0..<1 sees it.
 int mq_lock_file(int fd);
+/// Who holds the lock that mq_lock_file would take: its process id, 0 if nobody or this process does, -1 on failure.
+int mq_lock_holder(int fd);
+/// renameat2(2) with RENAME_EXCHANGE: both names exist before and after, and whoever looks finds both.
+int mq_exchange(const char *left, const char *right);
 /// The O_DIRECT flag.
 int mq_o_direct(void);
 /// Runs `body(context)` on a new detached-from-name thread of `stack_bytes`; returns pthread_create's result.
@@ -28,7 +44,7 @@ int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned l
 /// Waits for a thread that mq_spawn started.
 void mq_join(unsigned long thread);
 /// Total bytes and bytes available to us of the file system at `path`; -1 with errno on failure.
-int mq_disk_space(const char *path, uint64_t *total, uint64_t *available);
+int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64_t *used);
 /// Bytes of memory of this machine.
 uint64_t mq_physical_memory(void);
 

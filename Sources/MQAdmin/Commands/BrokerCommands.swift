@@ -57,6 +57,27 @@ let brokerCommands: [Command] = [
             }
         }
     },
+    Command(
+        "cleanExpiredCQ", "Clean expired ConsumeQueue on broker.",
+        [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "clustername")]
+    ) { arguments, admin, output in
+        for address in try await admin.addresses(arguments) { try await admin.cleanExpiredQueues(at: address) }
+        output.print("success")
+    },
+    Command(
+        "cleanUnusedTopic", "Clean unused topic on broker.",
+        [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "cluster name")]
+    ) { arguments, admin, output in
+        for address in try await admin.addresses(arguments) { try await admin.cleanUnusedTopics(at: address) }
+        output.print("success")
+    },
+    Command(
+        "deleteExpiredCommitLog", "Delete expired CommitLog files.",
+        [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "clustername")]
+    ) { arguments, admin, output in
+        for address in try await admin.addresses(arguments) { try await admin.deleteExpiredFiles(at: address) }
+        output.print("success")
+    },
 ]
 
 private func printConfiguration(

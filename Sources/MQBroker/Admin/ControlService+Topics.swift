@@ -110,6 +110,27 @@ extension ControlService {
         return RemotingCommand(.success, body: list.encoded())
     }
 
+    /// `CLEAN_EXPIRED_CONSUMEQUEUE` (306): queues that no topic has any more and whose records are gone. Java also takes
+    /// those of topics that are in use, which then count from 0 again under consumers that are further.
+    func cleanExpiredQueues(from channel: RemotingChannel, reply: Reply) throws(Refusal) -> RemotingCommand? {
+        log.info("cleaning of expired queues ordered", ["by": channel.connection.peer.description])
+        return try inBackground(reply) { [store, topics] () throws(Refusal) in
+            store.deleteExpiredQueues { topic, queueID in
+                if topics.isSystem(topic) { return true }
+                guard let config = topics.config(of: topic) else { return false }
+                return queueID < max(config.readQueueNums, config.writeQueueNums)
+            }
+            return RemotingCommand(.success)
+        }
+    }
+
+    /// `DELETE_EXPIRED_COMMITLOG` (329): expired files go now, whatever the hour.
+    func deleteExpiredFiles(from channel: RemotingChannel) -> RemotingCommand {
+        log.info("deletion of expired files ordered", ["by": channel.connection.peer.description])
+        store.deleteExpiredFiles()
+        return RemotingCommand(.success)
+    }
+
     /// `CLEAN_UNUSED_TOPIC` (316).
     func cleanUnusedTopics(reply: Reply) throws(Refusal) -> RemotingCommand? {
         try inBackground(reply) { [store, topics] () throws(Refusal) in

@@ -150,7 +150,8 @@ public final class ControlService: Sendable {
             let version = config.version.json.text()
             return RemotingCommand(.success, ["version": version], body: Array(config.listing.utf8))
         case .getBrokerRuntimeInfo: return try runtimeInfo(reply: reply, now: channel.connection.loop.now)
-        case .cleanExpiredConsumeQueue: return RemotingCommand(.success)  // queues shrink with the log by themselves
+        case .cleanExpiredConsumeQueue: return try cleanExpiredQueues(from: channel, reply: reply)
+        case .deleteExpiredCommitLog: return deleteExpiredFiles(from: channel)
         case .cleanUnusedTopic: return try cleanUnusedTopics(reply: reply)
         default: return .notSupported(request.code)
         }

@@ -29,6 +29,12 @@ public protocol StoreQueries: Sendable {
     /// Removes the queues of topics that `isKept` does not want. May wait for a disk.
     func deleteQueues(exceptOf isKept: @Sendable (_ topic: String) -> Bool)
 
+    /// Removes queues whose records are all gone from the log, except those that `isKept` wants. May wait for a disk.
+    func deleteExpiredQueues(exceptOf isKept: @Sendable (_ topic: String, _ queueID: Int) -> Bool)
+
+    /// Has expired files of the log deleted soon, whatever the hour.
+    func deleteExpiredFiles()
+
     /// How far delayed messages are.
     func delayOffsets() -> DelayOffsetSerializeWrapper
 

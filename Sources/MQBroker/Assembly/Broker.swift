@@ -38,6 +38,7 @@ public final class Broker: Sendable {
     /// Who it is and where it listens.
     public let identity: BrokerIdentity
     private let nameServers: [String]
+    private let config: LiveConfig
 
     /// Opens the store, reads the tables and binds the ports. When it returns nothing is served yet.
     /// - Parameter loopCount: I/O loops; docs/decisions/0001 says why one.
@@ -45,6 +46,7 @@ public final class Broker: Sendable {
         precondition((1..<63).contains(loopCount), "\(loopCount) loops")
         let loops = try BrokerStartError.wrap { try (0..<loopCount).map { try EventLoop("io-\($0)") } }
         let settings = config.current
+        self.config = config
         identity = settings.identity
         nameServers = settings.registration.nameServers
         let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
@@ -128,7 +130,8 @@ public final class Broker: Sendable {
                         service.execute { $0.arrived(queue) }
                     }
                 },
-                flushed: { [loops] in for loop in loops { loop.wake() } }))
+                flushed: { [loops] in for loop in loops { loop.wake() } },
+                retention: { [config] in config.current.store.retention }))
         for loop in loops { loop.start() }
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
         control.start(on: loops[0])

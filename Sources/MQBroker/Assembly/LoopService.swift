@@ -76,7 +76,7 @@ final class LoopService: RemotingService {
     /// Stages the message for its next attempt; one that may not be in memory is fetched by a thread that may wait.
     private func sendBack(_ request: RemotingCommand, on channel: RemotingChannel, _ reply: Reply) throws(Refusal) {
         let offset = request.int64("offset") ?? 0
-        guard store.isCold(offset) else {
+        guard !store.isInMemory(offset) else {
             if try !sendBacks.stage(request, on: channel, into: commits.batch) { reply.send(RemotingCommand(.success)) }
             return
         }

@@ -148,9 +148,21 @@ extension StoreConfig {
         self.init(root: values[StoreKeys.storePathRootDir])
         guard !root.isEmpty else { throw BrokerConfigError("storePathRootDir is empty") }
         let log = values[StoreKeys.storePathCommitLog]
-        if !log.isEmpty { commitLogPath = log }
+        if !log.isEmpty {
+            var folders = log.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            guard !folders.contains(""), Set(folders).count == folders.count else {
+                throw BrokerConfigError(
+                    "storePathCommitLog=\(log) is not allowed: it must be folders with commas between them, each once")
+            }
+            commitLogPath = folders.removeFirst()
+            moreCommitLogPaths = folders
+        }
         commitLogFileByteCount = values[StoreKeys.mappedFileSizeCommitLog]
         consumeQueueFileByteCount = (values[StoreKeys.mappedFileSizeConsumeQueue] + 19) / 20 * 20
+        isExtensionWritten = values[FormatKeys.enableConsumeQueueExt]
+        appendsChecksum = values[FormatKeys.enabledAppendPropCRC]
+        verifiesChecksum = values[FormatKeys.forceVerifyPropCRC]
+        extensionFileByteCount = values[FormatKeys.mappedFileSizeConsumeQueueExt]
         indexSlotCount = values[StoreKeys.maxHashSlotNum]
         indexEntryCount = values[StoreKeys.maxIndexNum]
         isIndexEnabled = values[StoreKeys.messageIndexEnable]
@@ -165,6 +177,7 @@ extension StoreConfig {
         consumeQueueFlushThoroughMilliseconds = values[StoreKeys.flushConsumeQueueThoroughInterval].milliseconds
         hotByteCount = Int64(physicalMemory / 100 * UInt64(values[StoreKeys.accessMessageInMemoryMaxRatio]))
         delayLevels = try Self.delayLevels(values[StoreKeys.messageDelayLevel])
+        retention = try RetentionSettings(values)
     }
 
     /// Reads `messageDelayLevel`: numbers with `s`, `m`, `h` or `d`, blanks between; milliseconds.
@@ -183,5 +196,37 @@ extension StoreConfig {
             throw BrokerConfigError("messageDelayLevel=\(text) is not allowed: it must have 1...64 levels")
         }
         return levels
+    }
+}
+
+extension RetentionSettings {
+    init(_ values: ConfigValues) throws(BrokerConfigError) {
+        self.init()
+        deleteHours = try Self.hours(values[RetentionKeys.deleteWhen])
+        reservedMilliseconds = Int64(values[RetentionKeys.fileReservedTime]) * 3_600_000
+        intervalMilliseconds = values[RetentionKeys.cleanResourceInterval].milliseconds
+        maxUsedPercent = values[RetentionKeys.diskMaxUsedSpaceRatio]
+        cleanForciblyPercent = values[RetentionKeys.diskSpaceCleanForciblyRatio]
+        warningPercent = values[RetentionKeys.diskSpaceWarningLevelRatio]
+        isForciblyEnabled = values[RetentionKeys.cleanFileForciblyEnable]
+        fileBatchMax = values[RetentionKeys.deleteFileBatchMax]
+        fileIntervalMilliseconds = values[RetentionKeys.deleteCommitLogFilesInterval].milliseconds
+        queueFileIntervalMilliseconds = values[RetentionKeys.deleteConsumeQueueFilesInterval].milliseconds
+        readerMilliseconds = values[RetentionKeys.destroyMapedFileIntervalForcibly].milliseconds
+        retryMilliseconds = values[RetentionKeys.redeleteHangedFileInterval].milliseconds
+    }
+
+    /// Reads `deleteWhen`: hours of the day, `;` between. Source: `UtilAll.java` `isItTimeToDo`.
+    private static func hours(_ text: String) throws(BrokerConfigError) -> Set<Int> {
+        var hours: Set<Int> = []
+        for word in text.split(separator: ";") {
+            guard let hour = Int(word.filter { $0 != " " }), (0...23).contains(hour) else {
+                throw BrokerConfigError(
+                    "deleteWhen=\(text) is not allowed: \(word) is not an hour of the day, 00 to 23")
+            }
+            hours.insert(hour)
+        }
+        guard !hours.isEmpty else { throw BrokerConfigError("deleteWhen=\(text) is not allowed: it names no hour") }
+        return hours
     }
 }

@@ -115,6 +115,7 @@ final class DelayDelivery: Sendable {
     func run() {
         for queue in queues { queue.addWaiter(loop: Self.waiterIndex) }
         let batch = AppendBatch()
+        batch.appendsChecksum = store.config.appendsChecksum
         while true {
             let now = SystemClock.wall()
             var next: Int64?
@@ -163,10 +164,12 @@ final class DelayDelivery: Sendable {
         while offset < queue.maxOffset, batch.entries.count < Self.batchCountMax,
             batch.byteCount < Self.batchByteCountMax
         {
+            offset = max(offset, queue.minOffset)  // what is older was deleted with its log file
             guard let unit = try queue.unit(at: offset) else { return nil }
             // A delay that was configured shorter since counts; a clock that was set back must not hold messages.
             let latest = now.rawValue + levels[level]
-            let due = unit.tagsCode > latest ? now.rawValue : unit.tagsCode
+            let noted = try queue.tagsCode(of: unit) ?? dueOfRecord(unit, level)
+            let due = noted > latest ? now.rawValue : noted
             if due > now.rawValue { return due }
             let staged = store.withRecord(at: unit.physicalOffset) { record, bytes in
                 stage(record, bytes, into: batch)
@@ -175,6 +178,12 @@ final class DelayDelivery: Sendable {
             offset += 1
         }
         return nil
+    }
+
+    /// When a message is due whose unit lost what it points to.
+    private func dueOfRecord(_ unit: QueueUnit, _ level: Int) -> Int64 {
+        let stored = store.withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp.rawValue }
+        return (stored ?? 0) + levels[level]
     }
 
     /// Stages the message for the topic it was sent to; everything else stays as it is.

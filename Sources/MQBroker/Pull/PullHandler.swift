@@ -1,6 +1,5 @@
 import MQBase
 import MQBytes
-import MQFilter
 import MQMessage
 import MQProtocol
 import MQRemoting
@@ -26,53 +25,27 @@ final class PullHandler {
         var suspendMillisecondsMax: Int64 = 300_000
     }
 
-    /// One pull, parsed: what remains of a request when its frame is gone.
-    final class Pull {
-        let channel: RemotingChannel
-        let opaque: Int32
-        let queue: ConsumeQueue
-        let group: String
-        let filter: TagFilter
-        let limits: ReadLimits
-        /// The offset asked for.
-        let offset: Int64
-        /// Where the next look begins: messages before it were looked at and not wanted.
-        var nextOffset: Int64
-        let topicSysFlag: Int
-        let groupSysFlag: Int
+    private struct ParkedPull {
+        var pull: Pull
+        let deadline: Instant
         var timer: TimerToken?
-
-        init(
-            channel: RemotingChannel, opaque: Int32, queue: ConsumeQueue, group: String, filter: TagFilter,
-            limits: ReadLimits, offset: Int64, topicSysFlag: Int, groupSysFlag: Int
-        ) {
-            self.channel = channel
-            self.opaque = opaque
-            self.queue = queue
-            self.group = group
-            self.filter = filter
-            self.limits = limits
-            self.offset = offset
-            nextOffset = offset
-            self.topicSysFlag = topicSysFlag
-            self.groupSysFlag = groupSysFlag
-        }
     }
 
     private var settings: Settings
     private var watch: ConfigWatch
-    private let groups: GroupTable
-    private let clients: ClientTable
     private let offsets: OffsetTable
     private let store: MessageStore
     private let coldReads: WorkerPool
     private let stats: BrokerStats
     private let loop: EventLoop
     private let loopIndex: Int
-    private var lookup: TopicLookup
+    private var gate: PullGate
     private var units = ByteBuffer(capacity: 32 << 10)
+    private var recent: RecentTail
+    /// What the last look found: one for all pulls, so that looking allocates nothing.
+    private var found = ReadResult()
     private var hold: PullHold<ObjectIdentifier>
-    private var parked: [UInt64: Pull] = [:]
+    private var parked: [UInt64: ParkedPull] = [:]
     private var byChannel: [UInt64: Set<UInt64>] = [:]
     private var nextID: UInt64 = 1
 
@@ -82,15 +55,14 @@ final class PullHandler {
     ) {
         watch = ConfigWatch(config)
         settings = Settings(config.current)
-        groups = tables.groups
-        clients = tables.clients
         offsets = tables.offsets
         self.store = store
         self.coldReads = coldReads
         self.stats = stats
         self.loop = loop
         self.loopIndex = loopIndex
-        lookup = TopicLookup(tables.topics, store: store)
+        gate = PullGate(tables: tables, store: store)
+        recent = RecentTail(now: loop.now, written: store.writtenOffset)
         hold = PullHold(waitersMax: settings.parkedMax)
     }
 
@@ -106,10 +78,10 @@ final class PullHandler {
         do throws(WireError) { request = try PullMessageRequest(header, in: bytes) } catch {
             throw Refusal(.systemError, "bad pull header: \(error)")
         }
-        let pull = try self.pull(request, header.opaque, in: bytes, channel)
+        let (pull, group) = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
         if request.flags.contains(.commitOffset), request.commitOffset >= 0 {
             _ = offsets.commit(
-                group: pull.group, topic: pull.queue.topic, queueID: request.queueID, offset: request.commitOffset)
+                group: group, topic: pull.queue.topic, queueID: request.queueID, offset: request.commitOffset)
         }
         var wait: Int64 = 0
         if request.flags.contains(.suspend) {
@@ -119,105 +91,60 @@ final class PullHandler {
         look(pull, parkMilliseconds: wait)
     }
 
-    private func pull(
-        _ request: PullMessageRequest, _ opaque: Int32, in bytes: Span<UInt8>, _ channel: RemotingChannel
-    ) throws(Refusal) -> Pull {
-        guard settings.isBrokerReadable else {
-            throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] pulling message is forbidden")
-        }
-        let group = request.consumerGroup.string(in: bytes)
-        if let refusal = NameRules.refusal(ofGroup: group) { throw Refusal(.systemError, refusal) }
-        guard let config = groups.config(of: group) else {
-            throw Refusal(
-                .subscriptionGroupNotExist, "subscription group [\(group)] does not exist, \(Refusal.topicHelp)")
-        }
-        guard config.consumeEnable else {
-            throw Refusal(.noPermission, "subscription group no permission, \(group)")
-        }
-        guard let route = lookup.route(request.topic, in: bytes) else {
-            throw Refusal(
-                .topicNotExist,
-                "topic[\(request.topic.string(in: bytes))] not exist, apply first please! \(Refusal.topicHelp)")
-        }
-        guard route.isReadable else {
-            throw Refusal(.noPermission, "the topic[\(route.name)] pulling message is forbidden")
-        }
-        guard request.queueID >= 0, Int(request.queueID) < route.config.readQueueNums else {
-            throw Refusal(
-                .invalidParameter,
-                "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
-                    + "[\(route.config.readQueueNums)] consumer:[\(channel.connection.peer)]")
-        }
-        let filter = try self.filter(
-            request, group: group, route: route, broadcasts: config.consumeBroadcastEnable, bytes)
-        var limits = settings.limits
-        limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
-        if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }
-        return Pull(
-            channel: channel, opaque: opaque, queue: route.queue(Int(request.queueID)), group: group, filter: filter,
-            limits: limits, offset: request.queueOffset, topicSysFlag: route.config.topicSysFlag,
-            groupSysFlag: config.groupSysFlag)
-    }
-
-    /// The filter of the request itself, or the one the group's heartbeats told.
-    private func filter(
-        _ request: PullMessageRequest, group: String, route: TopicRoute, broadcasts: Bool, _ bytes: Span<UInt8>
-    ) throws(Refusal) -> TagFilter {
-        if request.flags.contains(.subscription) {
-            if let type = request.expressionType, !type.isEmpty, !bytes.extracting(type.range).equals("TAG") {
-                throw Self.noSQL
-            }
-            let text = request.subscription?.string(in: bytes) ?? "*"
-            guard let filter = TagFilter(text) else {
-                throw Refusal(.subscriptionParseFailed, "parse the consumer's subscription failed")
-            }
-            return filter
-        }
-        guard let info = clients.consumerGroup(group) else {
-            throw Refusal(.subscriptionNotExist, "the consumer's group info not exist\(Refusal.topicHelp)")
-        }
-        if !broadcasts, info.messageModel == .broadcasting {
-            throw Refusal(.noPermission, "the consumer group[\(group)] can not consume by broadcast way")
-        }
-        guard let subscription = clients.subscription(group: group, topic: route.name) else {
-            throw Refusal(.subscriptionNotExist, "the consumer's subscription not exist\(Refusal.topicHelp)")
-        }
-        guard subscription.subVersion >= request.subscriptionVersion else {
-            throw Refusal(.subscriptionNotLatest, "the consumer's subscription not latest")
-        }
-        guard subscription.expressionType.isEmpty || subscription.expressionType == "TAG" else { throw Self.noSQL }
-        if subscription.subString == "*" { return .all }
-        if !subscription.codeSet.isEmpty { return TagFilter(codes: subscription.codeSet.map { Int($0) }) }
-        return TagFilter(subscription.subString) ?? .all
-    }
-
-    private static let noSQL = Refusal(
-        .systemError, "The broker does not support consumer to filter message by SQL92")
-
     // MARK: - Looking
 
     /// Looks for messages; answers, or parks the pull for `parkMilliseconds` if there is nothing yet.
     private func look(_ pull: Pull, parkMilliseconds: Int64) {
-        guard let result = read(pull) else { return }
-        switch result.status {
-        case .found: deliver(pull, result)
+        guard read(pull) else { return }
+        if found.needsDisk { return fetch(pull, parkMilliseconds: parkMilliseconds) }
+        conclude(pull, parkMilliseconds: parkMilliseconds)
+    }
+
+    /// Answers with what ``found`` holds, or parks the pull.
+    /// - Parameter copy: the records, if they are not to be sent from the log itself.
+    private func conclude(_ pull: Pull, parkMilliseconds: Int64, copy: [UInt8]? = nil) {
+        switch found.status {
+        case .found: deliver(pull, copy: copy)
         case .offsetOverflowOne where parkMilliseconds > 0,
             .noMessageInQueue where parkMilliseconds > 0 && pull.offset == 0,
             .offsetFoundNull where parkMilliseconds > 0:
             park(pull, milliseconds: parkMilliseconds)
-        default: answerNothing(pull, result)
+        default: answerNothing(pull, found)
         }
     }
 
-    private func read(_ pull: Pull) -> ReadResult? {
+    /// Reads into ``found``, as far as it is in memory. `false`: the pull is refused.
+    private func read(_ pull: Pull) -> Bool {
+        let knownFrom = recent.start(now: loop.now, written: store.writtenOffset)
         do throws(SystemError) {
-            return try store.read(
-                pull.queue, from: pull.nextOffset, limits: pull.limits, units: &units,
-                matches: { pull.filter.matches($0) })
+            try pull.look.read(store, .inMemory(knownFrom: knownFrom), &units, into: &found)
+            return true
         } catch {
             refuse(pull, Refusal(.systemError, "cannot read the queue: \(error)"))
-            return nil
+            return false
         }
+    }
+
+    /// Looks again on a thread that may wait for the disk, which copies what it finds and begins to read what the consumer
+    /// will ask for next.
+    private func fetch(_ pull: Pull, parkMilliseconds: Int64) {
+        let bound = LoopBound((self, pull), on: loop)
+        let look = pull.look
+        let accepted = coldReads.submit { [store] in
+            do throws(SystemError) {
+                let (result, copy) = try look.readAhead(store)
+                bound.execute { handler, pull in
+                    guard pull.channel.connection.isOpen else { return }
+                    handler.found = result
+                    handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
+                }
+            } catch {
+                bound.execute { handler, pull in
+                    handler.refuse(pull, Refusal(.systemError, "cannot read the queue: \(error)"))
+                }
+            }
+        }
+        if !accepted { refuse(pull, .busy) }
     }
 
     // MARK: - Parking
@@ -228,13 +155,14 @@ final class PullHandler {
         guard hold.park(id, on: ObjectIdentifier(pull.queue)) == .waiting else {
             return refuse(pull, .busy)
         }
-        parked[id] = pull
         byChannel[pull.channel.connection.id, default: []].insert(id)
-        pull.timer = loop.schedule(afterMilliseconds: milliseconds) { [unowned self] in timeOut(id) }
+        let timer = loop.schedule(afterMilliseconds: milliseconds) { [unowned self] in timeOut(id) }
+        let deadline = loop.now.advanced(byMilliseconds: milliseconds)
+        parked[id] = ParkedPull(pull: pull, deadline: deadline, timer: timer)
         pull.queue.addWaiter(loop: loopIndex)
         store.waiterCame()
         // Between the read and here a message may have come that nobody told us of.
-        if pull.queue.maxOffset > pull.nextOffset { lookAgain(id) }
+        if pull.queue.maxOffset > pull.look.nextOffset { lookAgain(id) }
     }
 
     /// `queue` has new messages.
@@ -243,33 +171,39 @@ final class PullHandler {
     }
 
     private func lookAgain(_ id: UInt64) {
-        guard let pull = parked[id] else { return }
+        guard let entry = parked[id] else { return }
+        var pull = entry.pull
         while true {
-            guard let result = read(pull) else { return unpark(id) }
-            switch result.status {
+            guard read(pull) else { return unpark(id) }
+            if found.needsDisk {
+                unpark(id)
+                return fetch(pull, parkMilliseconds: entry.deadline.milliseconds(since: loop.now))
+            }
+            switch found.status {
             case .found:
                 unpark(id)
-                return deliver(pull, result)
-            case .noMatchedMessage where result.nextOffset > pull.nextOffset:
-                pull.nextOffset = result.nextOffset  // not for this consumer: it sleeps on
+                return deliver(pull, copy: nil)
+            case .noMatchedMessage where found.nextOffset > pull.look.nextOffset:
+                pull.look.nextOffset = found.nextOffset  // not for this consumer: it sleeps on
+                parked[id]?.pull.look.nextOffset = found.nextOffset
             case .offsetOverflowOne, .offsetFoundNull, .noMatchedMessage: return
             default:
                 unpark(id)
-                return answerNothing(pull, result)
+                return answerNothing(pull, found)
             }
         }
     }
 
     private func timeOut(_ id: UInt64) {
-        guard let pull = parked[id] else { return }
-        pull.timer = nil
+        guard let pull = parked[id]?.pull else { return }
+        parked[id]?.timer = nil
         unpark(id)
         var result = ReadResult(
             status: .offsetOverflowOne, nextOffset: pull.offset, minOffset: pull.queue.minOffset,
             maxOffset: pull.queue.maxOffset)
-        if pull.nextOffset > pull.offset {  // the consumer need not be shown the others again
+        if pull.look.nextOffset > pull.offset {  // the consumer need not be shown the others again
             result.status = .noMatchedMessage
-            result.nextOffset = pull.nextOffset
+            result.nextOffset = pull.look.nextOffset
         } else if result.maxOffset == 0 {
             result.status = .noMessageInQueue
         }
@@ -277,10 +211,10 @@ final class PullHandler {
     }
 
     private func unpark(_ id: UInt64) {
-        guard let pull = parked.removeValue(forKey: id) else { return }
-        if let timer = pull.timer { loop.cancel(timer) }
-        byChannel[pull.channel.connection.id]?.remove(id)
-        if hold.remove(id) != nil { pull.queue.removeWaiter(loop: loopIndex) }
+        guard let entry = parked.removeValue(forKey: id) else { return }
+        if let timer = entry.timer { loop.cancel(timer) }
+        byChannel[entry.pull.channel.connection.id]?.remove(id)
+        if hold.remove(id) != nil { entry.pull.queue.removeWaiter(loop: loopIndex) }
     }
 
     /// Forgets the pulls of a connection that is gone.
@@ -291,33 +225,15 @@ final class PullHandler {
 
     // MARK: - Answers
 
-    private func deliver(_ pull: Pull, _ result: ReadResult) {
+    /// Answers with the messages that ``found`` holds.
+    private func deliver(_ pull: Pull, copy: [UInt8]?) {
         stats.pullsFound.add(1)
-        stats.messagesOut.add(result.messageCount)
-        stats.bytesOut.add(result.byteCount)
-        guard result.isCold else {
-            writeHeader(pull, .success, result)
-            for range in result.ranges {
-                pull.channel.connection.send(range.mapping, offset: range.offset, byteCount: range.byteCount)
-            }
-            return
-        }
-        // Not surely in memory: a thread that may wait copies the records first.
-        let bound = LoopBound((self, pull), on: loop)
-        let accepted = coldReads.submit {
-            var body = ByteBuffer(capacity: result.byteCount)
-            for range in result.ranges {
-                body.append(range.mapping.bytes(range.offset..<(range.offset + range.byteCount)))
-            }
-            let copied = body.toArray()
-            bound.execute { handler, pull in
-                handler.writeHeader(pull, .success, result)
-                pull.channel.connection.send { $0.append(copied) }
-            }
-        }
-        if !accepted {
-            refuse(pull, .busy)
-        }
+        stats.messagesOut.add(found.messageCount)
+        stats.bytesOut.add(found.byteCount)
+        writeHeader(pull, .success, found)
+        let connection = pull.channel.connection
+        if let copy { return connection.send { $0.append(copy) } }
+        for file in found.ranges.files { connection.send(file.mapping, found.ranges.runs[file.runs]) }
     }
 
     private func answerNothing(_ pull: Pull, _ result: ReadResult) {
@@ -326,18 +242,12 @@ final class PullHandler {
     }
 
     private func writeHeader(_ pull: Pull, _ code: ResponseCode, _ result: ReadResult) {
-        let type = pull.channel.serializeType
-        pull.channel.connection.send { output in
-            var writer = ResponseWriter(&output, type: type, code: code.rawValue)
-            writer.field("suggestWhichBrokerId", 0, to: &output)
-            writer.field("groupSysFlag", Int64(pull.groupSysFlag), to: &output)
-            writer.field("nextBeginOffset", result.nextOffset, to: &output)
-            writer.field("maxOffset", result.maxOffset, to: &output)
-            writer.field("minOffset", result.minOffset, to: &output)
-            writer.field("topicSysFlag", Int64(pull.topicSysFlag), to: &output)
-            writer.finish(
-                opaque: pull.opaque, remark: result.status.name, bodyByteCount: result.byteCount, in: &output)
-        }
+        let answer = PullMessageAnswer(
+            code: code, opaque: pull.opaque, remark: result.status.name, nextBeginOffset: result.nextOffset,
+            minOffset: result.minOffset, maxOffset: result.maxOffset, groupSysFlag: pull.groupSysFlag,
+            topicSysFlag: pull.topicSysFlag)
+        let (type, byteCount) = (pull.channel.serializeType, result.byteCount)
+        pull.channel.connection.send { answer.append(to: &$0, as: type, bodyByteCount: byteCount) }
     }
 
     private func refuse(_ pull: Pull, _ refusal: Refusal) {

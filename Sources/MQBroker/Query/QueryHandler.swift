@@ -12,7 +12,7 @@ struct QueryHandler: Sendable {
     /// Bytes of one answer.
     private static let answerByteCountMax = 8 << 20
 
-    /// Records that carry `topic#key` in a time range, newest first.
+    /// Records that carry `topic#key` in a time range: the newest, in the log's order.
     func byKey(_ request: RemotingCommand) -> RemotingCommand {
         guard let topic = request["topic"], let key = request["key"], !key.isEmpty else {
             return RemotingCommand(.systemError, remark: "topic and key are needed")
@@ -21,15 +21,13 @@ struct QueryHandler: Sendable {
         let end = min(request.int64("endTimestamp") ?? .max, .max - 999)  // the index rounds up to seconds
         guard begin <= end else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
         let limits = config.current.pull
-        let wanted = min(max(request.int32("maxNum").map(Int.init) ?? limits.queryCount, 1), limits.queryCountMax)
-        let found = store.indexedOffsets(topic: topic, key: key, time: begin...end, limit: wanted)
+        let isUnique = request["_UNIQUE_KEY_QUERY"]?.lowercased() == "true"
+        let asked = isUnique ? nil : request.int32("maxNum").map(Int.init)
+        let wanted = min(max(asked ?? limits.queryCount, 1), limits.queryCountMax)
+        let found = store.records(
+            topic: topic, key: key, time: begin...end, limit: wanted, byteCountMax: Self.answerByteCountMax)
         var body = ByteBuffer()
-        for offset in found.offsets where body.count < Self.answerByteCountMax {
-            _ = store.withRecord(at: offset) { record, bytes in
-                // Java leaves hash collisions to the client; another topic's message is never wanted.
-                if bytes.extracting(record.topic).toString() == topic { body.append(bytes) }
-            }
-        }
+        for offset in found.offsets { _ = store.withRecord(at: offset) { _, bytes in body.append(bytes) } }
         guard body.count > 0 else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
         return RemotingCommand(
             .success,

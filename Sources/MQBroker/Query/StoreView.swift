@@ -19,7 +19,7 @@ struct StoreView: StoreQueries {
         guard let queue = store.existingQueue(topic, queueID), let unit = try? queue.unit(at: offset) else {
             return false  // best effort: it only decides where a new group begins
         }
-        return store.isCold(unit.physicalOffset)
+        return store.isFarBack(unit.physicalOffset)
     }
 
     func searchOffset(topic: String, queueID: Int, timestamp: Int64, upper: Bool) -> Int64? {
@@ -50,6 +50,12 @@ struct StoreView: StoreQueries {
         for topic in store.topicsWithQueues where !isKept(topic) { deleteQueues(of: topic) }
     }
 
+    func deleteExpiredQueues(exceptOf isKept: @Sendable (_ topic: String, _ queueID: Int) -> Bool) {
+        try? store.removeExpiredQueues(exceptOf: isKept)  // what stays can be removed by asking again
+    }
+
+    func deleteExpiredFiles() { store.deleteExpiredFiles() }
+
     func delayOffsets() -> DelayOffsetSerializeWrapper { delay.table() }
 
     var runtimeValues: [(String, String)] {
@@ -64,11 +70,13 @@ struct StoreView: StoreQueries {
         if let reason = store.fenceReason { values.append(("storeFenced", reason)) }
         let earliest = store.withRecord(at: store.minOffset.rawValue) { record, _ in record.storeTimestamp.rawValue }
         values.append(("earliestMessageTimeStamp", String(earliest ?? -1)))
-        if let space = Directory.space(at: store.config.commitLogPath), space.total > 0 {
-            let ratio = Double(space.total - min(space.available, space.total)) / Double(space.total)
-            values.append(("commitLogDiskRatio", String(ratio)))
-            values.append(("commitLogDiskRatio_" + store.config.commitLogPath, String(ratio)))
-            values.append(("consumeQueueDiskRatio", String(ratio)))
+        if let disk = store.logDisk {
+            let ratio = String(Double(disk.percent) / 100)
+            values.append(("commitLogDiskRatio", ratio))
+            values.append(("commitLogDiskRatio_" + store.config.commitLogPath, ratio))
+        }
+        if let disk = store.queueDisk { values.append(("consumeQueueDiskRatio", String(Double(disk.percent) / 100))) }
+        if let space = Directory.space(at: store.config.commitLogPath) {
             values.append(("commitLogDirCapacity", "Total : \(gib(space.total)), Free : \(gib(space.available))."))
         }
         for (level, offset) in delay.table().offsetTable.sorted(by: { $0.key < $1.key }) {

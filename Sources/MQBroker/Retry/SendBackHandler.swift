@@ -56,7 +56,7 @@ final class SendBackHandler {
         if let refusal = outcome { throw refusal }
         batch.waiting.append(
             SendBatch.Waiting(
-                channel: channel, opaque: request.opaque, isOneWay: request.isOneWay, queueID: 0,
+                channel: batch.place(of: channel), opaque: request.opaque, isOneWay: request.isOneWay, queueID: 0,
                 entries: first..<batch.records.entries.count, uniqueKey: 0..<0, isSendBack: true, waitsForFlush: true))
         batch.needsFlush = true
         return true
@@ -66,6 +66,9 @@ final class SendBackHandler {
         _ record: MessageRecord, _ bytes: Span<UInt8>, group: String, retry: TopicConfig, level: Int64, limit: Int64,
         into batch: SendBatch
     ) throws(Refusal) {
+        guard !record.sysFlag.contains(.innerBatch) else {
+            throw Refusal(.messageIllegal, "an inner batch cannot be sent back")  // nor can it in Java
+        }
         var properties = Properties.list(bytes.extracting(record.properties))
         let topic = bytes.extracting(record.topic).toString()
         set(&properties, PropertyName.retryTopic, topic, ifAbsent: true)

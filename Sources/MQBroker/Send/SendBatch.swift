@@ -9,7 +9,8 @@ import MQStore
 final class SendBatch {
     /// One request that waits for its records.
     struct Waiting {
-        let channel: RemotingChannel
+        /// Its channel's place in `channels`; no reference, because copies of one are counted.
+        let channel: Int
         let opaque: Int32
         let isOneWay: Bool
         /// The queue it was sent to; its record may wait in another one.
@@ -25,13 +26,36 @@ final class SendBatch {
     }
 
     let records = AppendBatch()
+    /// In the order they came; those of one channel and read lie together.
     var waiting: [Waiting] = []
+    private var channels: [RemotingChannel] = []
     var keys = ByteBuffer()
     /// Whether any request waits for the flush.
     var needsFlush = false
 
+    init(appendsChecksum: Bool) { records.appendsChecksum = appendsChecksum }
+
+    /// The place of `channel` among the channels that wait.
+    func place(of channel: RemotingChannel) -> Int {
+        if channels.isEmpty || channels[channels.count - 1] !== channel { channels.append(channel) }
+        return channels.count - 1
+    }
+
+    /// Calls `body` with each channel and those of its requests that lie together.
+    func forEachRun(_ body: (RemotingChannel, Range<Int>) -> Void) {
+        var start = 0
+        while start < waiting.count {
+            let place = waiting[start].channel
+            var end = start + 1
+            while end < waiting.count, waiting[end].channel == place { end += 1 }
+            body(channels[place], start..<end)
+            start = end
+        }
+    }
+
     func removeAll() {
         records.removeAll()
+        channels.removeAll(keepingCapacity: true)
         waiting.removeAll(keepingCapacity: true)
         keys.removeAll()
         needsFlush = false

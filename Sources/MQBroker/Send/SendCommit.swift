@@ -13,7 +13,8 @@ final class SendCommit {
     static let stagedByteCountMax = 4 << 20
 
     private let store: MessageStore
-    private let storeHost: MessageHost
+    /// How every `msgId` begins: the broker's address.
+    private let hostDigits: [UInt8]
     private let regionID: [UInt8]
     private let traceOn: StaticString
     private var flushTimeoutMilliseconds: Int64
@@ -25,14 +26,15 @@ final class SendCommit {
     private var gateTimer: TimerToken?
 
     /// What the handlers stage into.
-    private(set) var batch = SendBatch()
+    private(set) var batch: SendBatch
 
     init(
         store: MessageStore, settings: SendHandler.Settings, config: LiveConfig, stats: BrokerStats,
         loop: EventLoop
     ) {
         self.store = store
-        storeHost = settings.storeHost
+        batch = SendBatch(appendsChecksum: store.config.appendsChecksum)
+        hostDigits = MessageID.hostDigits(settings.storeHost)
         regionID = settings.regionID
         traceOn = settings.isTraceOn ? "true" : "false"
         watch = ConfigWatch(config)
@@ -58,34 +60,31 @@ final class SendCommit {
             try store.append(sent.records, at: loop.wall)
         } catch {
             stats.sendsFailed.add(sent.waiting.count)
-            for waiting in sent.waiting where !waiting.isOneWay { answer(waiting, refused: error.answer) }
+            refuse(sent, error.answer) { _ in true }
             return sent.removeAll()
         }
         stats.messagesIn.add(sent.records.entries.count)
         stats.bytesIn.add(sent.records.byteCount)
         guard sent.needsFlush, store.config.isFlushSynchronous, store.flushedOffset < sent.records.end else {
-            for waiting in sent.waiting { answer(waiting, in: sent, .success) }
+            answer(sent, .success) { _ in true }
             return sent.removeAll()
         }
-        for waiting in sent.waiting where !waiting.waitsForFlush { answer(waiting, in: sent, .success) }
+        answer(sent, .success) { !$0.waitsForFlush }
         if watch.hasChanged() { flushTimeoutMilliseconds = watch.config.current.send.syncFlushTimeoutMilliseconds }
         let deadline = loop.now.advanced(byMilliseconds: flushTimeoutMilliseconds)
         gate.hold(sent, until: sent.records.end, deadline: deadline)
-        batch = spare.popLast() ?? SendBatch()
+        batch = spare.popLast() ?? SendBatch(appendsChecksum: store.config.appendsChecksum)
+        batch.records.takeMemory(of: sent.records)
     }
 
     private func releaseGate() {
         gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
-            for waiting in sent.waiting where waiting.waitsForFlush {
-                answer(waiting, in: sent, outcome == .durable ? .success : .flushDiskTimeout)
-            }
+            answer(sent, outcome == .durable ? .success : .flushDiskTimeout) { $0.waitsForFlush }
             recycle(sent)
         }
         if let reason = store.fenceReason {  // what is left will never be durable
             gate.releaseAll { sent in
-                for waiting in sent.waiting where waiting.waitsForFlush && !waiting.isOneWay {
-                    answer(waiting, refused: AppendError.fenced(reason).answer)
-                }
+                refuse(sent, AppendError.fenced(reason).answer) { $0.waitsForFlush }
                 recycle(sent)
             }
         }
@@ -102,42 +101,54 @@ final class SendCommit {
 
     // MARK: - Answers
 
-    private func answer(_ waiting: SendBatch.Waiting, refused answer: RemotingCommand) {
-        var answer = answer
-        answer.opaque = waiting.opaque
-        waiting.channel.send(answer)
-    }
-
-    private func answer(_ waiting: borrowing SendBatch.Waiting, in sent: SendBatch, _ code: ResponseCode) {
-        guard !waiting.isOneWay, !waiting.entries.isEmpty else { return }
-        let range = waiting.entries
-        let first = range.lowerBound
-        let type = waiting.channel.serializeType
-        let opaque = waiting.opaque
-        guard !waiting.isSendBack else {
-            return waiting.channel.connection.send { output in
-                ResponseWriter(&output, type: type, code: code.rawValue).finish(opaque: opaque, in: &output)
+    private func refuse(_ sent: SendBatch, _ refusal: RemotingCommand, where isMeant: (SendBatch.Waiting) -> Bool) {
+        sent.forEachRun { channel, run in
+            for index in run where !sent.waiting[index].isOneWay && isMeant(sent.waiting[index]) {
+                var answer = refusal
+                answer.opaque = sent.waiting[index].opaque
+                channel.send(answer)
             }
         }
-        let answer = SendMessageAnswer(
-            code: code, opaque: opaque, queueID: Int64(waiting.queueID),
-            queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
-        let key = waiting.uniqueKey
-        waiting.channel.connection.send { output in
-            answer.append(
-                to: &output, as: type,
-                transactionID: { output in
-                    sent.keys.withBytes(key) { ResponseWriter.append(inString: $0, as: type, to: &output) }
-                },
-                messageIDs: { output in
-                    for index in range {
-                        if index > first { output.append(UInt8(ascii: ",")) }
-                        MessageID.appendOffsetID(
-                            host: storeHost,
-                            offset: PhysicalOffset(rawValue: sent.records.entries[index].physicalOffset), to: &output)
-                    }
-                }, region: regionID)
+    }
+
+    /// Answers the requests that `isMeant` picks, those of one channel in one piece.
+    @inline(__always)  // a closure call for each message otherwise
+    private func answer(_ sent: SendBatch, _ code: ResponseCode, where isMeant: (SendBatch.Waiting) -> Bool) {
+        sent.forEachRun { channel, run in
+            channel.connection.send { output in
+                for index in run where isMeant(sent.waiting[index]) {
+                    append(sent.waiting[index], of: sent, code, as: channel.serializeType, to: &output)
+                }
+            }
         }
+    }
+
+    private func append(
+        _ waiting: SendBatch.Waiting, of sent: SendBatch, _ code: ResponseCode, as type: SerializeType,
+        to output: inout ByteBuffer
+    ) {
+        let range = waiting.entries
+        guard !waiting.isOneWay, !range.isEmpty else { return }
+        guard !waiting.isSendBack else {
+            let writer = ResponseWriter(&output, type: type, code: code.rawValue)
+            return writer.finish(opaque: waiting.opaque, in: &output)
+        }
+        let first = range.lowerBound
+        let answer = SendMessageAnswer(
+            code: code, opaque: waiting.opaque, queueID: Int64(waiting.queueID),
+            queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
+        answer.append(
+            to: &output, as: type,
+            transactionID: { output in
+                sent.keys.withBytes(waiting.uniqueKey) { ResponseWriter.append(inString: $0, as: type, to: &output) }
+            },
+            messageIDs: { output in
+                for index in range {
+                    if index > first { output.append(UInt8(ascii: ",")) }
+                    output.append(hostDigits)
+                    output.append(hex: UInt64(sent.records.entries[index].physicalOffset), digits: 16)
+                }
+            }, region: regionID)
     }
 }
 

@@ -33,6 +33,8 @@ final class SendHandler {
     private var ids: UniqueIDMaker
     private var random: SeededRandom
     private var properties = ByteBuffer(capacity: 1024)
+    /// What is added to properties that have none of it: region, trace and cluster.
+    private let allAdded: [UInt8]
 
     init(
         settings: Settings, config: LiveConfig, topics: TopicTable, groups: GroupTable, store: MessageStore,
@@ -47,6 +49,9 @@ final class SendHandler {
         recordByteCountMax = store.recordByteCountMax
         lookup = TopicLookup(topics, store: store)
         random = SeededRandom(seed: .random(in: .min ... .max))
+        var added = ByteBuffer()
+        Self.append(settings, region: true, trace: true, cluster: true, to: &added)
+        allAdded = added.toArray()
     }
 
     /// Stages the message or messages of a request in `batch`.
@@ -81,7 +86,7 @@ final class SendHandler {
         }
         batch.waiting.append(
             SendBatch.Waiting(
-                channel: channel, opaque: header.opaque, isOneWay: header.isOneWay, queueID: queueID,
+                channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay, queueID: queueID,
                 entries: first..<batch.records.entries.count, uniqueKey: key, isSendBack: false, waitsForFlush: waits))
         if waits { batch.needsFlush = true }
     }
@@ -111,6 +116,11 @@ final class SendHandler {
         guard route.isWritable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] sending message is forbidden")
         }
+        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
+        guard !request.sysFlag.contains(.innerBatch) else {
+            throw Refusal(
+                .messageIllegal, "the message says it is an inner batch, but the topic's queues hold no batches")
+        }
         return route
     }
 
@@ -137,6 +147,16 @@ final class SendHandler {
 
     // MARK: - Staging
 
+    /// A message between the look at its properties and its record.
+    private struct Message {
+        let facts: SendProperties
+        /// Where its unique key lies in the batch's keys.
+        let key: Range<Int>
+        /// The queue it was sent to.
+        let queueID: Int
+        let flag: Int32
+    }
+
     /// Stages the message whose properties are in `properties`. Returns where its unique key lies in the batch's keys,
     /// and whether it waits for the flush.
     private func stageOne(
@@ -152,25 +172,33 @@ final class SendHandler {
             ids.append(at: loop.wall, to: &batch.keys)
         }
         let key = keyStart..<batch.keys.count
-        var target = Target(route: route, queueID: queueID, delayLevel: 0)
-        if route.isRetry, let dead = try deadLetter(request, route, facts) {
-            target = dead
-        } else if facts.delayLevel > 0 {
-            target = try delayed(route, queueID, level: facts.delayLevel)
+        let message = Message(facts: facts, key: key, queueID: queueID, flag: flag)
+        if route.isRetry || facts.delayLevel > 0, let detour = try detour(message, request, route) {
+            let origin = detour.isDelay ? route : nil
+            try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
+        } else {
+            try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
         }
-        if target.delayLevel > 0 { _ = try route.writableQueue(queueID) }  // its message comes there when it is due
-        let queue = try target.route.writableQueue(target.queueID)
+        return (key, facts.waitsForFlush)
+    }
+
+    /// Encodes the message's record for a queue of `route`. A delayed one remembers the topic it was sent to.
+    private func put(
+        _ message: Message, _ request: SendMessageRequest, _ body: Span<UInt8>, _ channel: RemotingChannel,
+        in route: TopicRoute, _ queueID: Int, delayedFrom origin: TopicRoute?, _ batch: SendBatch
+    ) throws(Refusal) {
+        let queue = try route.writableQueue(queueID)
         let head = RecordHead(
-            queueID: Int32(target.queueID), flag: flag, sysFlag: request.sysFlag.subtracting(.transactionRollback),
+            queueID: Int32(queueID), flag: message.flag, sysFlag: request.sysFlag.subtracting(.transactionRollback),
             bornTimestamp: Timestamp(rawValue: request.bornTimestamp), bornHost: channel.peerHost,
             storeHost: settings.storeHost, reconsumeTimes: request.reconsumeTimes)
         let staged = batch.records.entries.count
-        let topic = target.route.bytes
+        let topic = route.bytes
         do throws(WireError) {
             try batch.records.stage(
                 head, topic: topic.span, body: body, in: queue
             ) { buffer in
-                appendProperties(facts, key, target, from: route, queueID, batch, to: &buffer)
+                appendProperties(message, delayedFrom: origin, batch, to: &buffer)
             }
         } catch {
             throw tooLarge(body.count)
@@ -179,33 +207,41 @@ final class SendHandler {
             batch.records.truncate(to: staged)
             throw tooLarge(body.count)  // only with files smaller than a message may be
         }
-        return (key, facts.waitsForFlush)
     }
 
     /// The request's own properties, then those the broker adds.
     private func appendProperties(
-        _ facts: SendProperties, _ key: Range<Int>, _ target: Target, from route: TopicRoute, _ queueID: Int,
-        _ batch: SendBatch, to buffer: inout ByteBuffer
+        _ message: Message, delayedFrom origin: TopicRoute?, _ batch: SendBatch, to buffer: inout ByteBuffer
     ) {
+        let facts = message.facts
         properties.withBytes(0..<properties.count) { text in
-            if target.delayLevel > 0 { return appendUndelayed(text, to: &buffer) }
+            if origin != nil { return appendUndelayed(text, to: &buffer) }
             buffer.append(text)
             if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
         }
         if facts.uniqueKey == nil {
-            batch.keys.withBytes(key) { Properties.append(PropertyName.uniqueKey, $0, to: &buffer) }
+            batch.keys.withBytes(message.key) { Properties.append(PropertyName.uniqueKey, $0, to: &buffer) }
         }
-        if !facts.hasRegion { Properties.append(PropertyName.messageRegion, settings.regionID, to: &buffer) }
-        if !facts.hasTraceOn {
-            buffer.append(settings.isTraceOn ? "TRACE_ON\u{1}true\u{2}" : "TRACE_ON\u{1}false\u{2}")
+        if !facts.hasRegion && !facts.hasTraceOn && !facts.hasCluster {
+            buffer.append(allAdded)
+        } else {
+            Self.append(
+                settings, region: !facts.hasRegion, trace: !facts.hasTraceOn, cluster: !facts.hasCluster, to: &buffer)
         }
-        if !facts.hasCluster { Properties.append(PropertyName.cluster, settings.clusterName, to: &buffer) }
-        if target.delayLevel > 0 {
-            Properties.append(PropertyName.realTopic, route.bytes, to: &buffer)
+        if let origin {
+            Properties.append(PropertyName.realTopic, origin.bytes, to: &buffer)
             buffer.append("REAL_QID\u{1}")
-            buffer.append(decimal: Int64(queueID))
+            buffer.append(decimal: Int64(message.queueID))
             buffer.append(Properties.valueEnd)
         }
+    }
+
+    private static func append(
+        _ settings: Settings, region: Bool, trace: Bool, cluster: Bool, to buffer: inout ByteBuffer
+    ) {
+        if region { Properties.append(PropertyName.messageRegion, settings.regionID, to: &buffer) }
+        if trace { buffer.append(settings.isTraceOn ? "TRACE_ON\u{1}true\u{2}" : "TRACE_ON\u{1}false\u{2}") }
+        if cluster { Properties.append(PropertyName.cluster, settings.clusterName, to: &buffer) }
     }
 
     /// The properties without those that an earlier delay left: a consumer that sends its retry itself copies them.
@@ -260,10 +296,20 @@ final class SendHandler {
 
     // MARK: - Detours
 
-    private struct Target {
+    /// Another queue than the one a message was sent to.
+    private struct Detour {
         let route: TopicRoute
         let queueID: Int
-        let delayLevel: Int
+        let isDelay: Bool
+    }
+
+    private func detour(
+        _ message: Message, _ request: SendMessageRequest, _ route: TopicRoute
+    ) throws(Refusal) -> Detour? {
+        if route.isRetry, let dead = try deadLetter(request, route) { return dead }
+        guard let delayed = delayed(message.facts.delayLevel) else { return nil }
+        _ = try route.writableQueue(message.queueID)  // the message comes there when it is due
+        return delayed
     }
 
     private func refuseUnserved(_ facts: SendProperties) throws(Refusal) {
@@ -277,17 +323,15 @@ final class SendHandler {
     }
 
     /// Where a delayed message waits. Levels over the last count as the last.
-    private func delayed(_ route: TopicRoute, _ queueID: Int, level: Int64) throws(Refusal) -> Target {
+    private func delayed(_ level: Int64) -> Detour? {
         let level = Int(min(level, Int64(settings.delayLevelCount)))
         guard level > 0, let schedule = lookup.route(Array(ScheduleTopic.name.utf8).span), schedule.hasQueue(level - 1)
-        else { return Target(route: route, queueID: queueID, delayLevel: 0) }
-        return Target(route: schedule, queueID: level - 1, delayLevel: level)
+        else { return nil }
+        return Detour(route: schedule, queueID: level - 1, isDelay: true)
     }
 
     /// A consumer that sends its retries itself: over the limit they go to the dead letters.
-    private func deadLetter(
-        _ request: SendMessageRequest, _ route: TopicRoute, _ facts: SendProperties
-    ) throws(Refusal) -> Target? {
+    private func deadLetter(_ request: SendMessageRequest, _ route: TopicRoute) throws(Refusal) -> Detour? {
         let group = String(route.name.dropFirst("%RETRY%".count))
         guard let config = groups.existing(group) else {
             throw Refusal(
@@ -296,6 +340,6 @@ final class SendHandler {
         let limit = request.maxReconsumeTimes.map(Int64.init) ?? Int64(config.retryMaxTimes)
         guard Int64(request.reconsumeTimes) > limit else { return nil }
         let dead = lookup.route(try topics.createDeadLetterTopic(group: group))
-        return Target(route: dead, queueID: 0, delayLevel: 0)
+        return Detour(route: dead, queueID: 0, isDelay: false)
     }
 }

@@ -14,6 +14,11 @@ final class TopicRoute {
     /// What `perm` says of producers, and of consumers.
     let isWritable: Bool
     let isReadable: Bool
+    /// What pulls need of `config`, which is too large to be copied for each.
+    let readQueueCount: Int
+    let topicSysFlag: Int
+    /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
+    let hasBatchQueues: Bool
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
@@ -25,6 +30,9 @@ final class TopicRoute {
         isReserved = SystemTopics.notSendable.contains(name)
         isWritable = config.perm.contains(.write)
         isReadable = config.perm.contains(.read)
+        readQueueCount = config.readQueueNums
+        topicSysFlag = config.topicSysFlag
+        hasBatchQueues = config.attributes["queue.type"] == "BatchCQ"
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
@@ -39,16 +47,23 @@ final class TopicRoute {
     }
 
     /// As ``queue(_:)``, for a message that will be written there.
-    /// - Throws: `systemBusy` when it would be one queue too many for the files this process may have open: a queue
-    ///   that cannot be written would stop the whole store.
+    /// - Throws: `systemBusy` when it would be one queue too many: each costs about a kilobyte of memory.
     func writableQueue(_ queueID: Int) throws(Refusal) -> ConsumeQueue {
         if let queue = queues[queueID] { return queue }
         guard store.existingQueue(name, queueID) != nil || store.hasRoomForQueue else {
             throw Refusal(
                 .systemBusy,
-                "this broker keeps at most \(store.queueCountMax) queues: it may not open more files (ulimit -n)")
+                "this broker keeps at most \(store.config.queueCountMax) queues")
         }
         return queue(queueID)
+    }
+
+    /// What a send to a topic of batch queues or a pull from one is answered.
+    var batchQueueRefusal: Refusal {
+        Refusal(
+            .noPermission,
+            "the topic[\(name)] has queues of type BatchCQ, which this broker does not serve; its messages stay as they are"
+        )
     }
 
     /// Whether the topic has such a queue.

@@ -1,11 +1,13 @@
 import MQBroker
 import MQNameServer
+import MQStoreTool
 import MQSystem
 
 /// `apus dev`: a name server and a broker in one process, in a folder that is removed at the end or in one that is given.
 enum DevelopmentCommand {
     private static let usage = """
         usage: apus dev [--dir DIR] [--namesrv-port PORT] [--broker-port PORT]
+               apus store verify|dump|repair|stat DIR [options]; apus store help says more
          --dir DIR             keep store and configuration in DIR; without it a temporary folder is used and removed
          --namesrv-port PORT   default 9876
          --broker-port PORT    default 10911
@@ -22,6 +24,7 @@ enum DevelopmentCommand {
     }
 
     static func run(_ arguments: [String]) -> Int32 {
+        if arguments.first == "store" { return StoreCommand.run(Array(arguments.dropFirst())) }
         ThisProcess.prepareSignals()
         do {
             guard arguments.first == "dev" else {

@@ -508,6 +508,7 @@ class Folder:
             "problems": self.problems,
             "problemCount": self.bad_count,
             "records": len(self.records),
+            "queuedRecords": sum(record.is_queued for record in self.records.values()),
             "crcRecords": sum(record.has_crc for record in self.records.values()),
             "v2Records": sum(len(record.topic.encode()) > 127 for record in self.records.values()),
             "longHosts": sum(bool(record.sys & 0x30) for record in self.records.values()),

@@ -1,0 +1,73 @@
+import MQBase
+import MQTestKit
+import Testing
+
+@testable import MQStore
+
+/// Goal: the courses in which a crash once cost messages or stopped the start, each as short as it can be.
+/// Method: as `SimulatedDiskTests`, with many crashes at every boundary.
+@Suite struct PowerCutTests {
+    private func survives(_ course: (StoreWorkload) throws -> Void) throws {
+        let workload = try StoreWorkload(seed: 1, isSynchronous: false)
+        try course(workload)
+        let crashes = try StoreCrashes(workload.history, seed: 1, isSynchronous: false)
+        try workload.disk.forEachBoundary { boundary in
+            for _ in 0..<12 { try crashes.crash(at: boundary) }
+        }
+    }
+
+    private func message(_ number: Int, byteCount: Int = 10, properties: Int = 0, queueID: Int = 0) -> TestMessage {
+        var list = [("UNIQ_KEY", "U\(number)"), ("KEYS", "a")]
+        if properties > 0 { list.append(("P", String(repeating: "p", count: properties))) }
+        return TestMessage(
+            queueID: queueID, body: [UInt8](repeating: UInt8(number), count: byteCount), properties: list)
+    }
+
+    @Test func `the folder of a new store has a name that lasts`() throws {
+        try survives { course in
+            try course.send([message(1)])
+            try course.store.store.flusher.flush()
+        }
+    }
+
+    @Test func `properties that were lost or torn are no message`() throws {
+        try survives { course in
+            try course.send([message(1, properties: 2000), message(2)])
+            try course.send([message(3, properties: 700)])
+        }
+    }
+
+    @Test func `a queue that is cut keeps its files' length`() throws {
+        try survives { course in
+            try course.send((1...4).map { message($0) })
+            try course.store.store.dispatcher.catchUp { _ in }
+            try course.restart(isKilled: true)
+        }
+    }
+
+    @Test func `a file of the log has its length before the next one has a name`() throws {
+        try survives { course in
+            try course.send([message(1, byteCount: 3000)])
+            course.store.store.log.prepareIfWanted()
+            try course.send([message(2, byteCount: 3000), message(3, byteCount: 3000)])
+            course.store.store.log.prepareIfWanted()
+        }
+    }
+
+    @Test func `files that recovery removes leave no hole`() throws {
+        try survives { course in
+            for number in 1...4 { try course.send([message(number, byteCount: 4000), message(10 + number)]) }
+        }
+    }
+
+    @Test func `an index of which nothing is left is built again, whole`() throws {
+        try survives { course in
+            for number in 1...6 {
+                course.store.now += 5000
+                try course.send([message(number, byteCount: 3000)])
+                try course.store.settle()
+                try course.store.store.keep(isClosing: false)
+            }
+        }
+    }
+}
