@@ -23,7 +23,8 @@ package final class Checkpoint: Sendable {
 
         /// Times of its own making; a slave's offsets if it is one.
         package init(
-            log: Int64 = 0, queues: Int64 = 0, index: Int64 = 0, masterFlushedOffset: Int64 = 0, confirmOffset: Int64 = 0
+            log: Int64 = 0, queues: Int64 = 0, index: Int64 = 0, masterFlushedOffset: Int64 = 0,
+            confirmOffset: Int64 = 0
         ) {
             self.log = log
             self.queues = queues

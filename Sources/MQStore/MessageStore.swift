@@ -106,9 +106,11 @@ public final class MessageStore: Sendable {
             last: outcome.lastRecord
         ) { isSynchronous ? flusher.flushed.value : log.written.value }
         try StoreOpenError.wrap { () throws(SystemError) in
-            // Before the queues are touched: rebuilding them may be interrupted.
-            try AbortFile.write(abort, in: config.root)
+            // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
+            // the file that is there until all is repaired.
+            if last.wasClean { try AbortFile.write(abort, in: config.root) }
             try finishRecovery(outcome, damaged, wasClean: last.wasClean)
+            if !last.wasClean { try AbortFile.write(abort, in: config.root) }
         }
         logger.info(
             "store opened",

@@ -9,7 +9,9 @@ extension Segment {
     /// Whether the record that `unit` names is there and belongs at `offset` of `queue`. Touches the record's first and
     /// last bytes: may wait for the disk.
     /// - Parameter checksBody: whether the body must have its checksum too (26 ns a KiB).
-    func holds(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue, checksBody: Bool = false) throws(SystemError) -> Bool {
+    func holds(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue, checksBody: Bool = false)
+        throws(SystemError) -> Bool
+    {
         let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
         guard contains(place) else { return false }
         let mapping = try self.mapping

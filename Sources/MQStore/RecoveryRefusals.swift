@@ -30,22 +30,33 @@ extension Recovery {
         for segment in segments {
             let head = try StoreOpenError.wrap { () throws(SystemError) in
                 var bytes = ByteBuffer()
-                try segment.file.read(RecordLayout.byteCountMin, at: 0, into: &bytes)
+                try File(segment.path, .read).read(RecordLayout.byteCountMin, at: 0, into: &bytes)
                 return bytes.toArray()
             }
+            let isTorn = segment.start >= from && !wasClean  // if anything is
             switch head.span.int32(at: RecordLayout.magic) {
             case RecordLayout.magicBlank: continue
             case RecordLayout.magicV1, RecordLayout.magicV2:
                 let told = head.span.int64(at: RecordLayout.physicalOffset)
                 if told == segment.start.rawValue { continue }
+                let isWhole = try StoreOpenError.wrap { () throws(SystemError) in try beginsWithRecord(segment) }
+                if isTorn, !isWhole { continue }
                 throw .lostLog(
                     path: segment.path, reason: "its first record belongs to offset \(told); restore the file")
             default:
                 let isPrepared = segment === segments.last && head.allSatisfy { $0 == 0 }
-                if segment.start >= from, isPrepared || !wasClean { continue }
+                if isTorn || segment.start >= from && isPrepared { continue }
                 throw .lostLog(path: segment.path, reason: "it does not begin with a record; restore the file")
             }
         }
+    }
+
+    /// Whether a whole record begins the file, wherever it belongs.
+    private func beginsWithRecord(_ segment: Segment) throws(SystemError) -> Bool {
+        let mapping = try segment.mapping
+        let bytes = mapping.bytes(0..<segment.byteCount)
+        guard let record = try? MessageRecord(bytes) else { return false }
+        return record.hasIntactBody(bytes)
     }
 
     /// A log that ends before what was on the disk.

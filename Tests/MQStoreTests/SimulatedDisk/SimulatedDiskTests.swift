@@ -25,6 +25,6 @@ import Testing
 let diskSeeds: [UInt64] = {
     let environment = ProcessInfo.processInfo.environment
     if let seed = environment["MQ_SEED"].flatMap(UInt64.init) { return [seed] }
-    let count = environment["MQ_SEEDS"].flatMap { Int($0) } ?? 2
+    let count = environment["MQ_SEEDS"].flatMap { Int($0) } ?? 1
     return (1...max(1, count)).map { $0 <= 2 ? UInt64($0) : .random(in: .min ... .max) }
 }()
