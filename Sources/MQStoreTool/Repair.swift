@@ -50,6 +50,8 @@ struct Repair {
         }
         try toolError { () throws(SystemError) in
             if end.dirty != nil { try cut(end) }
+            // It tells of the queues and the index that go.
+            try Directory.removeFile(folder.root + "/recovery")
             try exchange("consumequeue")
             if config.isIndexEnabled { try exchange("index") }
             try Directory.removeTree(building)
