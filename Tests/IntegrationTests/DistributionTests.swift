@@ -92,7 +92,7 @@ import Testing
                 "The mqnamesrv(PID) is running...", "Send shutdown request to mqnamesrv(PID) OK", "namesrv 0",
                 "No mqbroker running.", "broker again 1", "No mqnamesrv running.", "namesrv again 1",
                 "Usage: mqshutdown broker | namesrv | controller | proxy", "neither 1",
-                "checkpoint", "commitlog", "config", "consumequeue", "index", "lock",
+                "checkpoint", "commitlog", "config", "consumequeue", "index", "lock", "recovery",
             ])
     }
 
