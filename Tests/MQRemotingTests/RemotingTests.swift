@@ -186,8 +186,8 @@ private final class Pair {
         let address = pair.address
         pair.stop()
         let loop = try EventLoop("lonely")
+        let client = RemotingClient(loop: loop)  // before the loop runs: what a loop owns is made on it then
         loop.start()
-        let client = RemotingClient(loop: loop)
         let result = client.invokeAndWait(RemotingCommand(.heartBeat), to: address, timeoutMilliseconds: 5000)
         guard case .failure(.cannotConnect(let error)) = result else {
             Issue.record("\(result)")
