@@ -199,8 +199,8 @@ private final class Pair {
 
     @Test func `who asks over a loop that has stopped is not kept for ever`() throws {
         let loop = try EventLoop("stopped")
-        loop.start()
         let client = RemotingClient(loop: loop, connectTimeoutMilliseconds: 20)
+        loop.start()
         loop.stop()
         let nowhere = SocketAddress(ip: [127, 0, 0, 1], port: 1)
         let result = client.invokeAndWait(RemotingCommand(.heartBeat), to: nowhere, timeoutMilliseconds: 30)
