@@ -41,8 +41,6 @@ enum NotYetKeys {
         consumerOffsetUpdateVersionStep int 500
         controllerAddr text
         controllerHeartBeatTimeoutMills int 10000
-        defaultMessageRequestMode text PULL
-        defaultPopShareQueueNum int -1
         delayOffsetUpdateVersionStep int 200
         disableConsumeIfConsumerReadSlowly bool false
         enableBroadcastOffsetStore bool true
@@ -62,14 +60,12 @@ enum NotYetKeys {
         enablePopBatchAck bool false
         enablePopBufferMerge bool false
         enablePopLog bool false
-        enablePopMessageThreshold bool false
         enablePopMetrics bool true
         enablePropertyFilter bool false
         enableRegisterProducer bool true
         enableRemoteEscape bool false
         enableRemotingMetrics bool true
         enableRequestMetrics bool true
-        enableRetryTopicV2 bool false
         enableSingleTopicRegister bool false
         enableSkipLongAwaitingAck bool false
         enableSlaveActingMaster bool false
@@ -94,7 +90,6 @@ enum NotYetKeys {
         heartbeatThreadPoolNums int cpu(1,0,32)
         heartbeatThreadPoolQueueCapacity int 50000
         highSpeedMode bool false
-        initPopOffsetByCheckMsgInMem bool true
         isBrokerContainer bool false
         isInBrokerContainer bool false
         isolateLogEnable bool false
@@ -106,7 +101,6 @@ enum NotYetKeys {
         loadBalanceThreadPoolQueueCapacity int 100000
         lockInStrictMode bool false
         maxErrorRateOfBloomFilter int 20
-        maxPopPollingSize int 100000
         maxStatsIdleTimeInMinutes int -1
         messageStorePlugIn text
         metricGrpcExporterIntervalInMills int 60000
@@ -128,13 +122,9 @@ enum NotYetKeys {
         popConsumerKVServiceEnable bool false
         popConsumerKVServiceInit bool false
         popConsumerKVServiceLog bool false
-        popFromRetryProbability int 20
-        popInflightMessageThreshold int 10000
         popLongPollingForceNotifyInterval int 800
         popPollingMapExpireTimeSeconds int 600
         popPollingMapSize int 100000
-        popPollingSize int 1024
-        popResponseReturnActualRetryTopic bool false
         popReviveMaxAttemptTimes int 16
         popReviveMaxReturnSizePerRead int 16384
         printChannelGroups bool false
@@ -154,16 +144,13 @@ enum NotYetKeys {
         rejectPullConsumerEnable bool false
         rejectTransactionMessage* bool false
         replyThreadPoolQueueCapacity int 10000
-        retrieveMessageFromPopRetryTopicV1 bool true
         reviveAckWaitMs int 180000
         reviveInterval int 1000
         reviveMaxSlow int 3
-        reviveQueueNum int 8
         reviveScanTime int 10000
         sendHeartbeatTimeoutMillis int 1000
         sendMessageThreadPoolNums int cpu(1,0,4)
         sendThreadPoolQueueCapacity int 10000
-        serverLoadBalancerEnable bool true
         skipPreOnline bool false
         skipWhenCKRePutReachMaxTimes bool false
         slaveReadEnable bool false

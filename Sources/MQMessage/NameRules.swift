@@ -17,11 +17,11 @@ public enum NameRules {
     /// Why a name is refused, in RocketMQ's words; `nil` if it is fine.
     public static func refusal(ofTopic topic: Span<UInt8>) -> String? {
         if topic.isEmpty { return "The specified topic is blank." }
-        if let bad = illegalCharacter(in: topic) {
+        let isRetry = topic.starts(with: retryPrefix) || topic.starts(with: deadLetterPrefix)
+        if let bad = illegalCharacter(in: topic, allowsPlus: isRetry) {
             return
                 "The specified topic contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$; byte \(bad) is not"
         }
-        let isRetry = topic.starts(with: retryPrefix) || topic.starts(with: deadLetterPrefix)
         let limit = isRetry ? retryTopicByteCountMax : topicByteCountMax
         if topic.count > limit { return "The specified topic is longer than topic max length." }
         return nil
@@ -44,10 +44,11 @@ public enum NameRules {
     /// As ``refusal(ofGroup:)``, for text.
     public static func refusal(ofGroup group: String) -> String? { refusal(ofGroup: Array(group.utf8).span) }
 
-    private static func illegalCharacter(in name: Span<UInt8>) -> UInt8? {
+    private static func illegalCharacter(in name: Span<UInt8>, allowsPlus: Bool = false) -> UInt8? {
         for index in 0..<name.count {
             switch name[index] {
             case 48...57, 65...90, 97...122, 37, 45, 95, 124: continue
+            case 43 where allowsPlus: continue  // in pop's second form of retry topics, `%RETRY%<group>+<topic>`
             default: return name[index]
             }
         }

@@ -76,8 +76,17 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getTopicConfig = RequestCode(351)
     public static let getSubscriptionGroupConfig = RequestCode(352)
     public static let litePullMessage = RequestCode(361)
+    public static let queryAssignment = RequestCode(400)
+    public static let setMessageRequestMode = RequestCode(401)
     public static let getBrokerMemberGroup = RequestCode(901)
     public static let brokerHeartbeat = RequestCode(904)
+    public static let popMessage = RequestCode(200_050)
+    public static let ackMessage = RequestCode(200_051)
+    public static let peekMessage = RequestCode(200_052)
+    public static let changeMessageInvisibleTime = RequestCode(200_053)
+    public static let notification = RequestCode(200_054)
+    public static let pollingInfo = RequestCode(200_055)
+    public static let batchAckMessage = RequestCode(200_151)
 
     public var description: String { String(rawValue) }
 }
@@ -113,6 +122,8 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let consumerNotOnline = ResponseCode(206)
     public static let consumeMessageTimeout = ResponseCode(207)
     public static let noMessage = ResponseCode(208)
+    public static let pollingFull = ResponseCode(209)
+    public static let pollingTimeout = ResponseCode(210)
     public static let broadcastConsumption = ResponseCode(213)
 
     public var description: String { String(rawValue) }

@@ -27,6 +27,9 @@ public final class Broker: Sendable {
     private let tables: BrokerTables
     private let store: MessageStore
     private let delay: DelayDelivery
+    private let pop: PopService
+    private let popExpiry: PopExpiry
+    private let assignments: AssignmentHandler
     private let coldReads: WorkerPool
     private let control: ControlService
     private let registrar: NameServerRegistrar
@@ -43,7 +46,7 @@ public final class Broker: Sendable {
     /// Opens the store, reads the tables and binds the ports. When it returns nothing is served yet.
     /// - Parameter loopCount: I/O loops; docs/decisions/0001 says why one.
     public init(_ config: LiveConfig, loopCount: Int = 1, log: Log) throws(BrokerStartError) {
-        precondition((1..<63).contains(loopCount), "\(loopCount) loops")
+        precondition((1...PopHandler.loopsMax).contains(loopCount), "\(loopCount) loops")
         let loops = try BrokerStartError.wrap { try (0..<loopCount).map { try EventLoop("io-\($0)") } }
         let settings = config.current
         self.config = config
@@ -61,12 +64,17 @@ public final class Broker: Sendable {
                 stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
+        let pop = try Self.pop(settings, store, tables, files, log)
+        let modes = RequestModes(stored: try BrokerStartError.wrap { try files.load(RequestModes.fileName) })
+        modes.persist(to: files)
+        let assignments = AssignmentHandler(
+            config: config, tables: tables, modes: modes, files: files, pool: coldReads, loop: loops[0])
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
-            stats: stats)
+            stats: stats, pop: pop, assignments: assignments)
         let parts = loops.enumerated().map { corridors.make(on: $1, index: $0) }
         services = zip(loops, parts).map { LoopBound($1.main, on: $0) }
         do throws(BrokerStartError) {
@@ -77,6 +85,13 @@ public final class Broker: Sendable {
             throw error
         }
         registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
+        let adoption = ReviveTopic(
+            service: pop, clusterName: settings.identity.clusterName, queueCount: settings.pop.reviveQueueCount, log: log)
+        popExpiry = PopExpiry(
+            config: config, service: pop, tables: tables, adoption: adoption, storeHost: send.storeHost, stats: stats,
+            log: log)
+        self.pop = pop
+        self.assignments = assignments
         self.loops = loops
         self.store = store
         self.files = files
@@ -84,6 +99,30 @@ public final class Broker: Sendable {
         self.delay = delay
         self.coldReads = coldReads
         self.control = control
+    }
+
+    /// The state of pop, from its journal and what a Java broker wrote beside it.
+    private static func pop(
+        _ settings: BrokerConfig, _ store: MessageStore, _ tables: BrokerTables, _ files: ConfigFiles, _ log: Log
+    ) throws(BrokerStartError) -> PopService {
+        let pop = try BrokerStartError.wrap {
+            try PopService(
+                root: settings.store.root, store: store, offsets: tables.offsets,
+                ordered: OrderInfoFile.pops(files.load(OrderInfoFile.name)), log: log)
+        }
+        let known = Lock<[UInt8]>(OrderInfoFile.text(pop.withTable { $0.orderedPops }))
+        files.register(
+            OrderInfoFile.name, everyMilliseconds: settings.groups.flushConsumerOffsetMilliseconds,
+            isChanged: {
+                let text = OrderInfoFile.text(pop.withTable { $0.orderedPops })
+                return known.withLock { $0 != text }
+            },
+            text: {
+                let text = OrderInfoFile.text(pop.withTable { $0.orderedPops })
+                known.withLock { $0 = text }
+                return text
+            })
+        return pop
     }
 
     /// What is printed and logged when it serves, in RocketMQ's words.
@@ -126,13 +165,23 @@ public final class Broker: Sendable {
                 arrived: { [services, delay] queue in
                     let waiters = queue.waiters
                     if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 { delay.arrived() }
-                    for (index, service) in services.enumerated() where waiters & 1 << UInt64(index) != 0 {
-                        service.execute { $0.arrived(queue) }
+                    for (index, service) in services.enumerated() {
+                        if waiters & 1 << UInt64(index) != 0 { service.execute { $0.arrived(queue) } }
+                        if waiters & 1 << UInt64(PopHandler.waiterIndex(loop: index)) != 0 {
+                            service.execute { $0.arrivedForPops(queue) }
+                        }
                     }
                 },
                 flushed: { [loops] in for loop in loops { loop.wake() } },
                 retention: { [config] in config.current.store.retention }))
         for loop in loops { loop.start() }
+        pop.start(
+            PopService.Events(
+                retried: { [services] group, topic in
+                    for service in services { service.execute { $0.retried(group: group, topic: topic) } }
+                },
+                freed: { [services] key in for service in services { service.execute { $0.freed(key) } } },
+                synced: { [loops] in for loop in loops { loop.wake() } }), expire: { [popExpiry] in popExpiry.run() })
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
         control.start(on: loops[0])
         for server in servers { server.start() }
@@ -146,8 +195,11 @@ public final class Broker: Sendable {
         control.stop()
         delay.stop()
         delayThread.withLock { $0 }?.join()
+        assignments.stop()
         coldReads.stop()
         for loop in loops { loop.stop() }
+        pop.stopThreads()
+        pop.close()
         store.stop()
         files.stop()
     }
@@ -162,6 +214,8 @@ struct Corridors {
     let coldReads: WorkerPool
     let control: ControlService
     let stats: BrokerStats
+    let pop: PopService
+    let assignments: AssignmentHandler
 
     /// The services of one loop: of the main port, and of the fast one, which does not pull.
     func make(on loop: EventLoop, index: Int) -> (main: LoopService, fast: LoopService) {
@@ -177,13 +231,19 @@ struct Corridors {
         let pulls = PullHandler(
             config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
             loopIndex: index)
+        let popCommits = PopCommit(pop)
+        let pops = PopHandler(
+            config: config, tables: tables, service: pop, commits: popCommits, coldReads: coldReads, stats: stats,
+            loop: loop, loopIndex: index)
         let queries = QueryHandler(store: store, config: config)
         func service(_ pulls: PullHandler?) -> LoopService {
             LoopService(
-                sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, queries: queries,
+                sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, pops: pops,
+                assignments: assignments, queries: queries,
                 control: control, coldReads: coldReads, store: store)
         }
         loop.onEndOfWakeUp { commits.commit() }
+        loop.onEndOfWakeUp { popCommits.commit() }
         return (service(pulls), service(nil))
     }
 }

@@ -11,21 +11,25 @@ final class LoopService: RemotingService {
     private let commits: SendCommit
     private let sendBacks: SendBackHandler
     private let pulls: PullHandler?
+    private let pops: PopHandler
+    private let assignments: AssignmentHandler
     private let queries: QueryHandler
     private let control: ControlService
     private let coldReads: WorkerPool
     private let store: MessageStore
 
-    /// - Parameter pulls: `nil` on the port that does not serve pulls.
+    /// - Parameter pulls: `nil` on the port that does not serve pulls; nor does it serve pops, but it serves their acks.
     init(
         sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, pulls: PullHandler?,
-        queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
+        pops: PopHandler, assignments: AssignmentHandler, queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends
         self.commits = commits
         self.sendBacks = sendBacks
         self.pulls = pulls
+        self.pops = pops
+        self.assignments = assignments
         self.queries = queries
         self.control = control
         self.coldReads = coldReads
@@ -43,6 +47,13 @@ final class LoopService: RemotingService {
             case .pullMessage, .litePullMessage:
                 guard let pulls else { return handleRest(header, frame, in: bytes, on: channel) }
                 try pulls.handle(header, in: bytes, on: channel)
+            case .ackMessage: try pops.ack(header, in: bytes, on: channel)
+            case .popMessage where pulls != nil: try pops.handle(.pop, header, in: bytes, on: channel)
+            case .peekMessage where pulls != nil: try pops.handle(.peek, header, in: bytes, on: channel)
+            case .notification where pulls != nil: try pops.handle(.notify, header, in: bytes, on: channel)
+            case .pollingInfo: try pops.pollingInfo(header, in: bytes, on: channel)
+            case .changeMessageInvisibleTime: try pops.changeInvisibleTime(header, in: bytes, on: channel)
+            case .batchAckMessage: try pops.ackMany(RemotingCommand(header, frame, in: bytes), on: channel)
             default:
                 handleRest(header, frame, in: bytes, on: channel)
             }
@@ -59,6 +70,8 @@ final class LoopService: RemotingService {
         do throws(Refusal) {
             switch RequestCode(rawValue: header.code) {
             case .pullMessage, .litePullMessage: reply.send(.notSupported(header.code))
+            case .queryAssignment: try assignments.query(RemotingCommand(header, frame, in: bytes), reply)
+            case .setMessageRequestMode: try assignments.setMode(RemotingCommand(header, frame, in: bytes), reply)
             case .consumerSendMessageBack:
                 try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)
             case .queryMessage:
@@ -108,8 +121,18 @@ final class LoopService: RemotingService {
     /// A queue that pulls of this loop wait on has new messages.
     func arrived(_ queue: ConsumeQueue) { pulls?.arrived(queue) }
 
+    /// A queue that pops of this loop wait on has new messages.
+    func arrivedForPops(_ queue: ConsumeQueue) { pops.arrived(queue) }
+
+    /// Popped messages come again; see ``PopHandler/retried(group:topic:)``.
+    func retried(group: String, topic: String) { pops.retried(group: group, topic: topic) }
+
+    /// An ordered pop of the queue blocks no more.
+    func freed(_ key: PopQueueKey) { pops.freed(key) }
+
     func closed(_ channel: RemotingChannel, because reason: CloseReason) {
         pulls?.closed(channel)
+        pops.closed(channel)
         control.channelClosed(channel)
     }
 }

@@ -107,6 +107,11 @@ public final class ClientTable: Sendable {
         }
     }
 
+    /// Whether every member of `group` gets every message.
+    func isBroadcasting(_ group: String) -> Bool {
+        state.withLock { $0.consumers[group]?.messageModel == .broadcasting }
+    }
+
     /// Moves with every change of what a group is or wants: whoever keeps what ``subscription(group:topic:)`` or
     /// ``consumerGroup(_:)`` said asks again when it has.
     public var version: UInt64 { stamp.load(ordering: .acquiring) }

@@ -17,6 +17,8 @@ public struct BrokerConfig: Sendable {
     public var send: SendSettings
     /// What pulls and queries may bring.
     public var pull: PullSettings
+    /// How messages are popped.
+    public var pop: PopSettings
     /// Which name servers, and how often.
     public var registration: RegistrationSettings
     /// Bounds on what peers may cost.
@@ -33,8 +35,10 @@ public struct BrokerConfig: Sendable {
         store = try StoreConfig(values, physicalMemory: physicalMemory)
         send = SendSettings(values)
         pull = PullSettings(values)
+        pop = PopSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count
+        topics.reviveQueueCount = pop.reviveQueueCount
     }
 
     /// What would promise the operator something that this broker does not keep.

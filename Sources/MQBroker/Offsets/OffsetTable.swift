@@ -102,6 +102,16 @@ public final class OffsetTable: Sendable {
         }
     }
 
+    /// Moves `group` on in a queue, unless somebody has set its offset to another than `from` meanwhile.
+    func advance(group: String, topic: String, queueID: Int32, from: Int64, to offset: Int64) {
+        let key = Key(topic: topic, group: group)
+        state.withLock { state in
+            guard state.offsets[key]?[queueID] == from else { return }
+            state.offsets[key]?[queueID] = offset
+            state.isChanged = true
+        }
+    }
+
     /// The next message `group` wants of a queue; `nil` if it has never said.
     public func query(group: String, topic: String, queueID: Int32) -> Int64? {
         state.withLock { $0.offsets[Key(topic: topic, group: group)]?[queueID] }

@@ -1,0 +1,196 @@
+import MQBytes
+import MQSystem
+import Synchronization
+
+/// Pop's journal, `<root>/pop/<20 digits>`: what happened to ``PopTable``, in frames with a checksum, appended with one
+/// write a wake-up. A file's name is the position of its first byte. When the last file is large, a new one is begun with
+/// the whole state in it, and the others go. docs/formats/store.md shows the bytes.
+final class PopJournal: Sendable {
+    /// A file over this is left for a new one.
+    static let fileByteCountMax = 32 << 20
+    private static let magic: StaticString = "APUSPOP1"
+    private static let headByteCount = 16
+
+    /// The file that is written, and what is not written yet.
+    struct Tail {
+        fileprivate var file: File
+        /// The position of its first byte.
+        fileprivate var start: Int64
+        fileprivate var byteCount: Int
+        /// Frames that could not be written; tried again before anything else.
+        fileprivate var pending: [UInt8] = []
+        /// Records on their way into a frame.
+        var records: [UInt8] = []
+    }
+
+    private let folder: String
+    private let tail: Lock<Tail>
+    private let syncedTo: Atomic<Int64>
+
+    /// Positions before it are on the disk.
+    var synced: Int64 { syncedTo.load(ordering: .acquiring) }
+
+    // MARK: - Opening
+
+    /// Reads what is in `folder` and hands every record to `body`, oldest first. Blocks; before any thread runs.
+    /// - Returns: the position behind all of it, and whether the end of a file was damaged, as a crash leaves it.
+    /// - Throws: ``PopJournalError`` if a file cannot be read, or another version wrote it.
+    static func replay(
+        _ folder: String, _ body: (PopRecord) -> Void
+    ) throws(PopJournalError) -> (end: Int64, isTorn: Bool) {
+        var (end, isTorn) = (Int64(0), false)
+        for (start, path) in try files(in: folder) {
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try File(path, .read).readAll(limit: 1 << 30) } catch {
+                throw PopJournalError("cannot \(error)")
+            }
+            let good = try replay(bytes.span, path, body)
+            if good < bytes.count { isTorn = true }
+            end = max(end, start + Int64(max(bytes.count, headByteCount)))
+        }
+        return (end, isTorn)
+    }
+
+    private static func files(in folder: String) throws(PopJournalError) -> [(start: Int64, path: String)] {
+        guard Directory.exists(folder) else { return [] }
+        do throws(SystemError) {
+            return try Directory.names(in: folder).sorted().compactMap { name in
+                name.utf8.count == 20 ? Int64(name).map { ($0, folder + "/" + name) } : nil
+            }
+        } catch {
+            throw PopJournalError("cannot \(error)")
+        }
+    }
+
+    /// - Returns: how many bytes are sound.
+    private static func replay(
+        _ bytes: Span<UInt8>, _ path: String, _ body: (PopRecord) -> Void
+    ) throws(PopJournalError) -> Int {
+        guard bytes.count >= headByteCount else { return 0 }
+        guard bytes.starts(with: magic) else {
+            throw PopJournalError("\(path) is not a pop journal of this version")
+        }
+        var position = headByteCount
+        while bytes.count - position >= 8 {
+            let count = Int(UInt32(bitPattern: bytes.int32(at: position)))
+            guard count > 0, count <= bytes.count - position - 8 else { break }
+            let frame = bytes.extracting((position + 8)..<(position + 8 + count))
+            guard CRC32.value(of: frame) == UInt32(bitPattern: bytes.int32(at: position + 4)) else { break }
+            var reader = WireReader(frame)
+            while reader.remaining > 0 {
+                do throws(WireError) { body(try PopRecord(&reader, frame)) } catch {
+                    throw PopJournalError("\(path) at \(position): \(error)")
+                }
+            }
+            position += 8 + count
+        }
+        return position
+    }
+
+    /// Begins a new file at `end`, which holds `state` alone; the files before it are removed when that is on the disk.
+    init(_ folder: String, end: Int64, state: [UInt8]) throws(PopJournalError) {
+        self.folder = folder
+        let old = try Self.files(in: folder)
+        do throws(SystemError) {
+            try Directory.createDurably(folder)
+            var tail = Tail(file: try Self.begin(folder, at: end), start: end, byteCount: Self.headByteCount)
+            tail.records = state
+            try Self.write(&tail)
+            try tail.file.synchronizeData()
+            try Directory.synchronize(folder)
+            for (start, path) in old where start < end { try Directory.removeFile(path) }
+            syncedTo = Atomic(tail.start + Int64(tail.byteCount))
+            self.tail = Lock(tail)
+        } catch {
+            throw PopJournalError("cannot \(error)")
+        }
+    }
+
+    private static func begin(_ folder: String, at start: Int64) throws(SystemError) -> File {
+        let digits = String(start)
+        let name = String(repeating: "0", count: 20 - digits.utf8.count) + digits
+        let file = try File(folder + "/" + name, .replace)
+        var head = ByteBuffer(capacity: headByteCount)
+        head.append(magic)
+        head.append(bigEndian: start)
+        try file.write(head.span, at: 0)
+        return file
+    }
+
+    // MARK: - Writing
+
+    /// Writes what `take` puts into the records, as one frame. Any thread; one at a time.
+    /// - Returns: the position behind it: reached by ``synced`` when it is on the disk.
+    /// - Throws: if it could not be written; it is kept and tried again with the next call.
+    func append(_ take: (inout [UInt8]) -> Void) throws(SystemError) -> Int64 {
+        try tail.withLock { tail throws(SystemError) in
+            take(&tail.records)
+            try Self.write(&tail)
+            return tail.start + Int64(tail.byteCount)
+        }
+    }
+
+    private static func write(_ tail: inout Tail) throws(SystemError) {
+        if !tail.records.isEmpty {
+            tail.pending.append(bigEndian: UInt32(tail.records.count))
+            tail.pending.append(bigEndian: CRC32.value(of: tail.records.span))
+            tail.pending.append(contentsOf: tail.records)
+            tail.records.removeAll(keepingCapacity: tail.records.capacity <= 1 << 20)
+        }
+        guard !tail.pending.isEmpty else { return }
+        try tail.file.write(tail.pending.span, at: tail.byteCount)
+        tail.byteCount += tail.pending.count
+        tail.pending.removeAll(keepingCapacity: tail.pending.capacity <= 1 << 20)
+    }
+
+    /// Makes what was written durable. Blocks on the disk; not on a loop.
+    func synchronize() throws(SystemError) {
+        let (file, end) = tail.withLock { ($0.file, $0.start + Int64($0.byteCount)) }
+        guard end > synced else { return }
+        try file.synchronizeData()
+        raise(to: end)
+    }
+
+    private func raise(to end: Int64) {
+        var known = synced
+        while known < end {
+            let (done, now) = syncedTo.compareExchange(expected: known, desired: end, ordering: .acquiringAndReleasing)
+            if done { return }
+            known = now
+        }
+    }
+
+    /// Whether the file is large enough to be left.
+    var isLarge: Bool { tail.withLock { $0.byteCount > Self.fileByteCountMax } }
+
+    /// Begins a new file. Blocks on the disk, and whoever appends waits for the end of it; sync first, so that it is short.
+    func turn() throws(SystemError) {
+        try tail.withLock { tail throws(SystemError) in
+            try Self.write(&tail)
+            try tail.file.synchronizeData()  // a newer file must not outlive the end of this one
+            let end = tail.start + Int64(tail.byteCount)
+            tail.file = try Self.begin(folder, at: end)
+            tail.start = end
+            tail.byteCount = Self.headByteCount
+            raise(to: end)
+        }
+        try Directory.synchronize(folder)
+    }
+
+    /// Removes the files before the present one, which holds the whole state by now.
+    func dropOldFiles() throws(SystemError) {
+        try synchronize()
+        let start = tail.withLock { $0.start }
+        for name in try Directory.names(in: folder).sorted() where name.utf8.count == 20 {
+            if let other = Int64(name), other < start { try Directory.removeFile(folder + "/" + name) }
+        }
+    }
+}
+
+/// Why pop's journal cannot be used; stop the start with it.
+struct PopJournalError: Error, Equatable, CustomStringConvertible {
+    /// The sentence.
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
