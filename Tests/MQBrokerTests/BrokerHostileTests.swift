@@ -110,15 +110,15 @@ import Testing
         let bodies: [[UInt8]] = [
             [], [0], Array("{".utf8), Array("null".utf8), Array("[[[[".utf8), [UInt8](repeating: 0xFF, count: 1000),
         ]
-        for code in Array(Int32(0)..<400) + [-1, 401, 32_767, 65_535, 200_050, .max, .min] {
+        for code in Array(Int32(0)...401) + Array(200_050...200_056) + [-1, 200_151, 32_767, 65_535, .max, .min] {
             for body in bodies {
                 let answer = try peer.ask(RemotingCommand(RequestCode(rawValue: code), body: body))
                 #expect(answer.responseCode == .success || answer.remark != nil, "\(code)")
             }
         }
-        let unknown = try peer.ask(RemotingCommand(RequestCode(rawValue: 200_050)))
+        let unknown = try peer.ask(RemotingCommand(RequestCode(rawValue: 200_056)))
         #expect(
-            unknown.responseCode == .requestCodeNotSupported && unknown.remark == " request type 200050 not supported")
+            unknown.responseCode == .requestCodeNotSupported && unknown.remark == " request type 200056 not supported")
         try expectService()
     }
 

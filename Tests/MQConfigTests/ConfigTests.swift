@@ -64,7 +64,7 @@ import Testing
         ("brokerId=-1", "brokerId=-1 is not allowed: it must be a whole number from 0 on"),
         ("autoCreateTopicEnable=yes", "autoCreateTopicEnable=yes is not allowed: it must be true or false"),
         ("flushDiskType=SYNC", "flushDiskType=SYNC is not allowed: it must be one of SYNC_FLUSH, ASYNC_FLUSH"),
-        ("popPollingSize=many", "popPollingSize=many is not allowed: it must be a whole number"),
+        ("popCkMaxBufferSize=many", "popCkMaxBufferSize=many is not allowed: it must be a whole number"),
     ])
     func `a bad value names file, line, key, text and what is allowed`(line: String, message: String) {
         #expect {

@@ -86,7 +86,8 @@ public final class Broker: Sendable {
         }
         registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let adoption = ReviveTopic(
-            service: pop, clusterName: settings.identity.clusterName, queueCount: settings.pop.reviveQueueCount, log: log)
+            service: pop, clusterName: settings.identity.clusterName, queueCount: settings.pop.reviveQueueCount,
+            log: log)
         popExpiry = PopExpiry(
             config: config, service: pop, tables: tables, adoption: adoption, storeHost: send.storeHost, stats: stats,
             log: log)

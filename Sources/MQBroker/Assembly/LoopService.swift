@@ -21,7 +21,8 @@ final class LoopService: RemotingService {
     /// - Parameter pulls: `nil` on the port that does not serve pulls; nor does it serve pops, but it serves their acks.
     init(
         sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, pulls: PullHandler?,
-        pops: PopHandler, assignments: AssignmentHandler, queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
+        pops: PopHandler, assignments: AssignmentHandler, queries: QueryHandler, control: ControlService,
+        coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends

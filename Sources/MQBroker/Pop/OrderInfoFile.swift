@@ -17,7 +17,9 @@ enum OrderInfoFile {
             let parts = (member.key.string ?? "").split(separator: "@", maxSplits: 1).map(String.init)
             guard parts.count == 2, let queues = member.value.object else { continue }
             for queue in queues {
-                guard let queueID = queue.key.string.flatMap({ Int32($0) }), let pop = pop(queue.value) else { continue }
+                guard let queueID = queue.key.string.flatMap({ Int32($0) }), let pop = pop(queue.value) else {
+                    continue
+                }
                 pops.append((PopQueueKey(group: parts[1], topic: parts[0], queueID: queueID), pop))
             }
         }
@@ -58,7 +60,9 @@ enum OrderInfoFile {
         for (key, pop) in pops.sorted(by: { $0.key.queueID < $1.key.queueID }) {
             table["\(key.topic)@\(key.group)", default: []].append((.integer(Int64(key.queueID)), json(pop)))
         }
-        let members = table.sorted { $0.key < $1.key }.map { (JSONKey.string($0.key), JSON.object(JSONObject($0.value))) }
+        let members = table.sorted { $0.key < $1.key }.map {
+            (JSONKey.string($0.key), JSON.object(JSONObject($0.value)))
+        }
         return PopBody.object([("table", .object(JSONObject(members)))]).encoded(.pretty)
     }
 

@@ -165,8 +165,11 @@ final class PopExpiry: Sendable {
         if isDead(record, expired.key.group) {
             for (name, value) in [
                 ("DLQ_ORIGIN_TOPIC", origin),
-                ("DLQ_ORIGIN_MESSAGE_ID", MessageID.offsetID(
-                    host: record.storeHost, offset: PhysicalOffset(rawValue: max(0, record.physicalOffset)))),
+                (
+                    "DLQ_ORIGIN_MESSAGE_ID",
+                    MessageID.offsetID(
+                        host: record.storeHost, offset: PhysicalOffset(rawValue: max(0, record.physicalOffset)))
+                ),
             ] where !properties.contains(where: { $0.name == name }) { properties.append((name, value)) }
         }
         let head = RecordHead(

@@ -20,21 +20,29 @@ extension PopHandler {
         }
         byChannel[request.channel.connection.id, default: []].insert(id)
         let timer = loop.schedule(afterMilliseconds: wait) { [unowned self] in timeOut(id) }
-        parked[id] = Parked(request: request, timer: timer, queues: [])
-        for (queue, _) in session.ends { watch(queue, key, id) }
+        parked[id] = Parked(request: request, timer: timer)
+        for (queue, _) in session.ends { watch(queue, key) }
         store.waiterCame()
         // Between the look and here a message may have come that nobody told us of.
         if session.ends.contains(where: { $0.queue.maxOffset > $0.end }) { serveLater(key) }
     }
 
-    private func watch(_ queue: ConsumeQueue, _ key: PopPolling.Key, _ id: UInt64) {
+    /// Lets arrivals in `queue` wake those who wait under `key`.
+    private func watch(_ queue: ConsumeQueue, _ key: PopPolling.Key) {
         let name = ObjectIdentifier(queue)
-        if watchers[name] == nil {
-            watchers[name] = (queue, [:])
-            queue.addWaiter(loop: waiterIndex)
+        guard watched[key]?[name] == nil else { return }
+        watched[key, default: [:]][name] = queue
+        if watchers[name] == nil { queue.addWaiter(loop: waiterIndex) }
+        watchers[name, default: []].insert(key)
+    }
+
+    private func unwatch(_ key: PopPolling.Key) {
+        for (name, queue) in watched.removeValue(forKey: key) ?? [:] {
+            watchers[name]?.remove(key)
+            guard watchers[name]?.isEmpty == true else { continue }
+            watchers[name] = nil
+            queue.removeWaiter(loop: waiterIndex)
         }
-        watchers[name]?.keys[key, default: 0] += 1
-        parked[id]?.queues.append(queue)
     }
 
     private func unpark(_ id: UInt64) -> PopRequest? {
@@ -43,17 +51,7 @@ extension PopHandler {
         let channel = entry.request.channel.connection.id
         byChannel[channel]?.remove(id)
         if byChannel[channel]?.isEmpty == true { byChannel[channel] = nil }
-        let key = entry.request.pollKey
-        for queue in entry.queues {
-            let name = ObjectIdentifier(queue)
-            let left = (watchers[name]?.keys[key] ?? 1) - 1
-            watchers[name]?.keys[key] = left > 0 ? left : nil
-            if watchers[name]?.keys.isEmpty == true {
-                watchers[name] = nil
-                queue.removeWaiter(loop: waiterIndex)
-            }
-        }
-        _ = polling.remove(id)
+        if let key = polling.remove(id) { unwatch(key) }
         return entry.request
     }
 
@@ -71,8 +69,7 @@ extension PopHandler {
 
     /// `queue` has new messages.
     func arrived(_ queue: ConsumeQueue) {
-        guard let keys = watchers[ObjectIdentifier(queue)]?.keys.keys else { return }
-        for key in Array(keys) { serveLater(key) }
+        for key in watchers[ObjectIdentifier(queue)] ?? [] { serveLater(key) }
     }
 
     /// Messages of `topic` were put to the group's retry topic for it, which may be new: then nobody watches its queue yet.

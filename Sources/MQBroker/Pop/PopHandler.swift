@@ -21,7 +21,6 @@ final class PopHandler {
     struct Parked {
         let request: PopRequest
         let timer: TimerToken
-        var queues: [ConsumeQueue]
     }
 
     let service: PopService
@@ -45,7 +44,8 @@ final class PopHandler {
     var polling = PopPolling()
     var parked: [UInt64: Parked] = [:]
     var byChannel: [UInt64: Set<UInt64>] = [:]
-    var watchers: [ObjectIdentifier: (queue: ConsumeQueue, keys: [PopPolling.Key: Int])] = [:]
+    var watched: [PopPolling.Key: [ObjectIdentifier: ConsumeQueue]] = [:]
+    var watchers: [ObjectIdentifier: Set<PopPolling.Key>] = [:]
     var nextID: UInt64 = 1
     var toServe: [PopPolling.Key] = []
     var isServing = false

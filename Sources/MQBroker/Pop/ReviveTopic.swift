@@ -31,7 +31,9 @@ final class ReviveTopic: Sendable {
     }
 
     /// Whether there was something to take in, so that more may come.
-    var isOpen: Bool { wasOpen.withLock { $0 } || (0..<queueCount).contains { service.store.existingQueue(topic, $0) != nil } }
+    var isOpen: Bool {
+        wasOpen.withLock { $0 } || (0..<queueCount).contains { service.store.existingQueue(topic, $0) != nil }
+    }
 
     /// Takes in what is there.
     func takeIn(now: Int64) {
@@ -62,7 +64,8 @@ final class ReviveTopic: Sendable {
         }
         guard offset > start else { return }
         wasOpen.withLock { $0 = true }
-        log.info("check-points of another broker taken in", ["queue": String(queueID), "records": String(offset - start)])
+        log.info(
+            "check-points of another broker taken in", ["queue": String(queueID), "records": String(offset - start)])
         service.withTable { $0.setAdopted(queueID, offset) }
         _ = service.commit()
         service.offsets.commit(group: Self.group, topic: topic, queueID: queueID, offset: offset - 1)
@@ -110,11 +113,17 @@ final class ReviveTopic: Sendable {
         let acked = UInt64(bitPattern: try fields.number("bm", default: 0))
         span.open &= ~acked
         guard span.open != 0 else { return true }
-        // Java's progress has passed what is on its way.
-        let committed = service.offsets.query(group: key.group, topic: key.topic, queueID: key.queueID)
-        return service.withTable { table in
-            table.adopt(key, span, committed: committed ?? offsets.last.map { $0 + 1 } ?? 0, now: now)
+        // Java's progress has passed what is on its way. A queue without progress would count as deleted.
+        var committed = service.offsets.query(group: key.group, topic: key.topic, queueID: key.queueID)
+        if committed == nil {
+            let behind = (offsets.last ?? spanKey.start) + 1
+            let kept = service.offsets.commit(
+                group: key.group, topic: key.topic, queueID: key.queueID, offset: behind)
+            guard kept != .full else { return false }
+            committed = behind
         }
+        let progress = committed ?? 0
+        return service.withTable { $0.adopt(key, span, committed: progress, now: now) }
     }
 
     private func takeAcks(_ json: JSON, _ offsets: [Int64]) throws(BodyError) {

@@ -83,7 +83,9 @@ private struct Course {
         commit()
         crash()
         for queue in keys.indices {
-            while problem == nil, let next = table.queue(keys[queue])?.next ?? Optional(progress[queue]), next < ends[queue] {
+            while problem == nil, let next = table.queue(keys[queue])?.next ?? Optional(progress[queue]),
+                next < ends[queue]
+            {
                 pop(queue)
             }
         }

@@ -69,7 +69,8 @@ import Testing
         expect(popTime > 1000)
         expect(!table.ack(key, old, offset: 1))
         expect(table.change(key, old, offset: 1, now: 1000, invisibleTime: 500) == nil)
-        expect(table.takeExpired(now: 1100, countMax: 10).spans.flatMap { $0.span.openOffsets.map(\.offset) } == [0, 2])
+        expect(
+            table.takeExpired(now: 1100, countMax: 10).spans.flatMap { $0.span.openOffsets.map(\.offset) } == [0, 2])
         expect(table.ack(key, PopSpan.Key(start: 1, popTime: popTime), offset: 1))
         // The first message of a span has the same start: only the later time tells the two apart.
         let next = pop(&table, [3, 4], at: 2000)
@@ -217,7 +218,9 @@ import Testing
     @Test func `records of any bytes never trap`() {
         for seed in 0..<2000 {
             var random = SeededRandom(seed: UInt64(seed))
-            var bytes = (0..<Int.random(in: 0...80, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            var bytes = (0..<Int.random(in: 0...80, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             if !bytes.isEmpty { bytes[0] = UInt8.random(in: 0...9, using: &random) }
             if bytes.count > 4 { bytes.replaceSubrange(1...3, with: [0, 0, 0]) }
             var reader = WireReader(bytes.span)

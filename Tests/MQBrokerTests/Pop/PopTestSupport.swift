@@ -77,7 +77,8 @@ struct Popped {
             let entries = (answer[field] ?? "").split(separator: ";").map { $0.split(separator: " ") }
             for entry in entries { #expect(entry.count == 3, "\(answer)") }
             return Dictionary(
-                entries.map { ("\($0[0])@\($0[1])", String($0[2])) }, uniquingKeysWith: { first, _ in
+                entries.map { ("\($0[0])@\($0[1])", String($0[2])) },
+                uniquingKeysWith: { first, _ in
                     Issue.record("twice in \(field)")
                     return first
                 })
