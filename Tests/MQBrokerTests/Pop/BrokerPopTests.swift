@@ -369,6 +369,21 @@ import Testing
         #expect(try later.ask(.progress("t")).int64("offset") == 6)
     }
 
+    @Test func `with synchronous flush answers come when the journal is on the disk`() throws {
+        let other = try RunningBroker(["flushDiskType": "SYNC_FLUSH"])
+        let peer = try other.connect()
+        try peer.fill("t", ["a", "b", "c"])
+        let messages = try peer.pop(.pop("t", queue: 0))
+        try #require(messages.count == 3)
+        try peer.ackAll([messages[0]])
+        #expect(try peer.ask(.change(messages[1], to: 60_000)).responseCode == .success)
+        try other.restart()
+        let later = try other.connect()
+        #expect(try later.ask(.progress("t")).int64("offset") == 1)
+        #expect(try later.pop(.pop("t", queue: 0)).isEmpty)
+        try later.ackAll([messages[2]])
+    }
+
     @Test func `a request for pops on the fast port is refused, an ack is not`() throws {
         try peer.fill("t", ["a"])
         let messages = try peer.pop(.pop("t"))
