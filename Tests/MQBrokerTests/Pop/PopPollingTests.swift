@@ -15,7 +15,10 @@ import Testing
         var polling = PopPolling()
         for id in 0..<100_000 {
             let outcome = polling.park(UInt64(id), on: key("g\(id % 100)", -1), max: 1000, allMax: 100_000)
-            guard outcome == .waiting else { return Issue.record("\(id) may not wait") }
+            guard outcome == .waiting else {
+                Issue.record("\(id) may not wait")
+                return
+            }
         }
         #expect(polling.count == 100_000 && polling.count(key("g7", -1)) == 1000)
         let oneMore = polling.park(1_000_000, on: key("h", -1), max: 1000, allMax: 100_000)
