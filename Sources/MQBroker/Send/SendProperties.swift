@@ -11,6 +11,7 @@ struct SendProperties {
     private(set) var delayLevel: Int64 = 0
     private(set) var maxReconsumeTimes: Int64?
     private(set) var isHalfMessage = false
+    private(set) var hasProducerGroup = false
     private(set) var isTimed = false
     private(set) var waitsForFlush = true
 
@@ -21,6 +22,7 @@ struct SendProperties {
             switch key.count {
             case 4 where key.equals(PropertyName.wait): waitsForFlush = !content.equals("false")
             case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(content) ?? 0
+            case 6 where key.equals(PropertyName.producerGroup): hasProducerGroup = !value.isEmpty
             case 7 where key.equals(PropertyName.cluster): hasCluster = true
             case 8 where key.equals(PropertyName.uniqueKey): uniqueKey = value.isEmpty ? nil : value
             case 8 where key.equals(PropertyName.traceOn): hasTraceOn = true
