@@ -12,6 +12,7 @@ struct SendProperties {
     private(set) var delayLevel: Int64 = 0
     private(set) var maxReconsumeTimes: Int64?
     private(set) var isHalfMessage = false
+    private(set) var hasProducerGroup = false
     private(set) var isTimed = false
     private(set) var waitsForFlush = true
     private var tags: Range<Int>?
@@ -27,6 +28,7 @@ struct SendProperties {
             switch key.count {
             case 4: takeShort(key, value, text)
             case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(text.extracting(value)) ?? 0
+            case 6 where key.equals(PropertyName.producerGroup): hasProducerGroup = !value.isEmpty
             case 7 where key.equals(PropertyName.cluster): hasCluster = true
             case 8: takeEight(key, value, text)
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
