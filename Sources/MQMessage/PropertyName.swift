@@ -48,4 +48,14 @@ public enum PropertyName {
     @inlinable public static var timerDelayMilliseconds: StaticString { "TIMER_DELAY_MS" }
     /// When it is due, ms since 1970.
     @inlinable public static var timerDeliverMilliseconds: StaticString { "TIMER_DELIVER_MS" }
+    /// The slot it waits in, ms since 1970: set by the broker.
+    @inlinable public static var timerOut: StaticString { "TIMER_OUT_MS" }
+    /// When it was put into the timer, ms since 1970; the largest number if it never was.
+    @inlinable public static var timerEnqueue: StaticString { "TIMER_ENQUEUE_MS" }
+    /// When it was delivered or put in again, ms since 1970.
+    @inlinable public static var timerDequeue: StaticString { "TIMER_DEQUEUE_MS" }
+    /// How often it was put in again.
+    @inlinable public static var timerRollTimes: StaticString { "TIMER_ROLL_TIMES" }
+    /// The message it takes back: real topic, `+`, unique key.
+    @inlinable public static var timerDeleteUniqueKey: StaticString { "TIMER_DEL_UNIQKEY" }
 }

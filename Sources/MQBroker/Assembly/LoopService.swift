@@ -10,6 +10,7 @@ final class LoopService: RemotingService {
     private let sends: SendHandler
     private let commits: SendCommit
     private let sendBacks: SendBackHandler
+    private let recalls: RecallHandler
     private let pulls: PullHandler?
     private let queries: QueryHandler
     private let control: ControlService
@@ -18,13 +19,15 @@ final class LoopService: RemotingService {
 
     /// - Parameter pulls: `nil` on the port that does not serve pulls.
     init(
-        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, pulls: PullHandler?,
+        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, recalls: RecallHandler,
+        pulls: PullHandler?,
         queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends
         self.commits = commits
         self.sendBacks = sendBacks
+        self.recalls = recalls
         self.pulls = pulls
         self.queries = queries
         self.control = control
@@ -61,6 +64,8 @@ final class LoopService: RemotingService {
             case .pullMessage, .litePullMessage: reply.send(.notSupported(header.code))
             case .consumerSendMessageBack:
                 try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)
+            case .recallMessage:
+                try recalls.stage(RemotingCommand(header, frame, in: bytes), on: channel, into: commits.batch)
             case .queryMessage:
                 try query(RemotingCommand(header, frame, in: bytes), reply) { $0.byKey($1) }
             case .viewMessageByID:

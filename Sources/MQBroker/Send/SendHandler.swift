@@ -21,6 +21,8 @@ final class SendHandler {
         var isBrokerWritable: Bool
         var brokerIP: String
         var delayLevelCount: Int
+        var brokerName: [UInt8]
+        var timer: TimerSettings
     }
 
     private var settings: Settings
@@ -29,6 +31,8 @@ final class SendHandler {
     private let groups: GroupTable
     private let loop: EventLoop
     private let recordByteCountMax: Int
+    /// How many messages wait in a slot of the timer.
+    private let timerCount: (Int64) -> Int64?
     private var lookup: TopicLookup
     private var ids: UniqueIDMaker
     private var random: SeededRandom
@@ -38,9 +42,10 @@ final class SendHandler {
 
     init(
         settings: Settings, config: LiveConfig, topics: TopicTable, groups: GroupTable, store: MessageStore,
-        loop: EventLoop, ids: UniqueIDMaker
+        loop: EventLoop, ids: UniqueIDMaker, timerCount: @escaping (Int64) -> Int64? = { _ in nil }
     ) {
         self.settings = settings
+        self.timerCount = timerCount
         watch = ConfigWatch(config)
         self.topics = topics
         self.groups = groups
@@ -75,20 +80,20 @@ final class SendHandler {
         guard body.count <= settings.bodyByteCountMax else { throw tooLarge(body.count) }
         let isBatch = header.code == RequestCode.sendBatchMessage.rawValue || request.isBatch
         let first = batch.records.entries.count
-        let key: Range<Int>
-        let waits: Bool
+        let staged: Staged
         if isBatch {
-            (key, waits) = try stageMany(request, route, queueID, body, bytes, channel, batch)
+            staged = try stageMany(request, route, queueID, body, bytes, channel, batch)
         } else {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
-            (key, waits) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            staged = try stageOne(request, route, queueID, request.flag, body, channel, batch)
         }
         batch.waiting.append(
             SendBatch.Waiting(
                 channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay, queueID: queueID,
-                entries: first..<batch.records.entries.count, uniqueKey: key, isSendBack: false, waitsForFlush: waits))
-        if waits { batch.needsFlush = true }
+                entries: first..<batch.records.entries.count, uniqueKey: staged.key, isSendBack: false,
+                waitsForFlush: staged.waits, recallHandle: staged.recallHandle))
+        if staged.waits { batch.needsFlush = true }
     }
 
     // MARK: - Where to
@@ -155,16 +160,28 @@ final class SendHandler {
         /// The queue it was sent to.
         let queueID: Int
         let flag: Int32
+        /// The timer's slot that it waits in.
+        let timerOut: Int64?
     }
 
-    /// Stages the message whose properties are in `properties`. Returns where its unique key lies in the batch's keys,
-    /// and whether it waits for the flush.
+    /// What the answer to a message needs.
+    private struct Staged {
+        /// Where its unique key lies in the batch's keys.
+        var key: Range<Int>
+        /// Whether it waits for the flush.
+        var waits: Bool
+        /// Where the handle to take it back lies in the batch's keys; empty for none.
+        var recallHandle: Range<Int> = 0..<0
+    }
+
+    /// Stages the message whose properties are in `properties`.
     private func stageOne(
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+    ) throws(Refusal) -> Staged {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseUnserved(facts)
+        let timerOut = try timerOut(facts)
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
             properties.withBytes(key) { batch.keys.append($0) }
@@ -172,14 +189,41 @@ final class SendHandler {
             ids.append(at: loop.wall, to: &batch.keys)
         }
         let key = keyStart..<batch.keys.count
-        let message = Message(facts: facts, key: key, queueID: queueID, flag: flag)
-        if route.isRetry || facts.delayLevel > 0, let detour = try detour(message, request, route) {
+        let message = Message(facts: facts, key: key, queueID: queueID, flag: flag, timerOut: timerOut)
+        var staged = Staged(key: key, waits: facts.waitsForFlush)
+        if route.isRetry || facts.delayLevel > 0 || timerOut != nil, let detour = try detour(message, request, route) {
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
+            if let timerOut, detour.isDelay, !route.isRetry {
+                staged.recallHandle = appendRecallHandle(route, timerOut, key, batch)
+            }
         } else {
             try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
         }
-        return (key, facts.waitsForFlush)
+        return staged
+    }
+
+    /// The slot that a message waits in which has a time of delivery; `nil` for one that has none, or whose time has come. A
+    /// delay level wins.
+    private func timerOut(_ facts: SendProperties) throws(Refusal) -> Int64? {
+        guard facts.timer.isTimed, facts.delayLevel <= 0 else { return nil }
+        let rules = TimerRules(settings: settings.timer)
+        return try properties.withBytes(0..<properties.count) { text throws(Refusal) in
+            try rules.out(
+                facts.timer, text, now: loop.wall.rawValue, dice: Int.random(in: 0..<1000, using: &random),
+                count: timerCount)
+        }
+    }
+
+    private func appendRecallHandle(
+        _ route: TopicRoute, _ out: Int64, _ key: Range<Int>, _ batch: SendBatch
+    ) -> Range<Int> {
+        let handle = batch.keys.withBytes(key) { key in
+            RecallHandle.text(topic: route.bytes, brokerName: settings.brokerName, out: out, uniqueKey: key)
+        }
+        let start = batch.keys.count
+        batch.keys.append(handle)
+        return start..<batch.keys.count
     }
 
     /// Encodes the message's record for a queue of `route`. A delayed one remembers the topic it was sent to.
@@ -215,7 +259,7 @@ final class SendHandler {
     ) {
         let facts = message.facts
         properties.withBytes(0..<properties.count) { text in
-            if origin != nil { return appendUndelayed(text, to: &buffer) }
+            if origin != nil { return appendUndelayed(text, dropsTimes: message.timerOut == nil, to: &buffer) }
             buffer.append(text)
             if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
         }
@@ -234,6 +278,11 @@ final class SendHandler {
             buffer.append(decimal: Int64(message.queueID))
             buffer.append(Properties.valueEnd)
         }
+        if let out = message.timerOut, origin != nil {
+            buffer.append("TIMER_OUT_MS\u{1}")
+            buffer.append(decimal: out)
+            buffer.append(Properties.valueEnd)
+        }
     }
 
     private static func append(
@@ -245,10 +294,14 @@ final class SendHandler {
     }
 
     /// The properties without those that an earlier delay left: a consumer that sends its retry itself copies them.
-    private func appendUndelayed(_ text: Span<UInt8>, to buffer: inout ByteBuffer) {
+    /// - Parameter dropsTimes: also without times of delivery, which a delay level overrules.
+    private func appendUndelayed(_ text: Span<UInt8>, dropsTimes: Bool, to buffer: inout ByteBuffer) {
         Properties.forEach(in: text) { name, value in
             let key = text.extracting(name)
-            if !key.equals(PropertyName.realTopic), !key.equals(PropertyName.realQueueID) {
+            let isTime =
+                key.equals(PropertyName.timerDelaySeconds) || key.equals(PropertyName.timerDelayMilliseconds)
+                || key.equals(PropertyName.timerDeliverMilliseconds)
+            if !key.equals(PropertyName.realTopic), !key.equals(PropertyName.realQueueID), !(dropsTimes && isTime) {
                 buffer.append(text.extracting(name.lowerBound..<value.upperBound))
                 buffer.append(Properties.valueEnd)
             }
@@ -260,7 +313,7 @@ final class SendHandler {
     private func stageMany(
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ body: Span<UInt8>, _ bytes: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+    ) throws(Refusal) -> Staged {
         let items: [MessageBatch.Item]
         do throws(WireError) { items = try MessageBatch.items(body) } catch {
             throw Refusal(.messageIllegal, "the batch is malformed: \(error)")
@@ -273,11 +326,12 @@ final class SendHandler {
         let first = batch.records.entries.count
         let keysStart = batch.keys.count
         do throws(Refusal) {
-            var result: (key: Range<Int>, waits: Bool) = (keysStart..<keysStart, true)
+            var result = Staged(key: keysStart..<keysStart, waits: true)
             for (index, item) in items.enumerated() {
                 properties.removeAll()
                 properties.append(body.extracting(item.properties))
-                guard properties.withBytes(0..<properties.count, { SendProperties($0) }).delayLevel <= 0 else {
+                let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
+                guard facts.delayLevel <= 0, !facts.timer.isTimed else {
                     throw Refusal(.messageIllegal, "a batch cannot hold delayed messages")
                 }
                 let one = try stageOne(
@@ -287,7 +341,8 @@ final class SendHandler {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
             let shared = properties.withBytes(0..<properties.count) { SendProperties($0) }
-            return (result.key, shared.waitsForFlush)
+            result.waits = shared.waitsForFlush
+            return result
         } catch {
             batch.records.truncate(to: first)
             throw error
@@ -307,7 +362,7 @@ final class SendHandler {
         _ message: Message, _ request: SendMessageRequest, _ route: TopicRoute
     ) throws(Refusal) -> Detour? {
         if route.isRetry, let dead = try deadLetter(request, route) { return dead }
-        guard let delayed = delayed(message.facts.delayLevel) else { return nil }
+        guard let delayed = message.timerOut == nil ? delayed(message.facts.delayLevel) : timed() else { return nil }
         _ = try route.writableQueue(message.queueID)  // the message comes there when it is due
         return delayed
     }
@@ -315,10 +370,6 @@ final class SendHandler {
     private func refuseUnserved(_ facts: SendProperties) throws(Refusal) {
         if facts.isHalfMessage {
             throw Refusal(.noPermission, "this broker does not serve transaction messages yet; nothing was stored")
-        }
-        if facts.isTimed {
-            throw Refusal(
-                .messageIllegal, "this broker does not serve timed messages (TIMER_*) yet; use a delay level")
         }
     }
 
@@ -328,6 +379,11 @@ final class SendHandler {
         guard level > 0, let schedule = lookup.route(Array(ScheduleTopic.name.utf8).span), schedule.hasQueue(level - 1)
         else { return nil }
         return Detour(route: schedule, queueID: level - 1, isDelay: true)
+    }
+
+    /// Where a message with a time of delivery waits.
+    private func timed() -> Detour? {
+        lookup.route(Array(TimerWorker.topic.utf8).span).map { Detour(route: $0, queueID: 0, isDelay: true) }
     }
 
     /// A consumer that sends its retries itself: over the limit they go to the dead letters.

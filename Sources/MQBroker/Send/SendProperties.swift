@@ -11,7 +11,7 @@ struct SendProperties {
     private(set) var delayLevel: Int64 = 0
     private(set) var maxReconsumeTimes: Int64?
     private(set) var isHalfMessage = false
-    private(set) var isTimed = false
+    private(set) var timer = TimerWish()
     private(set) var waitsForFlush = true
 
     init(_ text: Span<UInt8>) {
@@ -26,9 +26,11 @@ struct SendProperties {
             case 8 where key.equals(PropertyName.traceOn): hasTraceOn = true
             case 8 where key.equals(PropertyName.transactionPrepared): isHalfMessage = content.equals("true")
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
-            case 14 where key.equals(PropertyName.timerDelayMilliseconds): isTimed = true
-            case 15 where key.equals(PropertyName.timerDelaySeconds): isTimed = true
-            case 16 where key.equals(PropertyName.timerDeliverMilliseconds): isTimed = true
+            case 12 where key.equals(PropertyName.timerOut): timer.isDone = true
+            case 14 where key.equals(PropertyName.timerDelayMilliseconds): timer.milliseconds = value
+            case 15 where key.equals(PropertyName.timerDelaySeconds): timer.seconds = value
+            case 16 where key.equals(PropertyName.timerDeliverMilliseconds): timer.deliver = value
+            case 17 where key.equals(PropertyName.timerDeleteUniqueKey): timer.isDelete = true
             case 20 where key.equals(PropertyName.maxReconsumeTimes): maxReconsumeTimes = Decimal.parse(content)
             default: break
             }
