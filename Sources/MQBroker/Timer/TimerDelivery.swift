@@ -93,6 +93,8 @@ final class TimerDelivery: Sendable {
     private func work(_ worker: TimerWorker) -> Int64? {
         takeFinished(worker)
         var next = worker.round()
+        // Before the look at what is flushed: a flush that comes behind it must wake this thread.
+        waitsForFlush.store(true, ordering: .sequentiallyConsistent)
         if let sync = worker.takeSync() {
             monitor.withLock { $0.isSyncing = true }
             let isTaken = files.execute { [self] in run(sync) }
@@ -102,8 +104,6 @@ final class TimerDelivery: Sendable {
             }
         }
         waitsForFlush.store(worker.waitsForFlush, ordering: .sequentiallyConsistent)
-        // The flush may have come between the look and the word that it is waited for.
-        if worker.waitsForFlush, next == nil { next = clock.now + 1000 }
         seen.withLock { $0 = worker.status }
         return next
     }

@@ -88,6 +88,7 @@ final class TimerWorker {
     /// Does what can be done now.
     /// - Returns: when to come again, wall clock milliseconds; `nil` if only a new message or a finished sync changes anything.
     func round() -> Int64? {
+        let before = timer.queueOffset
         do throws(SystemError) {
             defer { note() }
             guard try enqueue(), try deliverDue() else { return parts.clock.now + Self.retryMilliseconds }
@@ -98,7 +99,9 @@ final class TimerWorker {
             parts.log.error("the timer cannot read or write its files", ["reason": error.description])
             return parts.clock.now + Self.retryMilliseconds
         }
-        if timer.queueOffset < queue.maxOffset { return parts.clock.now }
+        if timer.queueOffset < queue.maxOffset {  // a queue that does not give its units may later
+            return parts.clock.now + (timer.queueOffset == before ? Self.retryMilliseconds : 0)
+        }
         let due = timer.nextSlot.map { timer.times.due($0) }
         let sync = isSyncing || waitingSync != nil || hasSyncFailed || !timer.isAhead ? nil : nextSync
         return [due, sync].compactMap { $0 }.min()
