@@ -166,14 +166,10 @@ final class SendHandler {
         _ channel: RemotingChannel, _ batch: SendBatch
     ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
-<<<<<<< HEAD
         guard !facts.isTimed else { throw Self.timedRefusal }
-=======
-        try refuseUnserved(facts)
         guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
             throw Refusal(.messageIllegal, "the message is illegal, its properties hold 512 zero bytes in a row")
         }
->>>>>>> main
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
             properties.withBytes(key) { batch.keys.append($0) }
