@@ -25,11 +25,13 @@ public struct BrokerStartError: Error, Sendable, CustomStringConvertible {
 public final class Broker: Sendable {
     private let files: ConfigFiles
     private let tables: BrokerTables
-    private let store: MessageStore
+    let store: MessageStore
     private let delay: DelayDelivery
     private let pop: PopService
     private let popExpiry: PopExpiry
     private let assignments: AssignmentHandler
+    private let transactions: Transactions
+    private let timer: TimerDelivery?
     private let coldReads: WorkerPool
     private let control: ControlService
     private let registrar: NameServerRegistrar
@@ -37,6 +39,8 @@ public final class Broker: Sendable {
     private let loops: [EventLoop]
     private let servers: [RemotingServer]
     private let delayThread = Lock<Thread?>(nil)
+    private let transactionThread = Lock<Thread?>(nil)
+    private let timerThread = Lock<Thread?>(nil)
 
     /// Who it is and where it listens.
     public let identity: BrokerIdentity
@@ -69,12 +73,18 @@ public final class Broker: Sendable {
         modes.persist(to: files)
         let assignments = AssignmentHandler(
             config: config, tables: tables, modes: modes, files: files, pool: coldReads, loop: loops[0])
+        let transactions = try BrokerStartError.wrap {
+            try Transactions(
+                store: store, config: config, tables: tables, storeHost: send.storeHost, stats: stats, log: log)
+        }
+        let timer = try Self.timer(settings, store, send, files, stats, log)
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
-            clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
+            clients: tables.clients, store: StoreView(store: store, delay: delay, timer: timer), stats: stats,
+            files: files, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
-            stats: stats, pop: pop, assignments: assignments)
+            transactions: transactions, stats: stats, pop: pop, assignments: assignments, timer: timer)
         let parts = loops.enumerated().map { corridors.make(on: $1, index: $0) }
         services = zip(loops, parts).map { LoopBound($1.main, on: $0) }
         do throws(BrokerStartError) {
@@ -98,6 +108,8 @@ public final class Broker: Sendable {
         self.files = files
         self.tables = tables
         self.delay = delay
+        self.transactions = transactions
+        self.timer = timer
         self.coldReads = coldReads
         self.control = control
     }
@@ -132,6 +144,21 @@ public final class Broker: Sendable {
         return nameServers.isEmpty ? line : line + " and name server is " + nameServers.joined(separator: ";")
     }
 
+    /// What delivers messages at their time, unless `timerWheelEnable` is off.
+    private static func timer(
+        _ settings: BrokerConfig, _ store: MessageStore, _ send: SendHandler.Settings, _ files: ConfigFiles,
+        _ stats: BrokerStats, _ log: Log
+    ) throws(BrokerStartError) -> TimerDelivery? {
+        guard settings.timer.isEnabled else { return nil }
+        return try BrokerStartError.wrap {
+            try TimerDelivery(
+                store: store, settings: settings.timer,
+                redelivery: Redelivery(
+                    store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax),
+                files: files, stats: stats, log: log)
+        }
+    }
+
     /// Binds the ports: the main one, and two below it the fast one (RocketMQ's VIP channel), which does not pull.
     private static func open(
         _ identity: BrokerIdentity, loops: [EventLoop], parts: [(main: LoopService, fast: LoopService)], log: Log
@@ -163,9 +190,17 @@ public final class Broker: Sendable {
         coldReads.start()
         store.start(
             MessageStore.Events(
-                arrived: { [services, delay] queue in
+                arrived: { [services, delay, transactions, timer] queue in
                     let waiters = queue.waiters
-                    if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 { delay.arrived() }
+                    if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 {
+                        if queue === transactions.halfQueue {
+                            transactions.arrived()
+                        } else if let timer, timer.owns(queue) {
+                            timer.arrived()
+                        } else {
+                            delay.arrived()
+                        }
+                    }
                     for (index, service) in services.enumerated() {
                         if waiters & 1 << UInt64(index) != 0 { service.execute { $0.arrived(queue) } }
                         if waiters & 1 << UInt64(PopHandler.waiterIndex(loop: index)) != 0 {
@@ -173,7 +208,10 @@ public final class Broker: Sendable {
                         }
                     }
                 },
-                flushed: { [loops] in for loop in loops { loop.wake() } },
+                flushed: { [loops, timer] in
+                    for loop in loops { loop.wake() }
+                    timer?.flushed()
+                },
                 retention: { [config] in config.current.store.retention }))
         for loop in loops { loop.start() }
         pop.start(
@@ -184,6 +222,8 @@ public final class Broker: Sendable {
                 freed: { [services] key in for service in services { service.execute { $0.freed(key) } } },
                 synced: { [loops] in for loop in loops { loop.wake() } }), expire: { [popExpiry] in popExpiry.run() })
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
+        transactionThread.withLock { [transactions] in $0 = Thread("transactions") { transactions.run() } }
+        if let timer { timerThread.withLock { $0 = Thread("timer") { timer.run() } } }
         control.start(on: loops[0])
         for server in servers { server.start() }
         registrar.start(waitMilliseconds: 1000)
@@ -195,13 +235,18 @@ public final class Broker: Sendable {
         for server in servers { server.stop() }
         control.stop()
         delay.stop()
+        timer?.stop()
         delayThread.withLock { $0 }?.join()
+        timerThread.withLock { $0 }?.join()
         assignments.stop()
         coldReads.stop()
         for loop in loops { loop.stop() }
+        transactions.stop()
+        transactionThread.withLock { $0 }?.join()
         pop.stopThreads()
         pop.close()
         store.stop()
+        timer?.close()
         files.stop()
     }
 }
@@ -214,9 +259,11 @@ struct Corridors {
     let store: MessageStore
     let coldReads: WorkerPool
     let control: ControlService
+    let transactions: Transactions
     let stats: BrokerStats
     let pop: PopService
     let assignments: AssignmentHandler
+    let timer: TimerDelivery?
 
     /// The services of one loop: of the main port, and of the fast one, which does not pull.
     func make(on loop: EventLoop, index: Int) -> (main: LoopService, fast: LoopService) {
@@ -226,9 +273,13 @@ struct Corridors {
             monthBounds: SystemClock.monthBounds)
         let sends = SendHandler(
             settings: send, config: config, topics: tables.topics, groups: tables.groups, store: store, loop: loop,
-            ids: ids)
-        let commits = SendCommit(store: store, settings: send, config: config, stats: stats, loop: loop)
+            ids: ids, timerCount: { [timer] in timer?.count($0) })
+        let commits = SendCommit(
+            store: store, settings: send, config: config, stats: stats, transactions: transactions, loop: loop)
+        let ends = EndTransactionHandler(
+            transactions: transactions, topics: tables.topics, store: store, config: config, loop: loop)
         let sendBacks = SendBackHandler(topics: tables.topics, groups: tables.groups, store: store, settings: send)
+        let recalls = RecallHandler(config: config, settings: send, topics: tables.topics, store: store)
         let pulls = PullHandler(
             config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
             loopIndex: index)
@@ -239,9 +290,9 @@ struct Corridors {
         let queries = QueryHandler(store: store, config: config)
         func service(_ pulls: PullHandler?) -> LoopService {
             LoopService(
-                sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, pops: pops,
-                assignments: assignments, queries: queries,
-                control: control, coldReads: coldReads, store: store)
+                sends: sends, commits: commits, sendBacks: sendBacks, ends: ends, recalls: recalls, pulls: pulls,
+                pops: pops, assignments: assignments, queries: queries, transactions: transactions, control: control,
+                coldReads: coldReads, store: store)
         }
         loop.onEndOfWakeUp { commits.commit() }
         loop.onEndOfWakeUp { popCommits.commit() }
@@ -261,11 +312,19 @@ extension SendHandler.Settings {
             isTraceOn: config.send.isTraceOn,
             bodyByteCountMax: config.send.bodyByteCountMax,
             isBrokerWritable: config.topics.brokerPermission & 2 != 0, brokerIP: config.identity.brokerIP1,
-            delayLevelCount: config.store.delayLevels.count)
+            delayLevelCount: config.store.delayLevels.count,
+            isRejectingTransactions: config.transactions.isRejecting,
+            brokerName: Array(config.identity.brokerName.utf8), timer: config.timer)
     }
 
     /// Takes over what may change while the broker runs.
-    mutating func follow(_ config: BrokerConfig) { isBrokerWritable = config.topics.brokerPermission & 2 != 0 }
+    mutating func follow(_ config: BrokerConfig) {
+        isBrokerWritable = config.topics.brokerPermission & 2 != 0
+        isRejectingTransactions = config.transactions.isRejecting
+        timer.delayMilliseconds = config.timer.delayMilliseconds
+        timer.slotCountMax = config.timer.slotCountMax
+        timer.isRecallEnabled = config.timer.isRecallEnabled
+    }
 }
 
 extension PullHandler.Settings {
