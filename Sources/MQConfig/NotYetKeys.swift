@@ -64,7 +64,6 @@ enum NotYetKeys {
         enablePopLog bool false
         enablePopMessageThreshold bool false
         enablePopMetrics bool true
-        enablePropertyFilter bool false
         enableRegisterProducer bool true
         enableRemoteEscape bool false
         enableRemotingMetrics bool true

@@ -69,6 +69,8 @@ public struct ReadResult: Sendable {
     public var messageCount = 0
     /// Some of `ranges` may not be in memory: do not touch them on a loop.
     public var isCold = false
+    /// Why the read looked no further, though there were more messages and room for them; see ``RecordChoice``.
+    public var stop: ReadStop?
 
     /// A result without messages.
     public init(status: ReadStatus, nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
@@ -157,6 +159,14 @@ extension MessageStore {
         _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
         matches: (Int64) -> Bool
     ) throws(SystemError) -> ReadResult {
+        try read(queue, from: offset, limits: limits, units: &units, matches: matches, choose: nil)
+    }
+
+    /// As the others; with `choose`, it decides and not `matches`. It gets no mapping where the record may be cold.
+    func read(
+        _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, units: inout ByteBuffer,
+        matches: (Int64) -> Bool, choose: ((QueueUnit, Segment, Mapping?) -> RecordChoice)?
+    ) throws(SystemError) -> ReadResult {
         let minimum = queue.minOffset
         let maximum = queue.maxOffset
         var result = ReadResult(status: .found, nextOffset: offset, minOffset: minimum, maxOffset: maximum)
@@ -172,14 +182,14 @@ extension MessageStore {
             result.status = .offsetOverflowBadly
             result.nextOffset = maximum
         } else {
-            try collect(queue, &result, limits, &units, matches)
+            try collect(queue, &result, limits, &units, matches, choose)
         }
         return result
     }
 
     private func collect(
         _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ units: inout ByteBuffer,
-        _ matches: (Int64) -> Bool
+        _ matches: (Int64) -> Bool, _ choose: ((QueueUnit, Segment, Mapping?) -> RecordChoice)?
     ) throws(SystemError) {
         let hotFrom = log.written.value.rawValue - config.hotByteCount
         var scanned = 0
@@ -197,7 +207,7 @@ extension MessageStore {
                 let unit = QueueUnit(span, at: index * QueueUnit.byteCount)
                 scanned += 1
                 if unit.size > 0, unit.size != QueueUnit.preBlankSize,
-                    try queue.tagsCode(of: unit, &tags).map(matches) ?? true
+                    choose != nil ? true : try queue.tagsCode(of: unit, &tags).map(matches) ?? true
                 {
                     let size = Int(unit.size)
                     let isCold = unit.physicalOffset < hotFrom
@@ -212,8 +222,8 @@ extension MessageStore {
                     }
                     if let segment {
                         if !isCold, mapping == nil { mapping = try recentMapping(segment) }
-                        if isCold || mapping != nil { add(unit, segment, isCold ? nil : mapping, to: &result) }
-                        if isCold { result.isCold = true }
+                        let recent = isCold ? nil : mapping
+                        if isCold || recent != nil, !consider(unit, segment, recent, &result, choose) { return }
                     }
                 }
                 result.nextOffset += 1
@@ -221,6 +231,26 @@ extension MessageStore {
             if result.messageCount >= limits.messageCount { break }
         }
         if result.messageCount == 0 { result.status = scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
+    }
+
+    /// Takes a message if the reader wants it.
+    /// - Parameter mapping: `nil` if the record may be cold.
+    /// - Returns: whether to look further.
+    private func consider(
+        _ unit: QueueUnit, _ segment: Segment, _ mapping: Mapping?, _ result: inout ReadResult,
+        _ choose: ((QueueUnit, Segment, Mapping?) -> RecordChoice)?
+    ) -> Bool {
+        switch choose?(unit, segment, mapping) ?? .take {
+        case .take:
+            add(unit, segment, mapping, to: &result)
+            if mapping == nil { result.isCold = true }
+        case .leave: break
+        case .stop(let reason):
+            result.stop = reason
+            if result.messageCount == 0 { result.status = .noMatchedMessage }
+            return false
+        }
+        return true
     }
 
     /// The bytes of a file that is read on loops; `nil` if it was just deleted.

@@ -158,4 +158,76 @@ import Testing
         let result = try store.store.read(queue, from: 0, limits: ReadLimits(), units: &scratch) { _ in false }
         #expect(result.messageCount == 1)
     }
+
+    // MARK: - By properties
+
+    private func tagA(_ properties: Span<UInt8>) -> Bool {
+        Properties.value(of: "TAGS", in: properties).map { properties.extracting($0).equals("TagA") } ?? false
+    }
+
+    @Test func `a reader that sees properties takes what it wants`() throws {
+        let store = try filled()
+        let queue = store.store.queue("T", 0)
+        var units = ByteBuffer()
+        let found = try store.store.read(
+            queue, from: 1, limits: ReadLimits(messageCount: 3), units: &units, mayWait: false
+        ) { tagA($0) ? .take : .leave }
+        #expect(try firstBytes(found) == [10, 20, 30])
+        #expect(found.status == .found && found.stop == nil && !found.isCold)
+        let none = try store.store.read(
+            queue, from: 1, limits: ReadLimits(unitCount: 50), units: &units, mayWait: false
+        ) { _ in .leave }
+        #expect(none.status == .noMatchedMessage && none.nextOffset == 51 && none.stop == nil)
+        let end = try store.store.read(queue, from: 100, limits: ReadLimits(), units: &units, mayWait: false) { _ in
+            .take
+        }
+        #expect(end.status == .offsetOverflowOne)
+    }
+
+    @Test func `a reader may stop before any record`() throws {
+        let store = try filled()
+        var units = ByteBuffer()
+        for (limit, wants) in [(25, true), (25, false), (0, true)] {
+            var seen = 0
+            let result = try store.store.read(
+                store.store.queue("T", 0), from: 5, limits: ReadLimits(), units: &units, mayWait: false
+            ) { properties in
+                if seen == limit { return .stop(.reader) }
+                seen += 1
+                return wants && tagA(properties) ? .take : .leave
+            }
+            #expect(result.stop == .reader && result.nextOffset == 5 + Int64(limit))
+            #expect(result.status == (wants && limit > 0 ? .found : .noMatchedMessage))
+            #expect(result.messageCount == (wants && limit > 0 ? 2 : 0))
+        }
+    }
+
+    @Test func `a record that may be cold is shown to those only who may wait`() throws {
+        let store = try TestStore {
+            $0.commitLogFileByteCount = 1 << 20
+            $0.hotByteCount = 3000
+        }
+        for _ in 0..<100 { try store.append(TestMessage(body: [1], properties: [("TAGS", "TagA")])) }
+        try store.settle()
+        let queue = store.store.queue("T", 0)
+        var units = ByteBuffer()
+        func read(from offset: Int64, mayWait: Bool) throws -> (result: ReadResult, seen: Int) {
+            var seen = 0
+            let result = try store.store.read(
+                queue, from: offset, limits: ReadLimits(messageCount: 200), units: &units, mayWait: mayWait
+            ) { _ in
+                seen += 1
+                return .take
+            }
+            return (result, seen)
+        }
+        let blocked = try read(from: 0, mayWait: false)
+        #expect(blocked.seen == 0 && blocked.result.stop == .cold && blocked.result.nextOffset == 0)
+        #expect(blocked.result.status == .noMatchedMessage)
+        let waiting = try read(from: 0, mayWait: true)
+        #expect(waiting.result.status == .found && waiting.result.isCold && waiting.result.stop == nil)
+        #expect(waiting.seen == waiting.result.messageCount && waiting.seen == ReadLimits().coldMessageCount)
+        let hot = try read(from: 90, mayWait: false)
+        #expect(hot.seen == 10 && hot.result.messageCount == 10 && !hot.result.isCold)
+    }
 }

@@ -216,6 +216,7 @@ extension PullHandler.Settings {
                 unitCount: max(1, config.pull.filterByteCountMax / QueueUnit.byteCount)),
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
+            isPropertyFilterEnabled: config.pull.enablePropertyFilter,
             isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
     }
 }

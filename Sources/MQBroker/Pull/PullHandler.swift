@@ -18,6 +18,8 @@ final class PullHandler {
         var limits: ReadLimits
         var isLongPollingEnabled: Bool
         var shortPollingMilliseconds: Int64
+        /// `enablePropertyFilter`.
+        var isPropertyFilterEnabled: Bool
         var isBrokerReadable: Bool
         var brokerIP: String
         /// Pulls one loop keeps parked; about 400 bytes each.
@@ -33,6 +35,8 @@ final class PullHandler {
         let queue: ConsumeQueue
         let group: String
         let filter: TagFilter
+        /// Decides instead of `filter` where the subscription is an SQL92 expression.
+        let properties: SQLFilter?
         let limits: ReadLimits
         /// The offset asked for.
         let offset: Int64
@@ -43,14 +47,14 @@ final class PullHandler {
         var timer: TimerToken?
 
         init(
-            channel: RemotingChannel, opaque: Int32, queue: ConsumeQueue, group: String, filter: TagFilter,
-            limits: ReadLimits, offset: Int64, topicSysFlag: Int, groupSysFlag: Int
+            channel: RemotingChannel, opaque: Int32, queue: ConsumeQueue, group: String,
+            filter: (TagFilter, SQLFilter?), limits: ReadLimits, offset: Int64, topicSysFlag: Int, groupSysFlag: Int
         ) {
             self.channel = channel
             self.opaque = opaque
             self.queue = queue
             self.group = group
-            self.filter = filter
+            (self.filter, properties) = filter
             self.limits = limits
             self.offset = offset
             nextOffset = offset
@@ -64,13 +68,13 @@ final class PullHandler {
     private let groups: GroupTable
     private let clients: ClientTable
     private let offsets: OffsetTable
-    private let store: MessageStore
-    private let coldReads: WorkerPool
+    let store: MessageStore
+    let coldReads: WorkerPool
     private let stats: BrokerStats
-    private let loop: EventLoop
+    let loop: EventLoop
     private let loopIndex: Int
     private var lookup: TopicLookup
-    private var units = ByteBuffer(capacity: 32 << 10)
+    var units = ByteBuffer(capacity: 32 << 10)
     private var hold: PullHold<ObjectIdentifier>
     private var parked: [UInt64: Pull] = [:]
     private var byChannel: [UInt64: Set<UInt64>] = [:]
@@ -162,16 +166,20 @@ final class PullHandler {
     /// The filter of the request itself, or the one the group's heartbeats told.
     private func filter(
         _ request: PullMessageRequest, group: String, route: TopicRoute, broadcasts: Bool, _ bytes: Span<UInt8>
-    ) throws(Refusal) -> TagFilter {
+    ) throws(Refusal) -> (TagFilter, SQLFilter?) {
         if request.flags.contains(.subscription) {
             if let type = request.expressionType, !type.isEmpty, !bytes.extracting(type.range).equals("TAG") {
-                throw Self.noSQL
+                let filter = try clients.expressions.filter(
+                    request.subscription?.string(in: bytes) ?? "", type: type.string(in: bytes),
+                    isEnabled: settings.isPropertyFilterEnabled, else: .subscriptionParseFailed,
+                    "parse the consumer's subscription failed: ")
+                return (.all, filter)
             }
             let text = request.subscription?.string(in: bytes) ?? "*"
             guard let filter = TagFilter(text) else {
                 throw Refusal(.subscriptionParseFailed, "parse the consumer's subscription failed")
             }
-            return filter
+            return (filter, nil)
         }
         guard let info = clients.consumerGroup(group) else {
             throw Refusal(.subscriptionNotExist, "the consumer's group info not exist\(Refusal.topicHelp)")
@@ -185,22 +193,31 @@ final class PullHandler {
         guard subscription.subVersion >= request.subscriptionVersion else {
             throw Refusal(.subscriptionNotLatest, "the consumer's subscription not latest")
         }
-        guard subscription.expressionType.isEmpty || subscription.expressionType == "TAG" else { throw Self.noSQL }
-        if subscription.subString == "*" { return .all }
-        if !subscription.codeSet.isEmpty { return TagFilter(codes: subscription.codeSet.map { Int($0) }) }
-        return TagFilter(subscription.subString) ?? .all
+        guard subscription.expressionType.isEmpty || subscription.expressionType == "TAG" else {
+            let filter = try clients.expressions.filter(
+                subscription.subString, type: subscription.expressionType,
+                isEnabled: settings.isPropertyFilterEnabled, else: .filterDataNotExist,
+                "The broker's consumer filter data is not exist!Your expression may be wrong! ")
+            return (.all, filter)
+        }
+        if subscription.subString == "*" { return (.all, nil) }
+        if !subscription.codeSet.isEmpty { return (TagFilter(codes: subscription.codeSet.map { Int($0) }), nil) }
+        return (TagFilter(subscription.subString) ?? .all, nil)
     }
-
-    private static let noSQL = Refusal(
-        .systemError, "The broker does not support consumer to filter message by SQL92")
 
     // MARK: - Looking
 
     /// Looks for messages; answers, or parks the pull for `parkMilliseconds` if there is nothing yet.
     private func look(_ pull: Pull, parkMilliseconds: Int64) {
         guard let result = read(pull) else { return }
+        settle(pull, result, parkMilliseconds: parkMilliseconds)
+    }
+
+    /// Answers with what a look found, or parks the pull.
+    func settle(_ pull: Pull, _ result: ReadResult, parkMilliseconds: Int64) {
         switch result.status {
         case .found: deliver(pull, result)
+        case .noMatchedMessage where result.stop != nil: goOn(pull, result, parkMilliseconds: parkMilliseconds)
         case .offsetOverflowOne where parkMilliseconds > 0,
             .noMessageInQueue where parkMilliseconds > 0 && pull.offset == 0,
             .offsetFoundNull where parkMilliseconds > 0:
@@ -211,11 +228,12 @@ final class PullHandler {
 
     private func read(_ pull: Pull) -> ReadResult? {
         do throws(SystemError) {
+            if let properties = pull.properties { return try read(pull, properties) }
             return try store.read(
                 pull.queue, from: pull.nextOffset, limits: pull.limits, units: &units,
                 matches: { pull.filter.matches($0) })
         } catch {
-            refuse(pull, Refusal(.systemError, "cannot read the queue: \(error)"))
+            refuse(pull, .unreadable(error))
             return nil
         }
     }
@@ -250,6 +268,9 @@ final class PullHandler {
             case .found:
                 unpark(id)
                 return deliver(pull, result)
+            case .noMatchedMessage where result.stop != nil:
+                unpark(id)
+                return goOn(pull, result, parkMilliseconds: 0)
             case .noMatchedMessage where result.nextOffset > pull.nextOffset:
                 pull.nextOffset = result.nextOffset  // not for this consumer: it sleeps on
             case .offsetOverflowOne, .offsetFoundNull, .noMatchedMessage: return
@@ -292,9 +313,7 @@ final class PullHandler {
     // MARK: - Answers
 
     private func deliver(_ pull: Pull, _ result: ReadResult) {
-        stats.pullsFound.add(1)
-        stats.messagesOut.add(result.messageCount)
-        stats.bytesOut.add(result.byteCount)
+        count(result)
         guard result.isCold else {
             writeHeader(pull, .success, result)
             for range in result.ranges {
@@ -307,11 +326,7 @@ final class PullHandler {
         let bound = LoopBound((self, pull), on: loop)
         let accepted = coldReads.submit {
             let copied = Self.copy(result)
-            bound.execute { handler, pull in
-                guard let copied else { return handler.answerRemoved(pull, result) }
-                handler.writeHeader(pull, .success, result)
-                pull.channel.connection.send { $0.append(copied) }
-            }
+            bound.execute { handler, pull in handler.deliver(pull, result, copied: copied) }
         }
         if !accepted {
             refuse(pull, .busy)
@@ -319,7 +334,7 @@ final class PullHandler {
     }
 
     /// The records' bytes; `nil` if their file was deleted meanwhile. May wait for the disk.
-    private static func copy(_ result: ReadResult) -> [UInt8]? {
+    static func copy(_ result: ReadResult) -> [UInt8]? {
         var body = ByteBuffer(capacity: result.byteCount)
         for range in result.ranges {
             // Whatever the reason: the consumer asks again, and hears it if it lasts.
@@ -327,6 +342,18 @@ final class PullHandler {
             body.append(mapping.bytes(range.offset..<(range.offset + range.byteCount)))
         }
         return body.toArray()
+    }
+
+    func deliver(_ pull: Pull, _ result: ReadResult, copied: [UInt8]?) {
+        guard let copied else { return answerRemoved(pull, result) }
+        writeHeader(pull, .success, result)
+        pull.channel.connection.send { $0.append(copied) }
+    }
+
+    func count(_ result: ReadResult) {
+        stats.pullsFound.add(1)
+        stats.messagesOut.add(result.messageCount)
+        stats.bytesOut.add(result.byteCount)
     }
 
     /// The file of the records went between the read and now: the consumer asks again and hears where the queue begins.
@@ -338,7 +365,7 @@ final class PullHandler {
         answerNothing(pull, result)
     }
 
-    private func answerNothing(_ pull: Pull, _ result: ReadResult) {
+    func answerNothing(_ pull: Pull, _ result: ReadResult) {
         stats.pullsMissed.add(1)
         writeHeader(pull, result.status.responseCode(requested: pull.offset), result)
     }
@@ -358,8 +385,14 @@ final class PullHandler {
         }
     }
 
-    private func refuse(_ pull: Pull, _ refusal: Refusal) {
+    func refuse(_ pull: Pull, _ refusal: Refusal) {
         pull.channel.reply(to: pull.opaque, isOneWay: false).send(refusal.answer)
+    }
+}
+
+extension Refusal {
+    static func unreadable(_ error: SystemError) -> Refusal {
+        Refusal(.systemError, "cannot read the queue: \(error)")
     }
 }
 
