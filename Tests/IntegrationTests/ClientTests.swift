@@ -27,41 +27,6 @@ import Testing
 
     private func text(_ message: MessageExt) -> String { String(decoding: message.body, as: UTF8.self) }
 
-    @Test func `a consumer gets what its SQL92 expression wants, retries included`() async throws {
-        try await RunningCluster.run(["enablePropertyFilter": "true"]) { cluster in
-            let producer = try await producer(cluster)
-            func send(_ range: Range<Int>) async throws {
-                for number in range {
-                    var message = Message(topic: "t", tags: "T\(number % 3)", body: Array("\(number)".utf8))
-                    message.properties["level"] = String(number % 10)
-                    try await producer.send(message)
-                }
-            }
-            try await send(0..<50)
-            let wrong = try await consumer(cluster, "g")
-            try await wrong.subscribe("t", sql: "level >< 3")
-            await #expect {
-                try await wrong.start { _, _ in .success }
-            } throws: {
-                guard case ClientError.refused(_, code: 23, let remark) = $0 else { return false }
-                return remark.hasPrefix("Invalid MessageSelector. At character 8: expected a property")
-            }
-            let consumer = try await consumer(cluster, "g")
-            try await consumer.subscribe("t", sql: "level BETWEEN 3 AND 4 AND TAGS IN ('T0', 'T1')")
-            let wanted = (0..<100).filter { (3...4).contains($0 % 10) && $0 % 3 < 2 }.map(String.init)
-            let seen = Lines()
-            try await consumer.start { message, _ in
-                seen.add(text(message))
-                return message.reconsumeTimes == 0 && text(message) == "3" ? .later() : .success
-            }
-            try await send(50..<100)
-            try await eventually("all that is wanted arrives, one twice") { seen.all.count > wanted.count }
-            #expect(seen.all.sorted() == (wanted + ["3"]).sorted())
-            await consumer.shutdown()
-            await producer.shutdown()
-        }
-    }
-
     @Test func `the quickstart programs send and receive a thousand messages`() async throws {
         try await RunningCluster.run { cluster in
             let sent = cluster.folder.appending(path: "producer.out")
