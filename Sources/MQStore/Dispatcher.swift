@@ -73,11 +73,16 @@ final class Dispatcher: Sendable {
     ///
     /// A full disk does not end it: what could not be written is tried again until there is room.
     /// - Parameters:
+    ///   - bitMap: what a message's extension unit notes of it; `nil` notes nothing.
     ///   - arrived: called for each queue that got units while pulls are parked on it.
     ///   - full: called with the error when there is no room, and with `nil` when there is again.
     ///   - failed: called once, with the error that ended it.
-    func run(arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void, failed: (SystemError) -> Void) {
+    func run(
+        bitMap: BitMapMaker? = nil, arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void,
+        failed: (SystemError) -> Void
+    ) {
         var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
+        worker.bitMap = bitMap
         var idleRounds = 0
         var isFull = false
         while true {
@@ -161,6 +166,9 @@ final class Dispatcher: Sendable {
     }
 }
 
+/// What the extension unit of a message with these properties notes: which SQL92 subscriptions want it. `nil`: nothing.
+public typealias BitMapMaker = @Sendable (_ topic: String, _ properties: Span<UInt8>) -> [UInt8]?
+
 /// Takes records apart for queues and index. Owned by one thread.
 struct DispatchWorker {
     private let queues: QueueTable
@@ -173,6 +181,8 @@ struct DispatchWorker {
     private var indexedTo: Int64
     /// Which queues get units; all of them if it is `nil`.
     var accepts: ((_ topic: String, _ queueID: Int) -> Bool)?
+    /// Makes the bit maps of extension units.
+    var bitMap: BitMapMaker?
     /// The file that takes index entries, while it has room; asked for again in each round.
     private var indexFile: IndexFile?
 
@@ -198,6 +208,8 @@ struct DispatchWorker {
     private final class Target {
         let queue: ConsumeQueue
         var units: [PlacedUnit] = []
+        /// By queue offset, of those that have one.
+        var bitMaps: [Int64: [UInt8]] = [:]
 
         init(_ queue: ConsumeQueue) { self.queue = queue }
     }
@@ -218,8 +230,9 @@ struct DispatchWorker {
     mutating func publish(_ published: (ConsumeQueue) -> Void) throws(SystemError) {
         defer { touched.removeAll(keepingCapacity: true) }
         for target in touched {
-            let isWaiting = try target.queue.add(target.units)
+            let isWaiting = try target.queue.add(target.units, bitMaps: target.bitMaps)
             target.units.removeAll(keepingCapacity: true)
+            if !target.bitMaps.isEmpty { target.bitMaps = [:] }
             guard isWaiting else { continue }
             try target.queue.publish()
             published(target.queue)
@@ -281,7 +294,8 @@ struct DispatchWorker {
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: Self.tagsCode(facts, storedAt: storedAt, isSchedule: topic.isSchedule, delayLevels))
             let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
-            add(placed, to: topic, Int(record.queueID))
+            let target = add(placed, to: topic, Int(record.queueID))
+            if let bitMap, target.queue.takesBitMaps { target.bitMaps[placed.offset] = bitMap(topic.name, text) }
         }
         guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
             record.physicalOffset >= indexedTo
@@ -308,17 +322,19 @@ struct DispatchWorker {
         return topic
     }
 
-    private mutating func add(_ unit: PlacedUnit, to topic: TopicQueues, _ queueID: Int) {
+    private mutating func add(_ unit: PlacedUnit, to topic: TopicQueues, _ queueID: Int) -> Target {
         if queueID < topic.targets.count, let target = topic.targets[queueID] {
             if target.units.isEmpty { touched.append(target) }
-            return target.units.append(unit)
+            target.units.append(unit)
+            return target
         }
         let target = Target(queues.queue(topic.name, queueID))
         target.units.append(unit)
         touched.append(target)
-        guard queueID < TopicQueues.directMax else { return }
+        guard queueID < TopicQueues.directMax else { return target }
         while topic.targets.count <= queueID { topic.targets.append(nil) }
         topic.targets[queueID] = target
+        return target
     }
 
     /// What a record's unit says of its tags: their hash, or when a delayed message is due.

@@ -71,11 +71,29 @@ public actor PushConsumer {
 
     /// Wants the topic's messages for whose properties the SQL92 expression is true. The broker must have
     /// `enablePropertyFilter` on.
+    /// - Throws: `refused` if the consumer runs and a broker says that the expression is wrong; before it runs,
+    ///   ``start(_:)`` does.
     public func subscribe(_ topic: String, sql expression: String) async throws(ClientError) {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
-        await set(
-            SubscriptionData(
-                topic: topic, subString: expression, subVersion: SystemClock.wall().rawValue, expressionType: "SQL92"))
+        let subscription = SubscriptionData(
+            topic: topic, subString: expression, subVersion: SystemClock.wall().rawValue, expressionType: "SQL92")
+        if core != nil { try await check(subscription) }
+        await set(subscription)
+    }
+
+    /// Asks a broker of the topic whether it would serve an SQL92 subscription. A broker that cannot be asked, or does not
+    /// know the question, is no reason not to start: its pulls will say. Source: `MQClientInstance.checkClientInBroker`.
+    private func check(_ subscription: SubscriptionData) async throws(ClientError) {
+        guard subscription.expressionType != "TAG" else { return }
+        guard let route = try? await link.route(of: subscription.topic) else { return }
+        for broker in route.brokerDatas {
+            guard let address = await link.brokerAddress(broker.brokerName, orAny: true) else { continue }
+            do throws(ClientError) {
+                return try await link.check(subscription, of: group, at: address)
+            } catch {
+                if case .refused(_, let code, _) = error, [1, 23].contains(code) { throw error }
+            }
+        }
     }
 
     private func set(_ subscription: SubscriptionData) async {
@@ -91,10 +109,18 @@ public actor PushConsumer {
 
     /// Starts to hand messages to `handler`. Returns when the brokers know the consumer and its queues are shared out,
     /// as far as they can be reached; what fails is tried again for as long as it runs.
-    /// - Throws: `invalid` without a subscription; `nameServersUnreachable` and the like if no route can be had at all.
+    /// - Throws: `invalid` without a subscription; `refused` if a broker says that an SQL92 expression is wrong; `nameServersUnreachable` and the like if no route can be had at all.
     public func start(_ handler: @escaping MessageHandler) async throws(ClientError) {
         guard core == nil else { throw .invalid("the consumer \(group) runs already") }
         guard !subscriptions.isEmpty else { throw .invalid("the consumer \(group) subscribes to nothing") }
+        link.start()
+        do throws(ClientError) {
+            // Before it is a member: brokers would count it in until its connection closes.
+            for subscription in subscriptions.values { try await check(subscription) }
+        } catch {
+            if ownsLink { await link.shutdown() }
+            throw error
+        }
         let core = ConsumerCore(
             group: group, options: options, link: link, subscriptions: subscriptions, handler: handler)
         if options.messageModel == .clustering {
@@ -108,7 +134,6 @@ public actor PushConsumer {
         }
         self.core = core
         self.membership = membership
-        link.start()
         do throws(ClientError) {
             for topic in subscriptions.keys.sorted() { _ = try await link.fetchRoute(topic) }
         } catch {

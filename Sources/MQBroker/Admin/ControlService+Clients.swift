@@ -22,7 +22,11 @@ extension ControlService {
             if let refusal = NameRules.refusal(ofGroup: group) { throw Refusal(.invalidParameter, refusal) }
         }
         if !heartbeat.withoutSub {
-            for consumer in heartbeat.consumerDataSet { createRetryTopic(for: consumer) }
+            for consumer in heartbeat.consumerDataSet {
+                createRetryTopic(for: consumer)
+                // Before its pulls can ask for it.
+                filters.register(group: consumer.groupName, consumer.subscriptionDataSet)
+            }
         }
         let membership = try clients.register(
             heartbeat, on: channel, language: request.language, version: request.version)
@@ -62,18 +66,13 @@ extension ControlService {
 
     /// `CHECK_CLIENT_CONFIG` (46).
     func checkClient(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        do {
-            let json = try JSON(parsing: request.body, limits: bodyLimits)["subscriptionData"]
-            let subscription = try SubscriptionData(json: json)
-            guard subscription.expressionType.isEmpty || subscription.expressionType == "TAG" else {
-                let type = subscription.expressionType.prefix(64)
-                return RemotingCommand(
-                    .systemError, remark: "The broker does not support consumer to filter message by \(type)")
-            }
-            return RemotingCommand(.success)
-        } catch {
-            throw Refusal(.systemError, "The body of the request is no client's configuration: \(error)")
+        let asked: CheckClientRequestBody = try body(of: request)
+        if let wanted = asked.subscriptionData, !wanted.expressionType.isEmpty, wanted.expressionType != "TAG" {
+            _ = try clients.expressions.filter(
+                wanted.subString, type: wanted.expressionType, isEnabled: config.current.pull.enablePropertyFilter,
+                else: .subscriptionParseFailed)
         }
+        return RemotingCommand(.success)
     }
 
     /// `GET_CONSUMER_CONNECTION_LIST` (203).

@@ -19,6 +19,7 @@ public final class ControlService: Sendable {
     let groups: GroupTable
     let offsets: OffsetTable
     let clients: ClientTable
+    let filters: ConsumerFilterTable
     let store: any StoreQueries
     let stats: BrokerStats
     let files: ConfigFiles
@@ -33,7 +34,7 @@ public final class ControlService: Sendable {
     /// administrators wait until what they ordered is durable.
     public init(
         config: LiveConfig, topics: TopicTable, groups: GroupTable, offsets: OffsetTable, clients: ClientTable,
-        store: any StoreQueries, stats: BrokerStats, files: ConfigFiles, log: Log = .silent
+        filters: ConsumerFilterTable, store: any StoreQueries, stats: BrokerStats, files: ConfigFiles, log: Log = .silent
     ) {
         let present = config.current
         self.config = config
@@ -41,6 +42,7 @@ public final class ControlService: Sendable {
         self.groups = groups
         self.offsets = offsets
         self.clients = clients
+        self.filters = filters
         self.store = store
         self.stats = stats
         self.files = files
@@ -186,6 +188,7 @@ public final class ControlService: Sendable {
 
     /// Tells the members of groups that something about the group has changed (40); they share out queues anew.
     func tell(_ membership: ClientTable.Membership) {
+        for group in membership.changed.keys where clients.consumerGroup(group) == nil { filters.unregister(group: group) }
         guard !membership.changed.isEmpty, config.current.groups.notifyConsumerIdsChangedEnable else { return }
         for (group, targets) in membership.changed where !targets.isEmpty {
             if groups.existing(group)?.notifyConsumerIdsChangedEnable == false { continue }

@@ -63,7 +63,7 @@ public final class Broker: Sendable {
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
-            clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
+            clients: tables.clients, filters: tables.filters, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             stats: stats)
@@ -131,7 +131,7 @@ public final class Broker: Sendable {
                     }
                 },
                 flushed: { [loops] in for loop in loops { loop.wake() } },
-                retention: { [config] in config.current.store.retention }))
+                retention: { [config] in config.current.store.retention }, bitMap: tables.filters.bitMapMaker))
         for loop in loops { loop.start() }
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
         control.start(on: loops[0])
@@ -216,6 +216,7 @@ extension PullHandler.Settings {
                 unitCount: max(1, config.pull.filterByteCountMax / QueueUnit.byteCount)),
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
+            isPropertyFilterEnabled: config.pull.enablePropertyFilter,
             isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
     }
 }

@@ -82,12 +82,17 @@ public final class ClientTable: Sendable {
     }
 
     let limits: BrokerLimits
+    /// What SQL92 subscriptions mean.
+    let expressions: ExpressionCache
     let state = Lock(State())
     // Written after the table, so that who sees the new number sees the new table under the lock.
     let stamp = Atomic<UInt64>(1)
 
     /// No clients yet.
-    public init(limits: BrokerLimits = BrokerLimits()) { self.limits = limits }
+    public init(limits: BrokerLimits = BrokerLimits()) {
+        self.limits = limits
+        expressions = ExpressionCache(byteCountMax: limits.expressionByteCountMax)
+    }
 
     // MARK: - Reading
 

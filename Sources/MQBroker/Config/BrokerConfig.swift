@@ -17,6 +17,8 @@ public struct BrokerConfig: Sendable {
     public var send: SendSettings
     /// What pulls and queries may bring.
     public var pull: PullSettings
+    /// How groups filter by expressions.
+    public var filter: FilterSettings
     /// Which name servers, and how often.
     public var registration: RegistrationSettings
     /// Bounds on what peers may cost.
@@ -33,6 +35,7 @@ public struct BrokerConfig: Sendable {
         store = try StoreConfig(values, physicalMemory: physicalMemory)
         send = SendSettings(values)
         pull = PullSettings(values)
+        filter = FilterSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count
     }

@@ -86,6 +86,8 @@ public struct PullSettings: Equatable, Sendable {
     public var longPollingEnable: Bool
     /// `shortPollingTimeMills`.
     public var shortPollingMilliseconds: Int64
+    /// `enablePropertyFilter`: SQL92 subscriptions are served.
+    public var enablePropertyFilter: Bool
     /// `maxTransferBytesOnMessageInMemory`.
     public var byteCountMaxInMemory: Int
     /// `maxTransferCountOnMessageInMemory`.
@@ -104,6 +106,7 @@ public struct PullSettings: Equatable, Sendable {
     init(_ values: ConfigValues) {
         longPollingEnable = values[BrokerKeys.longPollingEnable]
         shortPollingMilliseconds = values[BrokerKeys.shortPollingTimeMills].milliseconds
+        enablePropertyFilter = values[BrokerKeys.enablePropertyFilter]
         byteCountMaxInMemory = values[StoreKeys.maxTransferBytesOnMessageInMemory]
         countMaxInMemory = values[StoreKeys.maxTransferCountOnMessageInMemory]
         byteCountMaxOnDisk = values[StoreKeys.maxTransferBytesOnMessageInDisk]
@@ -111,6 +114,25 @@ public struct PullSettings: Equatable, Sendable {
         filterByteCountMax = values[StoreKeys.maxFilterMessageSize]
         queryCount = values[StoreKeys.defaultQueryMaxNum]
         queryCountMax = values[StoreKeys.maxMsgsNumBatch]
+    }
+}
+
+/// How groups filter by expressions.
+public struct FilterSettings: Equatable, Sendable {
+    /// `maxErrorRateOfBloomFilter`, percent.
+    public var bloomErrorPercent: Int
+    /// `expectConsumerNumUseFilter`: groups that filter a topic.
+    public var bloomGroupCount: Int
+    /// `enableCalcFilterBitMap`: new messages tell which groups want them.
+    public var isBitMapWritten: Bool
+    /// `filterDataCleanTimeSpan`: how long the filter of a group that left is kept, milliseconds.
+    public var deadKeptMilliseconds: Int64
+
+    init(_ values: ConfigValues) {
+        bloomErrorPercent = values[ConsumptionKeys.maxErrorRateOfBloomFilter]
+        bloomGroupCount = values[ConsumptionKeys.expectConsumerNumUseFilter]
+        isBitMapWritten = values[ConsumptionKeys.enableCalcFilterBitMap]
+        deadKeptMilliseconds = values[ConsumptionKeys.filterDataCleanTimeSpan].milliseconds
     }
 }
 
@@ -132,6 +154,10 @@ public struct BrokerLimits: Equatable, Sendable {
     public var subscriptionByteCountMax = 64 << 20
     /// Queues a topic may have.
     public var queuesPerTopicMax = 4096
+    /// About what compiled SQL92 expressions may take in memory, bytes.
+    public var expressionByteCountMax = 16 << 20
+    /// About what the filters of groups, dead ones too, may take in memory, bytes.
+    public var filterByteCountMax = 32 << 20
     /// Body of a heartbeat or an administrator's request, bytes.
     public var controlBodyByteCountMax = 1 << 20
     /// Requests that wait for the admin threads.

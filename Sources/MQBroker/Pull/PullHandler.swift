@@ -17,6 +17,8 @@ final class PullHandler {
         var limits: ReadLimits
         var isLongPollingEnabled: Bool
         var shortPollingMilliseconds: Int64
+        /// `enablePropertyFilter`.
+        var isPropertyFilterEnabled: Bool
         var isBrokerReadable: Bool
         var brokerIP: String
         /// Pulls one loop keeps parked; about 400 bytes each.
@@ -183,6 +185,9 @@ final class PullHandler {
             case .found:
                 unpark(id)
                 return deliver(pull, copy: nil)
+            case .noMatchedMessage where found.isStopped:
+                unpark(id)  // it costs too much to go on: the consumer hears how far it came
+                return answerNothing(pull, found)
             case .noMatchedMessage where found.nextOffset > pull.look.nextOffset:
                 pull.look.nextOffset = found.nextOffset  // not for this consumer: it sleeps on
                 parked[id]?.pull.look.nextOffset = found.nextOffset

@@ -1,0 +1,26 @@
+/// Keys of `broker.conf` about consumption beside the plain ones of ``BrokerKeys``: filters by expressions.
+///
+/// Source: `BrokerConfig.java`, RocketMQ 5.3.
+public enum ConsumptionKeys {
+    /// Whether dispatch notes which groups want a message.
+    public static let enableCalcFilterBitMap = ConfigKey<Bool>.flag(
+        "enableCalcFilterBitMap", default: false,
+        "Notes with each new message which SQL92 subscriptions want it, where enableConsumeQueueExt makes room for that.")
+    /// Groups that are expected to filter a topic.
+    public static let expectConsumerNumUseFilter = ConfigKey<Int>.integer(
+        "expectConsumerNumUseFilter", default: 32, in: 1...10_000, unit: "groups",
+        "Groups that filter one topic; with maxErrorRateOfBloomFilter it makes the length of the notes.")
+    /// How often a note may be wrong.
+    public static let maxErrorRateOfBloomFilter = ConfigKey<Int>.integer(
+        "maxErrorRateOfBloomFilter", default: 20, in: 1...99, unit: "percent",
+        "How often a message may be looked at in vain because of a note.")
+    /// How long the filter of a group that left is kept.
+    public static let filterDataCleanTimeSpan = ConfigKey<Duration>.milliseconds(
+        "filterDataCleanTimeSpan", default: 86_400_000, in: 1000...2_592_000_000,
+        "How long the filter of a group that left is kept in consumerFilter.json.")
+
+    static let all: [ConfigDeclaration] = [
+        enableCalcFilterBitMap.declaration, expectConsumerNumUseFilter.declaration,
+        maxErrorRateOfBloomFilter.declaration, filterDataCleanTimeSpan.declaration,
+    ]
+}
