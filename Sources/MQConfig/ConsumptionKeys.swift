@@ -1,4 +1,5 @@
-/// Keys of `broker.conf` about consumption beside the plain ones of ``BrokerKeys``: filters by expressions.
+/// Keys of `broker.conf` about consumption beside the plain ones of ``BrokerKeys``: filters by expressions, resets of
+/// offsets, replies.
 ///
 /// Source: `BrokerConfig.java`, RocketMQ 5.3.
 public enum ConsumptionKeys {
@@ -19,8 +20,18 @@ public enum ConsumptionKeys {
         "filterDataCleanTimeSpan", default: 86_400_000, in: 1000...2_592_000_000,
         "How long the filter of a group that left is kept in consumerFilter.json.")
 
+    /// Whether the broker itself resets offsets.
+    public static let useServerSideResetOffset = ConfigKey<Bool>.flag(
+        "useServerSideResetOffset", default: true,
+        "Resets a group's offsets at the broker, whose next answer tells consumers; false asks the consumers to do it."
+    ).live
+    /// Whether replies to requests are stored too.
+    public static let storeReplyMessageEnable = ConfigKey<Bool>.flag(
+        "storeReplyMessageEnable", default: true, "Stores replies to requests in the cluster's reply topic too.").live
+
     static let all: [ConfigDeclaration] = [
         enableCalcFilterBitMap.declaration, expectConsumerNumUseFilter.declaration,
         maxErrorRateOfBloomFilter.declaration, filterDataCleanTimeSpan.declaration,
+        useServerSideResetOffset.declaration, storeReplyMessageEnable.declaration,
     ]
 }

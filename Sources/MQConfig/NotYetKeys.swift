@@ -164,7 +164,6 @@ enum NotYetKeys {
         slaveReadEnable bool false
         splitMetadataSize int 2000
         splitRegistrationSize int 800
-        storeReplyMessageEnable bool true
         subscriptionExpiredTimeout int 600000
         syncBrokerMemberGroupPeriod int 1000
         syncBrokerMetadataPeriod int 5000
@@ -178,7 +177,6 @@ enum NotYetKeys {
         transferMsgByHeap bool true
         updateNameServerAddrPeriod int 120000
         usePIDColdCtrStrategy bool true
-        useServerSideResetOffset bool true
         useStaticSubscription bool false
         validateSystemTopicWhenUpdateTopic bool true
         waitTimeMillsInAckQueue int 3000

@@ -15,6 +15,8 @@ public enum ReadStatus: Sendable {
     case offsetTooSmall
     case noMatchedLogicQueue
     case noMessageInQueue
+    /// An administrator has set another offset: none of a read's own.
+    case offsetReset
 
     /// As RocketMQ spells it.
     public var name: StaticString {
@@ -28,6 +30,7 @@ public enum ReadStatus: Sendable {
         case .offsetTooSmall: "OFFSET_TOO_SMALL"
         case .noMatchedLogicQueue: "NO_MATCHED_LOGIC_QUEUE"
         case .noMessageInQueue: "NO_MESSAGE_IN_QUEUE"
+        case .offsetReset: "OFFSET_RESET"
         }
     }
 }

@@ -1,5 +1,5 @@
 import MQBase
-public import MQBytes
+import MQBytes
 import MQMessage
 import MQSystem
 

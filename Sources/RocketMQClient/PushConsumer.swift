@@ -148,6 +148,7 @@ public actor PushConsumer {
             repeating(every: options.rebalanceInterval) { await $0.rebalance() },
             repeating(every: options.commitInterval) { await $0.commitAll() },
         ]
+        if needsLocks { upkeep.append(repeating(every: options.lockInterval) { await $0.renewLocks(core) }) }
     }
 
     /// Starts, runs until the task is cancelled, and shuts down.
@@ -168,6 +169,7 @@ public actor PushConsumer {
         for worker in all { worker.drop() }
         await core.pool.close(waitingAtMost: options.shutdownWait)
         await commit(all, core)
+        if needsLocks { await unlock(all.map(\.queue)) }
         workers = [:]
         link.members.remove(consumerGroup: group)
         await link.unregister(consumerGroup: group)
@@ -226,7 +228,7 @@ public actor PushConsumer {
             var isComplete = true
             for subscription in core.allSubscriptions where self.core != nil {
                 do throws(ClientError) {
-                    try await rebalance(subscription.topic, core)
+                    if try await !rebalance(subscription.topic, core) { isComplete = false }
                 } catch {
                     if subscription.topic != core.retryTopic { core.note(error) }
                     isComplete = false
@@ -259,7 +261,8 @@ public actor PushConsumer {
         await rebalance()
     }
 
-    private func rebalance(_ topic: String, _ core: ConsumerCore) async throws(ClientError) {
+    /// - Returns: whether all queues that are this client's now are pulled; a queue may still be another client's alone.
+    private func rebalance(_ topic: String, _ core: ConsumerCore) async throws(ClientError) -> Bool {
         let route = try await link.route(of: topic)
         let queues = Self.readableQueues(topic, route)
         var mine = queues
@@ -270,21 +273,49 @@ public actor PushConsumer {
             let members = try await link.consumerIDs(of: group, at: address)
             mine = QueueAllocation.average(queues, members: members, me: link.clientID)
         }
-        guard self.core === core else { return }
-        let wanted = Set(mine)
-        let lost = workers.filter { $0.key.topic == topic && !wanted.contains($0.key) }
-        for (queue, worker) in lost {
-            worker.drop()
-            workers[queue] = nil
-        }
-        await commit(Array(lost.values), core)
-        for queue in mine where workers[queue] == nil {
+        guard self.core === core else { return true }
+        var isComplete = await release(topic, except: Set(mine), core)
+        let fresh = mine.filter { workers[$0] == nil }
+        let locked = needsLocks && !fresh.isEmpty ? await lock(fresh, core) : Set(fresh)
+        let asked = SystemClock.now()
+        for queue in fresh {
+            guard locked.contains(queue) else {
+                isComplete = false  // its last client still has a message of it, or has not come to let go
+                continue
+            }
             let start = try await startOffset(of: queue, core)
-            guard self.core === core, workers[queue] == nil else { return }
+            guard self.core === core, workers[queue] == nil else { return true }
             let worker = QueueWorker(queue, start: start, consumer: core)
+            if needsLocks { _ = worker.locked(at: asked) }
             workers[queue] = worker
             worker.start()
         }
+        return isComplete
+    }
+
+    /// Gives up the queues of a topic that are not in `wanted`, and those that were given up before and have not ended.
+    /// - Returns: whether all of them are free for others. In order that is when no handler has a message any more.
+    private func release(_ topic: String, except wanted: Set<MessageQueue>, _ core: ConsumerCore) async -> Bool {
+        let lost = workers.filter { $0.key.topic == topic && (!wanted.contains($0.key) || $0.value.isDropped) }
+        for worker in lost.values { worker.drop() }
+        var isComplete = true
+        var ended: [QueueWorker] = []
+        for (queue, worker) in lost {
+            if needsLocks, await !worker.isIdle() {
+                isComplete = false
+                continue
+            }
+            workers[queue] = nil
+            ended.append(worker)
+        }
+        await commit(ended, core)
+        if needsLocks { await unlock(ended.map(\.queue)) }
+        return isComplete
+    }
+
+    /// Forgets a queue's worker if it still is that one.
+    func remove(_ worker: QueueWorker, of queue: MessageQueue) {
+        if workers[queue] === worker { workers[queue] = nil }
     }
 
     static func readableQueues(_ topic: String, _ route: TopicRouteData) -> [MessageQueue] {

@@ -8,9 +8,13 @@ import MQTransport
 /// Answers what brokers ask of us over our own connections.
 final class PushedRequests: RemotingService, Sendable {
     private let members: Members
+    private let replies: OpenRequests
     private let lostConnection = Lock<(@Sendable () -> Void)?>(nil)
 
-    init(members: Members) { self.members = members }
+    init(members: Members, replies: OpenRequests) {
+        self.members = members
+        self.replies = replies
+    }
 
     func onLostConnection(_ action: @escaping @Sendable () -> Void) { lostConnection.withLock { $0 = action } }
 
@@ -24,8 +28,37 @@ final class PushedRequests: RemotingService, Sendable {
             members.consumer(request["consumerGroup"] ?? "")?.rebalanceSoon()
             reply.send(RemotingCommand(.success))
         case .getConsumerRunningInfo: sendRunningInfo(request, reply)
+        case .resetConsumerClientOffset: reset(request, reply)
+        case .getConsumerStatusFromClient: sendStatus(request, reply)
+        case .pushReplyMessageToClient: takeReply(request, reply)
         default: reply.send(.notSupported(request.code))
         }
+    }
+
+    private func reset(_ request: RemotingCommand, _ reply: Reply) {
+        guard let consumer = members.consumer(request["group"] ?? ""), let topic = request["topic"],
+            let body = try? ResetOffsetBody(parsing: request.body)  // the broker hears that nothing came of it
+        else { return reply.send(RemotingCommand(.systemError, remark: "no such consumer, or no offsets")) }
+        consumer.resetSoon(topic, to: body.offsetTable)
+        reply.send(RemotingCommand(.success))
+    }
+
+    private func sendStatus(_ request: RemotingCommand, _ reply: Reply) {
+        guard let consumer = members.consumer(request["group"] ?? ""), let topic = request["topic"] else {
+            return reply.send(RemotingCommand(.success, body: GetConsumerStatusBody().encoded()))
+        }
+        Task {
+            let body = GetConsumerStatusBody(messageQueueTable: await consumer.offsets(in: topic))
+            reply.send(RemotingCommand(.success, body: body.encoded()))
+        }
+    }
+
+    private func takeReply(_ request: RemotingCommand, _ reply: Reply) {
+        guard let message = MessageExt(reply: request) else {
+            return reply.send(RemotingCommand(.systemError, remark: "the reply has no readable message"))
+        }
+        replies.take(message)  // one that nobody waits for any more came too late
+        reply.send(RemotingCommand(.success))
     }
 
     private func sendRunningInfo(_ request: RemotingCommand, _ reply: Reply) {

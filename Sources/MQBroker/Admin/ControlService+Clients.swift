@@ -31,6 +31,11 @@ extension ControlService {
         let membership = try clients.register(
             heartbeat, on: channel, language: request.language, version: request.version)
         tell(membership)
+        for pair in membership.differing {
+            log.warn(
+                "members of a group subscribe to different things",
+                ["group": pair.group, "client": pair.clientID, "other": pair.other])
+        }
         let isOther = heartbeat.heartbeatFingerprint == 0 || !heartbeat.withoutSub || membership.needsSubscriptions
         return RemotingCommand(
             .success, ["IS_SUPPORT_HEART_BEAT_V2": "true", "IS_SUB_CHANGE": isOther ? "true" : "false"])

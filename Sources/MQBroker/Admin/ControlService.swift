@@ -116,7 +116,8 @@ public final class ControlService: Sendable {
         case .consumeMessageDirectly: return try consumeDirectly(request, reply: reply)
         case .lockBatchMQ: return try lockQueues(request, now: channel.connection.loop.now)
         case .unlockBatchMQ: return try unlockQueues(request)
-        case .updateConsumerOffset: return try commitOffset(request)
+        case .updateConsumerOffset: 
+            return try commitOffset(request, from: channel.connection.peer.description)
         case .queryConsumerOffset: return try queryOffset(request, reply: reply)
         case .getMaxOffset: return try endOffset(request) { $0.max }
         case .getMinOffset: return try endOffset(request) { $0.min }
@@ -146,6 +147,11 @@ public final class ControlService: Sendable {
         case .deleteSubscriptionGroup: return try deleteGroup(request, from: channel, reply: reply)
         case .getAllSubscriptionGroupConfig: return RemotingCommand(.success, body: groups.wrapper().encoded())
         case .getSubscriptionGroupConfig: return try groupConfig(request)
+        case .invokeBrokerToResetOffset:
+            return try resetOffsets(request, from: channel.connection.peer.description, reply: reply)
+        case .invokeBrokerToGetConsumerStatus: return try consumerStatus(request, reply: reply)
+        case .cloneGroupOffset: return try cloneOffsets(request)
+        case .queryCorrectionOffset: return try correctionOffsets(request)
         case .getConsumeStats: return try consumeStats(request, reply: reply)
         case .updateBrokerConfig: return try updateConfig(request, from: channel, reply: reply)
         case .getBrokerConfig:
@@ -193,11 +199,14 @@ public final class ControlService: Sendable {
         for (group, targets) in membership.changed where !targets.isEmpty {
             if groups.existing(group)?.notifyConsumerIdsChangedEnable == false { continue }
             var notice = RemotingCommand(.notifyConsumerIDsChanged, ["consumerGroup": group])
-            notice.opaque = Int32(truncatingIfNeeded: opaques.next() & 0x7FFF_FFFF)
+            notice.opaque = nextOpaque()
             notice.isOneWay = true
             clients.send(notice, to: targets)
         }
     }
+
+    /// A number for a request of the broker's own.
+    func nextOpaque() -> Int32 { Int32(truncatingIfNeeded: opaques.next() & 0x7FFF_FFFF) }
 
     /// What a body may cost that one request brings.
     var bodyLimits: JSONLimits {

@@ -132,6 +132,7 @@ public final class Broker: Sendable {
                 },
                 flushed: { [loops] in for loop in loops { loop.wake() } },
                 retention: { [config] in config.current.store.retention }, bitMap: tables.filters.bitMapMaker))
+        tables.offsets.onReset { [services] in for service in services { service.execute { $0.offsetsReset() } } }
         for loop in loops { loop.start() }
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
         control.start(on: loops[0])
@@ -170,18 +171,20 @@ struct Corridors {
             ip: local.ip, processID: ThisProcess.id, makerID: UInt32.random(in: .min ... .max),
             monthBounds: SystemClock.monthBounds)
         let sends = SendHandler(
-            settings: send, config: config, topics: tables.topics, groups: tables.groups, store: store, loop: loop,
-            ids: ids)
+            settings: send, config: config, topics: tables.topics, groups: tables.groups, locks: control.locks,
+            store: store, loop: loop, ids: ids)
         let commits = SendCommit(store: store, settings: send, config: config, stats: stats, loop: loop)
         let sendBacks = SendBackHandler(topics: tables.topics, groups: tables.groups, store: store, settings: send)
+        let replies = ReplyHandler(
+            clients: tables.clients, topics: tables.topics, sends: sends, config: config, settings: send)
         let pulls = PullHandler(
             config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
             loopIndex: index)
         let queries = QueryHandler(store: store, config: config)
         func service(_ pulls: PullHandler?) -> LoopService {
             LoopService(
-                sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, queries: queries,
-                control: control, coldReads: coldReads, store: store)
+                sends: sends, commits: commits, sendBacks: sendBacks, replies: replies, pulls: pulls,
+                queries: queries, control: control, coldReads: coldReads, store: store)
         }
         loop.onEndOfWakeUp { commits.commit() }
         return (service(pulls), service(nil))

@@ -10,6 +10,7 @@ final class LoopService: RemotingService {
     private let sends: SendHandler
     private let commits: SendCommit
     private let sendBacks: SendBackHandler
+    private let replies: ReplyHandler
     private let pulls: PullHandler?
     private let queries: QueryHandler
     private let control: ControlService
@@ -18,13 +19,14 @@ final class LoopService: RemotingService {
 
     /// - Parameter pulls: `nil` on the port that does not serve pulls.
     init(
-        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, pulls: PullHandler?,
-        queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
+        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, replies: ReplyHandler,
+        pulls: PullHandler?, queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends
         self.commits = commits
         self.sendBacks = sendBacks
+        self.replies = replies
         self.pulls = pulls
         self.queries = queries
         self.control = control
@@ -39,6 +41,10 @@ final class LoopService: RemotingService {
             switch RequestCode(rawValue: header.code) {
             case .sendMessageV2, .sendMessage, .sendBatchMessage:
                 try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
+                commits.commitIfLarge()
+            case .sendReplyMessage, .sendReplyMessageV2:
+                let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
+                try replies.handle(header, frame, in: bytes, on: channel, reply, into: commits.batch)
                 commits.commitIfLarge()
             case .pullMessage, .litePullMessage:
                 guard let pulls else { return handleRest(header, frame, in: bytes, on: channel) }
@@ -107,6 +113,9 @@ final class LoopService: RemotingService {
 
     /// A queue that pulls of this loop wait on has new messages.
     func arrived(_ queue: ConsumeQueue) { pulls?.arrived(queue) }
+
+    /// An administrator has moved a group.
+    func offsetsReset() { pulls?.offsetsReset() }
 
     func closed(_ channel: RemotingChannel, because reason: CloseReason) {
         pulls?.closed(channel)

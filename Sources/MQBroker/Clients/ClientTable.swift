@@ -26,6 +26,8 @@ public final class ClientTable: Sendable {
         public let version: Int32
         /// Its last heartbeat, monotonic clock, milliseconds.
         public internal(set) var lastUpdate: Int64
+        /// Of what it subscribes to in this group; equal for members that want the same.
+        var subscriptionHash = 0
 
         /// As answers about connections show it.
         public var connection: ClientConnection {
@@ -169,6 +171,28 @@ public final class ClientTable: Sendable {
                 let presence = state.connections[member.connectionID]
             else { return nil }
             return Target(connectionID: member.connectionID, loop: presence.channel.connection.loop)
+        }
+    }
+
+    /// The members of a consumer group and their connections, by client id.
+    func members(ofConsumerGroup group: String) -> [(Member, Target)] {
+        state.withLock { state in
+            (state.consumers[group]?.members.values.sorted { $0.clientID < $1.clientID } ?? []).compactMap { member in
+                state.connections[member.connectionID].map {
+                    (member, Target(connectionID: member.connectionID, loop: $0.channel.connection.loop))
+                }
+            }
+        }
+    }
+
+    /// The connection over which a producer of this client id came; `nil` if there is none.
+    func producerTarget(of clientID: String) -> Target? {
+        state.withLock { state in
+            for members in state.producers.values {
+                guard let member = members[clientID], let presence = state.connections[member.connectionID] else { continue }
+                return Target(connectionID: member.connectionID, loop: presence.channel.connection.loop)
+            }
+            return nil
         }
     }
 

@@ -45,12 +45,15 @@ public struct GroupSettings: Equatable, Sendable {
     public var flushConsumerOffsetMilliseconds: Int64
     /// `rocketmq.broker.rebalance.lockMaxLiveTime`: how long a queue stays locked without renewal, milliseconds.
     public var queueLockMilliseconds: Int64 = 60_000
+    /// `useServerSideResetOffset`: offsets are reset at the broker, not by asking the consumers. Live.
+    public var resetsAtServer: Bool
 
     init(_ values: ConfigValues) {
         autoCreateSubscriptionGroup = values[BrokerKeys.autoCreateSubscriptionGroup]
         notifyConsumerIdsChangedEnable = values[BrokerKeys.notifyConsumerIdsChangedEnable]
         channelExpiredMilliseconds = values[BrokerKeys.channelExpiredTimeout].milliseconds
         flushConsumerOffsetMilliseconds = values[BrokerKeys.flushConsumerOffsetInterval].milliseconds
+        resetsAtServer = values[ConsumptionKeys.useServerSideResetOffset]
     }
 }
 
@@ -67,6 +70,8 @@ public struct SendSettings: Equatable, Sendable {
     public var syncFlushTimeoutMilliseconds: Int64
     /// `maxMessageSize`, bytes of body.
     public var bodyByteCountMax: Int
+    /// `storeReplyMessageEnable`. Live.
+    public var storesReplies: Bool
     /// `flushDelayOffsetInterval`, milliseconds.
     public var flushDelayOffsetMilliseconds: Int64
 
@@ -76,6 +81,7 @@ public struct SendSettings: Equatable, Sendable {
         startAcceptTimestamp = Int64(values[BrokerKeys.startAcceptSendRequestTimeStamp])
         syncFlushTimeoutMilliseconds = values[StoreKeys.syncFlushTimeout].milliseconds
         bodyByteCountMax = values[StoreKeys.maxMessageSize]
+        storesReplies = values[ConsumptionKeys.storeReplyMessageEnable]
         flushDelayOffsetMilliseconds = values[StoreKeys.flushDelayOffsetInterval].milliseconds
     }
 }

@@ -2,9 +2,9 @@ import MQBytes
 import MQFilter
 import MQStore
 import MQMessage
-public import MQJSON
-public import MQObserve
-public import MQProtocol
+import MQJSON
+import MQObserve
+import MQProtocol
 import MQRemoting
 import MQSystem
 import Synchronization

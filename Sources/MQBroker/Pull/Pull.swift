@@ -8,6 +8,7 @@ import MQSystem
 struct Pull {
     let channel: RemotingChannel
     let opaque: Int32
+    let group: String
     var look: PullLook
     /// The offset asked for.
     let offset: Int64

@@ -24,11 +24,10 @@ struct PullGate {
     }
 
     /// What `request` asks for, if it may.
-    /// - Returns: the pull, and its group's name.
     mutating func admit(
         _ request: PullMessageRequest, _ opaque: Int32, in bytes: Span<UInt8>, on channel: RemotingChannel,
         _ settings: PullHandler.Settings
-    ) throws(Refusal) -> (pull: Pull, group: String) {
+    ) throws(Refusal) -> Pull {
         guard settings.isBrokerReadable else {
             throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] pulling message is forbidden")
         }
@@ -57,10 +56,9 @@ struct PullGate {
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }
         let look = PullLook(
             queue: route.queue(Int(request.queueID)), filter: filter, limits: limits, nextOffset: request.queueOffset)
-        let pull = Pull(
-            channel: channel, opaque: opaque, look: look, offset: request.queueOffset, topicSysFlag: route.topicSysFlag,
-            groupSysFlag: group.config.groupSysFlag)
-        return (pull, group.name)
+        return Pull(
+            channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,
+            topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag)
     }
 
     /// The filter of the request itself, or the one the group's heartbeats told.

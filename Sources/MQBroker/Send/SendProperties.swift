@@ -13,6 +13,7 @@ struct SendProperties {
     private(set) var isHalfMessage = false
     private(set) var isTimed = false
     private(set) var waitsForFlush = true
+    private(set) var hasShardingKey = false
 
     init(_ text: Span<UInt8>) {
         Properties.forEach(in: text) { name, value in
@@ -26,6 +27,7 @@ struct SendProperties {
             case 8 where key.equals(PropertyName.traceOn): hasTraceOn = true
             case 8 where key.equals(PropertyName.transactionPrepared): isHalfMessage = content.equals("true")
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
+            case 13 where key.equals(PropertyName.shardingKey): hasShardingKey = true
             case 14 where key.equals(PropertyName.timerDelayMilliseconds): isTimed = true
             case 15 where key.equals(PropertyName.timerDelaySeconds): isTimed = true
             case 16 where key.equals(PropertyName.timerDeliverMilliseconds): isTimed = true
@@ -35,4 +37,19 @@ struct SendProperties {
             return true
         }
     }
+
+    /// What kind of message it is. Source: `TopicMessageType.java` `parseFromMessageProperty`, RocketMQ 5.3.
+    var messageType: TopicMessageType {
+        if isHalfMessage { return .transaction }
+        if delayLevel > 0 || isTimed { return .delay }
+        return hasShardingKey ? .fifo : .normal
+    }
+}
+
+/// What kind of messages a topic takes: its attribute `message.type`.
+enum TopicMessageType: String {
+    case normal = "NORMAL"
+    case fifo = "FIFO"
+    case delay = "DELAY"
+    case transaction = "TRANSACTION"
 }
