@@ -5,7 +5,9 @@ public func murmur3(_ bytes: Span<UInt8>) -> UInt64 {
     var (hash1, hash2): (UInt64, UInt64) = (0, 0)
     func word(_ start: Int) -> UInt64 {
         var value: UInt64 = 0
-        for index in 0..<min(8, max(0, bytes.count - start)) { value |= UInt64(bytes[start + index]) << UInt64(index * 8) }
+        for index in 0..<min(8, max(0, bytes.count - start)) {
+            value |= UInt64(bytes[start + index]) << UInt64(index * 8)
+        }
         return value
     }
     func mix1(_ key: UInt64) -> UInt64 { (key &* factor1).rotated(31) &* factor2 }

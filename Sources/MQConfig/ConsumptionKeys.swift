@@ -6,7 +6,8 @@ public enum ConsumptionKeys {
     /// Whether dispatch notes which groups want a message.
     public static let enableCalcFilterBitMap = ConfigKey<Bool>.flag(
         "enableCalcFilterBitMap", default: false,
-        "Notes with each new message which SQL92 subscriptions want it, where enableConsumeQueueExt makes room for that.")
+        "Notes with each new message which SQL92 subscriptions want it, where enableConsumeQueueExt makes room for that."
+    )
     /// Groups that are expected to filter a topic.
     public static let expectConsumerNumUseFilter = ConfigKey<Int>.integer(
         "expectConsumerNumUseFilter", default: 32, in: 1...10_000, unit: "groups",
@@ -20,6 +21,11 @@ public enum ConsumptionKeys {
         "filterDataCleanTimeSpan", default: 86_400_000, in: 1000...2_592_000_000,
         "How long the filter of a group that left is kept in consumerFilter.json.")
 
+    /// Whether retries are filtered.
+    public static let filterSupportRetry = ConfigKey<Bool>.flag(
+        "filterSupportRetry", default: false,
+        "Filters messages that come again by the SQL92 expression for the topic they are from; without, all of them come."
+    ).live
     /// Whether the broker itself resets offsets.
     public static let useServerSideResetOffset = ConfigKey<Bool>.flag(
         "useServerSideResetOffset", default: true,
@@ -27,11 +33,12 @@ public enum ConsumptionKeys {
     ).live
     /// Whether replies to requests are stored too.
     public static let storeReplyMessageEnable = ConfigKey<Bool>.flag(
-        "storeReplyMessageEnable", default: true, "Stores replies to requests in the cluster's reply topic too.").live
+        "storeReplyMessageEnable", default: true, "Stores replies to requests in the cluster's reply topic too."
+    ).live
 
     static let all: [ConfigDeclaration] = [
         enableCalcFilterBitMap.declaration, expectConsumerNumUseFilter.declaration,
         maxErrorRateOfBloomFilter.declaration, filterDataCleanTimeSpan.declaration,
-        useServerSideResetOffset.declaration, storeReplyMessageEnable.declaration,
+        filterSupportRetry.declaration, useServerSideResetOffset.declaration, storeReplyMessageEnable.declaration,
     ]
 }

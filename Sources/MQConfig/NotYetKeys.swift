@@ -82,7 +82,6 @@ enum NotYetKeys {
         fetchNamesrvAddrByAddressServer* bool false
         fetchNameSrvAddrByDnsLookup* bool false
         fetchNamesrvAddrInterval int 10000
-        filterSupportRetry bool false
         flushConsumerOffsetHistoryInterval int 60000
         forceRegister bool true
         forwardTimeout int 3000

@@ -15,7 +15,8 @@ public struct BloomFilter: Equatable, Sendable {
     ///   - groupCount: groups that are expected to filter a topic; 1...10,000.
     /// - Precondition: both are in their range.
     public init(errorPercent: Int, groupCount: Int) {
-        precondition((1...99).contains(errorPercent) && (1...10_000).contains(groupCount), "\(errorPercent) %, \(groupCount)")
+        precondition(
+            (1...99).contains(errorPercent) && (1...10_000).contains(groupCount), "\(errorPercent) %, \(groupCount)")
         // k = ⌈log2(1 / f)⌉, m = ⌈n · log2(1 / f) · log2(e)⌉, made up to whole bytes.
         let information = Self.log2(100 / Double(errorPercent))
         hashCount = max(1, Int(information.rounded(.up)))
@@ -59,7 +60,9 @@ public struct BloomFilter: Equatable, Sendable {
     /// Whether all of `positions` are set.
     public static func isHit(_ positions: [Int], in bitMap: Span<UInt8>) -> Bool {
         for position in positions {
-            guard position / 8 < bitMap.count, bitMap[position / 8] & 1 << UInt8(position % 8) != 0 else { return false }
+            guard position / 8 < bitMap.count, bitMap[position / 8] & 1 << UInt8(position % 8) != 0 else {
+                return false
+            }
         }
         return true
     }

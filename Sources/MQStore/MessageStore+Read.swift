@@ -226,7 +226,8 @@ extension MessageStore {
         var look = UnitLook(
             limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, nextOffset: result.nextOffset,
             looksAtRecords: records != nil)
-        while !look.isFull, !result.isStopped, look.scanned < limits.unitCount, look.messageCount < limits.messageCount {
+        while !look.isFull, !result.isStopped, look.scanned < limits.unitCount, look.messageCount < limits.messageCount
+        {
             units.removeAll()
             let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
             let known = try self.units(of: queue, from: look.nextOffset, count: wanted, access, &units)
@@ -248,7 +249,11 @@ extension MessageStore {
                     let choice = try self.choice(unit, of: queue, access, &finder, records)
                     // What was found so far is delivered before anybody waits for the disk.
                     if choice == nil, look.messageCount == 0 { return result.markCold() }
-                    if choice == nil || choice == .stop { result.isStopped = true } else { look.decide(choice == .take) }
+                    if choice == nil || choice == .stop {
+                        result.isStopped = true
+                    } else {
+                        look.decide(choice == .take)
+                    }
                 case .decision:
                     guard access.mayWait else { return result.markCold() }
                     let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
@@ -261,7 +266,9 @@ extension MessageStore {
         (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
         result.byteCount = look.byteCount
         if !access.mayWait, look.lowest < access.knownFrom, !result.ranges.isInMemory { result.markCold() }
-        if look.messageCount == 0 { result.status = look.scanned > 0 || result.isStopped ? .noMatchedMessage : .offsetFoundNull }
+        if look.messageCount == 0 {
+            result.status = look.scanned > 0 || result.isStopped ? .noMatchedMessage : .offsetFoundNull
+        }
     }
 
     /// What the reader says of the unit's message; `nil` if that would wait for the disk, and it must not.

@@ -47,7 +47,7 @@ final class ConsumerMembership: ConsumerMember, Sendable {
             "mqPopTable": [:], "mqTable": .object(table),
             "properties": [
                 "PROP_CONSUMEORDERLY": core.options.isOrderly ? "true" : "false",
-                 "PROP_THREADPOOL_CORE_SIZE": JSON(String(core.options.handlersMax)),
+                "PROP_THREADPOOL_CORE_SIZE": JSON(String(core.options.handlersMax)),
                 "PROP_CONSUME_TYPE": "CONSUME_PASSIVELY", "PROP_CLIENT_VERSION": "V5_3_3",
                 "PROP_NAMESERVER_ADDR": JSON(core.link.options.nameServers.joined(separator: ";") + ";"),
                 "PROP_CONSUMER_START_TIMESTAMP": JSON(String(started.rawValue)),

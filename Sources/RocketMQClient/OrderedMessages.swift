@@ -27,6 +27,11 @@ struct OrderedMessages {
     /// A handler has a message now.
     var isHandling = false
     private var lockedAt: Instant?
+    private let needsLock: Bool
+
+    /// Nothing waits yet.
+    /// - Parameter needsLock: `false` in broadcasting mode, where every client has every queue.
+    init(needsLock: Bool = true) { self.needsLock = needsLock }
 
     /// Adds messages behind the others.
     /// - Returns: whether somebody must begin to hand out.
@@ -75,7 +80,8 @@ struct OrderedMessages {
 
     /// Whether the queue is surely this consumer's.
     func isLocked(now: Instant) -> Bool {
-        lockedAt.map { now.milliseconds(since: $0) <= Self.lockMilliseconds } ?? false
+        guard needsLock else { return true }
+        return lockedAt.map { now.milliseconds(since: $0) <= Self.lockMilliseconds } ?? false
     }
 
     /// Whether somebody else may have had the queue since the lock was confirmed last.

@@ -276,8 +276,8 @@ public actor PushConsumer {
         guard self.core === core else { return true }
         var isComplete = await release(topic, except: Set(mine), core)
         let fresh = mine.filter { workers[$0] == nil }
-        let locked = needsLocks && !fresh.isEmpty ? await lock(fresh, core) : Set(fresh)
         let asked = SystemClock.now()
+        let locked = needsLocks && !fresh.isEmpty ? await lock(fresh, core) : Set(fresh)
         for queue in fresh {
             guard locked.contains(queue) else {
                 isComplete = false  // its last client still has a message of it, or has not come to let go

@@ -9,7 +9,7 @@ final class QueueWorker: Sendable {
     struct State {
         var books: ProcessQueue
         /// What is handed out in order.
-        var ordered = OrderedMessages()
+        var ordered: OrderedMessages
         var isDropped = false
         /// Somebody else says how far the queue is.
         var isForgotten = false
@@ -30,7 +30,10 @@ final class QueueWorker: Sendable {
         let options = consumer.options
         let limits = ProcessQueue.Limits(
             messageCount: options.messagesPerQueueMax, byteCount: options.bytesPerQueueMax)
-        state = Lock(State(books: ProcessQueue(next: start, limits: limits)))
+        state = Lock(
+            State(
+                books: ProcessQueue(next: start, limits: limits),
+                ordered: OrderedMessages(needsLock: options.messageModel == .clustering)))
     }
 
     func start() {

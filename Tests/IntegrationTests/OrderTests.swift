@@ -9,7 +9,8 @@ import Testing
 /// killed in the middle.
 @Suite(.serialized, .enabled(if: RunningCluster.isBuilt), .timeLimit(.minutes(3))) struct OrderTests {
     private func consumer(
-        _ cluster: RunningCluster, _ group: String, topic: String = "t", _ change: (inout ConsumerOptions) -> Void = { _ in }
+        _ cluster: RunningCluster, _ group: String, topic: String = "t",
+        _ change: (inout ConsumerOptions) -> Void = { _ in }
     ) async throws -> PushConsumer {
         var options = ConsumerOptions()
         options.consumeFromWhere = .firstOffset
@@ -97,7 +98,8 @@ import Testing
 
     @Test func `one queue is one order for the whole topic, whoever has it`() async throws {
         try await RunningCluster.run { cluster in
-            let made = try await cluster.admin("updateTopic", "-b", cluster.brokerAddress, "-t", "one", "-r", "1", "-w", "1")
+            let made = try await cluster.admin(
+                "updateTopic", "-b", cluster.brokerAddress, "-t", "one", "-r", "1", "-w", "1")
             #expect(made.code == 0)
             let producer = try await producer(cluster)
             let done = Lines()
@@ -113,7 +115,9 @@ import Testing
             try await send(0..<50, to: "one", producer)
             try await eventually("fifty", within: .seconds(30)) { done.all.count >= 50 }
             var owners = 0
-            for consumer in [first, second] where await consumer.queues.contains(where: { $0.topic == "one" }) { owners += 1 }
+            for consumer in [first, second] where await consumer.queues.contains(where: { $0.topic == "one" }) {
+                owners += 1
+            }
             #expect(owners == 1)
             // The owner leaves in the middle; the other takes over behind it.
             let owner = await first.queues.contains { $0.topic == "one" } ? first : second
@@ -134,7 +138,9 @@ import Testing
             let producer = try await producer(cluster)
             try await retrying { try await producer.send(Message(topic: "t", body: Array("0 0".utf8))) }
             let queue = try #require(try await producer.queues(of: "t").first)
-            for number in 1..<4 { try await producer.send(Message(topic: "t", body: Array("9 \(number)".utf8)), to: queue) }
+            for number in 1..<4 {
+                try await producer.send(Message(topic: "t", body: Array("9 \(number)".utf8)), to: queue)
+            }
             let seen = Lines()
             let consumer = try await consumer(cluster, "stubborn") { $0.maxReconsumeTimes = 2 }
             try await consumer.start { message, _ in
@@ -172,7 +178,8 @@ import Testing
                 let answer = try await link.answer(
                     to: RemotingCommand(
                         .invokeBrokerToResetOffset,
-                        ["group": "moved", "topic": "t", "timestamp": "0", "isForce": "true"]), at: cluster.brokerAddress)
+                        ["group": "moved", "topic": "t", "timestamp": "0", "isForce": "true"]),
+                    at: cluster.brokerAddress)
                 return answer.responseCode == .success
             }
             try await eventually("all twice", within: .seconds(30)) {

@@ -40,7 +40,9 @@ import Testing
         #expect(ConsumerFilterWrapper(table.filters(of: "gold_filter").map(\.data)).json == stored)
     }
 
-    @Test func `who was there when the file was written is dead at the start, and lives again with its heartbeat`() throws {
+    @Test func `who was there when the file was written is dead at the start, and lives again with its heartbeat`()
+        throws
+    {
         let first = try table()
         first.register(group: "g", [wanted("a = 1", 7)])
         let data = try #require(first.filter(group: "g", topic: "t")).data
@@ -94,7 +96,9 @@ import Testing
         first.register(group: "g", [wanted("a = 1", 7)])
         let data = first.filters(of: "t").map(\.data)
         #expect(try table(stored: ConsumerFilterWrapper(data).json).filters(of: "t").isEmpty)
-        for text in ["[]", "{\"filterDataByTopic\":[]}", "{\"filterDataByTopic\":{\"t\":{\"groupFilterData\":{\"g\":{}}}}}"] {
+        for text in [
+            "[]", "{\"filterDataByTopic\":[]}", "{\"filterDataByTopic\":{\"t\":{\"groupFilterData\":{\"g\":{}}}}}",
+        ] {
             #expect(throws: BodyError.self) { try table(stored: JSON(parsing: Array(text.utf8), limits: JSONLimits())) }
         }
     }

@@ -27,7 +27,8 @@ import Testing
                     #expect(answer.responseCode == .messageIllegal, "\(kind) to \(type)")
                     #expect(
                         answer.remark
-                            == "TopicMessageType validate failed, the expected type is \(type), but actual type is \(kind)")
+                            == "TopicMessageType validate failed, the expected type is \(type), but actual type is \(kind)"
+                    )
                 }
             }
         }

@@ -171,12 +171,36 @@ import Testing
         #expect(try bodies(ask(14)).count == 10, "tags again")
     }
 
+    @Test func `a retry topic brings everything, or what its group wants of the topic it is from`() throws {
+        for isFiltered in [false, true] {
+            let running = try RunningBroker([
+                "enablePropertyFilter": "true", "filterSupportRetry": isFiltered ? "true" : "false",
+            ])
+            let peer = try running.connect()
+            try fill("t", 0..<3, on: peer)
+            _ = try peer.ask(.heartbeat(group: "g", topic: "t", sql: "a = 1", version: 10))
+            for message in try Pulled.all(peer.ask(.pull("t"))) {
+                let answer = try peer.ask(.sendBack(message.record.physicalOffset, group: "g", level: 1))
+                #expect(answer.responseCode == .success)
+            }
+            var seen: [String] = []
+            var next: Int64 = 0
+            while next < 3 {
+                let answer = try peer.ask(.pull("%RETRY%g", from: next, group: "g", wait: 15_000))
+                next = try #require(answer.int64("nextBeginOffset"))
+                if answer.responseCode == .success { seen += try Pulled.all(answer).map(\.text) }
+            }
+            #expect(seen == (isFiltered ? ["1"] : ["0", "1", "2"]))
+        }
+    }
+
     @Test func `bits of extension units lead to the same messages, and a restart keeps what they mean`() throws {
         let keys = [
             "enablePropertyFilter": "true", "enableConsumeQueueExt": "true", "enableCalcFilterBitMap": "true",
         ]
         func ask(_ peer: RemotingPeer, from offset: Int64) throws -> RemotingCommand {
-            try peer.ask(.pull("t", from: offset, group: "g", with: ["sysFlag": "0", "subVersion": "10", "subscription": nil]))
+            try peer.ask(
+                .pull("t", from: offset, group: "g", with: ["sysFlag": "0", "subVersion": "10", "subscription": nil]))
         }
         let running = try RunningBroker(keys)
         var peer = try running.connect()

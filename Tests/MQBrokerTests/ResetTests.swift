@@ -16,7 +16,9 @@ import Testing
         let peer = try running.connect()
         for number in 0..<count { _ = try peer.ask(.put("t", "\(number)")) }
         var next: Int64 = 0
-        while next < count { next = try #require(try peer.ask(.pull("t", from: next, wait: 10_000)).int64("nextBeginOffset")) }
+        while next < count {
+            next = try #require(try peer.ask(.pull("t", from: next, wait: 10_000)).int64("nextBeginOffset"))
+        }
         _ = try peer.ask(.heartbeat(group: "g", topic: "t"))
         return (running, peer)
     }
@@ -70,6 +72,7 @@ import Testing
 
     @Test func `a parked pull hears of a reset at once`() throws {
         let (running, peer) = try filled()
+        defer { running.stop() }
         let waiter = try running.connect()
         waiter.post(.pull("t", from: 20, group: "g", wait: 15_000))
         _ = try waiter.ask(RemotingCommand(.getMaxOffset, ["topic": "t", "queueId": "0"]))
@@ -79,7 +82,8 @@ import Testing
     }
 
     @Test func `by time, and to the end`() throws {
-        let (_, peer) = try filled()
+        let (running, peer) = try filled()
+        defer { running.stop() }
         #expect(try table(peer.ask(reset(["timestamp": "0"]))) == [0: 0, 1: 0, 2: 0, 3: 0])
         #expect(try table(peer.ask(reset(["timestamp": "-1"]))) == [0: 20, 1: 0, 2: 0, 3: 0], "skips what is there")
         let future = String(SystemClock.wall().rawValue + 3_600_000)
@@ -88,7 +92,8 @@ import Testing
     }
 
     @Test func `what cannot be reset is refused in RocketMQ's words`() throws {
-        let (_, peer) = try filled()
+        let (running, peer) = try filled()
+        defer { running.stop() }
         let cases: [([String: String], ResponseCode, String)] = [
             (["topic": "none"], .topicNotExist, "Topic none does not exist"),
             (["group": "none"], .subscriptionGroupNotExist, "Group none does not exist"),
@@ -114,7 +119,8 @@ import Testing
             _ = try peer.ask(
                 RemotingCommand(
                     .updateConsumerOffset,
-                    ["consumerGroup": "g", "topic": "t", "queueId": "\(queue)", "commitOffset": queue == 0 ? "9" : "0"]))
+                    ["consumerGroup": "g", "topic": "t", "queueId": "\(queue)", "commitOffset": queue == 0 ? "9" : "0"])
+            )
         }
         var cpp = RemotingCommand.heartbeat("cpp", consumers: [.group("g", "t")])
         cpp.language = .cpp
@@ -126,7 +132,8 @@ import Testing
             var push = try client.nextNotice()
             while push.requestCode == .notifyConsumerIDsChanged { push = try client.nextNotice() }
             #expect(push.requestCode == .resetConsumerClientOffset && push.isOneWay)
-            #expect(push["topic"] == "t" && push["group"] == "g" && push["timestamp"] == "0" && push["isForce"] == "true")
+            #expect(
+                push["topic"] == "t" && push["group"] == "g" && push["timestamp"] == "0" && push["isForce"] == "true")
             #expect(try table(push) == [0: 0, 1: 0, 2: 0, 3: 0])
             let isList = String(decoding: push.body, as: UTF8.self).contains("\"offsetTable\":[")
             #expect(isList == (client === other))
@@ -146,7 +153,8 @@ import Testing
     }
 
     @Test func `a group is cloned, and the slowest group found`() throws {
-        let (_, peer) = try filled()
+        let (running, peer) = try filled()
+        defer { running.stop() }
         _ = try commit(12, peer)
         let clone = RemotingCommand(
             .cloneGroupOffset, ["srcGroup": "g", "destGroup": "h", "topic": "t", "offline": "false"])

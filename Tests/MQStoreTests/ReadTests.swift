@@ -210,25 +210,6 @@ import Testing
         }
     }
 
-    @Test func `a file that is not mapped is shown only to a reader that may wait`() throws {
-        let store = try TestStore {
-            $0.commitLogFileByteCount = 1 << 14
-            $0.mappedFilesMax = 1
-        }
-        for _ in 0..<400 { try store.append(TestMessage(body: [1], properties: [("TAGS", "TagA")])) }
-        try store.settle()
-        var seen = 0
-        // Reads the last file, so that the first one is mapped no more.
-        #expect(try look(store, from: 390) { _ in .take }.messageCount == 10)
-        let known = ReadAccess.inMemory(knownFrom: PhysicalOffset(rawValue: 0))
-        let result = try look(store, from: 0, ReadLimits(messageCount: 300), access: known) { _ in
-            seen += 1
-            return .take
-        }
-        #expect(result.needsDisk && seen == 0)
-        #expect(try look(store, from: 0) { _ in .take }.messageCount == 32)
-    }
-
     @Test func `bits of extension units spare the look at records`() throws {
         let folder = try TemporaryFolder()
         let golden = GoldenStore(version: "4.9.8", kind: "clean")

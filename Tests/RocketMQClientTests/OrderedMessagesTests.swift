@@ -74,6 +74,12 @@ import Testing
         #expect(offset(ordered.next(now: at(61_001))) == 0)
     }
 
+    @Test func `without a lock nothing waits for one`() throws {
+        var ordered = OrderedMessages(needsLock: false)
+        _ = try ordered.add(messages(0...0))
+        #expect(offset(ordered.next(now: at(0))) == 0)
+    }
+
     @Test func `what was moved away from is forgotten`() throws {
         var ordered = OrderedMessages()
         ordered.lock(at: at(0))

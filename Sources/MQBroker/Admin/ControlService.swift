@@ -34,7 +34,8 @@ public final class ControlService: Sendable {
     /// administrators wait until what they ordered is durable.
     public init(
         config: LiveConfig, topics: TopicTable, groups: GroupTable, offsets: OffsetTable, clients: ClientTable,
-        filters: ConsumerFilterTable, store: any StoreQueries, stats: BrokerStats, files: ConfigFiles, log: Log = .silent
+        filters: ConsumerFilterTable, store: any StoreQueries, stats: BrokerStats, files: ConfigFiles,
+        log: Log = .silent
     ) {
         let present = config.current
         self.config = config
@@ -116,7 +117,7 @@ public final class ControlService: Sendable {
         case .consumeMessageDirectly: return try consumeDirectly(request, reply: reply)
         case .lockBatchMQ: return try lockQueues(request, now: channel.connection.loop.now)
         case .unlockBatchMQ: return try unlockQueues(request)
-        case .updateConsumerOffset: 
+        case .updateConsumerOffset:
             return try commitOffset(request, from: channel.connection.peer.description)
         case .queryConsumerOffset: return try queryOffset(request, reply: reply)
         case .getMaxOffset: return try endOffset(request) { $0.max }
@@ -194,7 +195,9 @@ public final class ControlService: Sendable {
 
     /// Tells the members of groups that something about the group has changed (40); they share out queues anew.
     func tell(_ membership: ClientTable.Membership) {
-        for group in membership.changed.keys where clients.consumerGroup(group) == nil { filters.unregister(group: group) }
+        for group in membership.changed.keys where clients.consumerGroup(group) == nil {
+            filters.unregister(group: group)
+        }
         guard !membership.changed.isEmpty, config.current.groups.notifyConsumerIdsChangedEnable else { return }
         for (group, targets) in membership.changed where !targets.isEmpty {
             if groups.existing(group)?.notifyConsumerIdsChangedEnable == false { continue }

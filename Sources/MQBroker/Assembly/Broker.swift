@@ -63,7 +63,8 @@ public final class Broker: Sendable {
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
-            clients: tables.clients, filters: tables.filters, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
+            clients: tables.clients, filters: tables.filters, store: StoreView(store: store, delay: delay),
+            stats: stats, files: files, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             stats: stats)
@@ -220,6 +221,7 @@ extension PullHandler.Settings {
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
             isPropertyFilterEnabled: config.pull.enablePropertyFilter,
+            filtersRetries: config.filter.filtersRetries,
             isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
     }
 }

@@ -189,7 +189,9 @@ public final class ClientTable: Sendable {
     func producerTarget(of clientID: String) -> Target? {
         state.withLock { state in
             for members in state.producers.values {
-                guard let member = members[clientID], let presence = state.connections[member.connectionID] else { continue }
+                guard let member = members[clientID], let presence = state.connections[member.connectionID] else {
+                    continue
+                }
                 return Target(connectionID: member.connectionID, loop: presence.channel.connection.loop)
             }
             return nil

@@ -133,11 +133,14 @@ public struct FilterSettings: Equatable, Sendable {
     public var isBitMapWritten: Bool
     /// `filterDataCleanTimeSpan`: how long the filter of a group that left is kept, milliseconds.
     public var deadKeptMilliseconds: Int64
+    /// `filterSupportRetry`: messages of a retry topic are filtered as those of their own topic. Live.
+    public var filtersRetries: Bool
 
     init(_ values: ConfigValues) {
         bloomErrorPercent = values[ConsumptionKeys.maxErrorRateOfBloomFilter]
         bloomGroupCount = values[ConsumptionKeys.expectConsumerNumUseFilter]
         isBitMapWritten = values[ConsumptionKeys.enableCalcFilterBitMap]
+        filtersRetries = values[ConsumptionKeys.filterSupportRetry]
         deadKeptMilliseconds = values[ConsumptionKeys.filterDataCleanTimeSpan].milliseconds
     }
 }

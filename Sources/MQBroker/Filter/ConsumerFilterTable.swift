@@ -117,7 +117,9 @@ public final class ConsumerFilterTable: Sendable {
     func filter(group: String, topic: String) -> ConsumerFilter? { state.withLock { $0.topics[topic]?[group] } }
 
     /// Every filter of `topic`, those of dead groups too.
-    func filters(of topic: String) -> [ConsumerFilter] { state.withLock { $0.topics[topic].map { Array($0.values) } ?? [] } }
+    func filters(of topic: String) -> [ConsumerFilter] {
+        state.withLock { $0.topics[topic].map { Array($0.values) } ?? [] }
+    }
 
     /// Notes which groups want a message, for the dispatch thread; `nil` if nothing is noted (`enableCalcFilterBitMap`).
     ///
@@ -157,7 +159,9 @@ public final class ConsumerFilterTable: Sendable {
                 old.data.expression == subscription.subString && old.data.expressionType == subscription.expressionType
             if subscription.subVersion < old.data.clientVersion { return }
             if subscription.subVersion == old.data.clientVersion || isSame {
-                guard isSame || old.isDead, old.isDead || subscription.subVersion > old.data.clientVersion else { return }
+                guard isSame || old.isDead, old.isDead || subscription.subVersion > old.data.clientVersion else {
+                    return
+                }
                 return store(old.with(deadTime: 0, clientVersion: subscription.subVersion))
             }
         }
@@ -201,7 +205,8 @@ public final class ConsumerFilterTable: Sendable {
             for (topic, groups) in state.topics where isGone(topic) {
                 guard let filter = groups[group], !filter.isDead else { continue }
                 let version = filter.data.clientVersion
-                state.topics[topic]?[group] = filter.with(deadTime: max(now, filter.data.bornTime), clientVersion: version)
+                state.topics[topic]?[group] = filter.with(
+                    deadTime: max(now, filter.data.bornTime), clientVersion: version)
                 isChanged = true
             }
             return isChanged
@@ -237,7 +242,9 @@ public final class ConsumerFilterTable: Sendable {
     }
 
     private func removeLongDead(_ state: inout State, half: Bool = false) {
-        let dead = state.topics.values.flatMap { $0.values.filter(\.isDead) }.sorted { $0.data.deadTime < $1.data.deadTime }
+        let dead = state.topics.values.flatMap { $0.values.filter(\.isDead) }.sorted {
+            $0.data.deadTime < $1.data.deadTime
+        }
         let limit = clock.now - keptMilliseconds
         for (index, filter) in dead.enumerated()
         where filter.data.deadTime <= limit || half && index <= dead.count / 2 {

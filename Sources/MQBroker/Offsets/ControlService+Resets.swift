@@ -66,7 +66,8 @@ extension ControlService {
                 }
                 offset = min(wanted, ends.max)
             }
-            table[MessageQueue(topic: order.topic, brokerName: config.current.identity.brokerName, queueID: id)] = offset
+            table[MessageQueue(topic: order.topic, brokerName: config.current.identity.brokerName, queueID: id)] =
+                offset
         }
         guard !table.isEmpty else { throw Refusal(.systemError, "No queues to reset.") }
         for (queue, offset) in table.sorted(by: { $0.key < $1.key }) {
@@ -89,7 +90,8 @@ extension ControlService {
     /// Consumers are told where to go on (220), and commit it themselves.
     private func resetAtClients(_ order: Order) throws(Refusal) -> RemotingCommand {
         guard let topic = topics.config(of: order.topic) else {
-            throw Refusal(.systemError, "[reset-offset] reset offset failed, no topic in this broker. topic=\(order.topic)")
+            throw Refusal(
+                .systemError, "[reset-offset] reset offset failed, no topic in this broker. topic=\(order.topic)")
         }
         var table: [MessageQueue: Int64] = [:]
         for id in 0..<max(0, topic.writeQueueNums) {
@@ -131,7 +133,9 @@ extension ControlService {
         let topic = try request.required("topic")
         let wanted = request["clientAddr"] ?? ""
         let all = clients.members(ofConsumerGroup: group)
-        guard !all.isEmpty else { throw Refusal(.systemError, "No Any Consumer online in the consumer group: [\(group)]") }
+        guard !all.isEmpty else {
+            throw Refusal(.systemError, "No Any Consumer online in the consumer group: [\(group)]")
+        }
         let members = all.filter { wanted.isEmpty || $0.0.clientID == wanted }
         let gathered = StatusGathering(awaited: members.count, reply)
         for (member, target) in members {

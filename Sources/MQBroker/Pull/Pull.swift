@@ -1,5 +1,6 @@
 import MQBytes
 import MQFilter
+import MQMessage
 import MQRemoting
 import MQStore
 import MQSystem
@@ -24,6 +25,9 @@ enum MessageFilter: Sendable {
     case tags(TagFilter)
     /// Messages for whose properties the expression is true; `bits` tell some that are not without looking.
     case properties(SQLFilter, FilterBits?)
+    /// Of the group's retry topic: messages for which the expression is true with which the group wants the topic they are
+    /// from; those from topics that it wants by tags come anyway.
+    case retries(ConsumerFilterTable, group: String)
 }
 
 /// Which bits of a message's bit map a group's expression sets.
@@ -71,16 +75,31 @@ struct PullLook: Sendable {
                 queue, from: nextOffset, limits: limits, access: access, units: &units, into: &result,
                 matches: filter.wantsAll ? nil : { filter.matches($0) })
         case .properties(let filter, let bits):
-            var effort = 0
-            let effortMax = access.mayWaitForDisk ? Self.coldEffortMax : Self.effortMax
-            let records = RecordLook(mayWant: bits.map { bits in { bits.mayWant($0, storedAt: $1) } }) { properties in
-                if effort >= effortMax { return .stop }
-                return filter.matches(properties, effort: &effort) ? .take : .leave
+            try look(store, access, &units, &result, mayWant: bits.map { bits in { bits.mayWant($0, storedAt: $1) } }) {
+                filter.matches($0, effort: &$1)
             }
-            try store.read(
-                queue, from: nextOffset, limits: limits, access: access, units: &units, into: &result, matches: nil,
-                records: records)
+        case .retries(let filters, let group):
+            try look(store, access, &units, &result, mayWant: nil) { properties, effort in
+                guard let topic = Properties.value(of: PropertyName.retryTopic, in: properties) else { return true }
+                let known = filters.filter(group: group, topic: properties.extracting(topic).toString())
+                return known?.filter.matches(properties, effort: &effort) ?? true
+            }
         }
+    }
+
+    private func look(
+        _ store: MessageStore, _ access: ReadAccess, _ units: inout ByteBuffer, _ result: inout ReadResult,
+        mayWant: ((Span<UInt8>, Int64) -> Bool)?, _ isWanted: @escaping (Span<UInt8>, inout Int) -> Bool
+    ) throws(SystemError) {
+        var effort = 0
+        let effortMax = access.mayWaitForDisk ? Self.coldEffortMax : Self.effortMax
+        let records = RecordLook(mayWant: mayWant) { properties in
+            if effort >= effortMax { return .stop }
+            return isWanted(properties, &effort) ? .take : .leave
+        }
+        try store.read(
+            queue, from: nextOffset, limits: limits, access: access, units: &units, into: &result, matches: nil,
+            records: records)
     }
 
     /// As ``read(_:_:_:into:)``, waiting for the disk, and begins to read what will be looked for next.

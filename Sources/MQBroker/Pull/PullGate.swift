@@ -50,7 +50,10 @@ struct PullGate {
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
                     + "[\(route.readQueueCount)] consumer:[\(channel.connection.peer)]")
         }
-        let filter = try self.filter(request, group: group, route: route, bytes, settings)
+        var filter = try self.filter(request, group: group, route: route, bytes, settings)
+        if route.isRetry, settings.filtersRetries, settings.isPropertyFilterEnabled {
+            filter = .retries(expressions, group: group.name)
+        }
         var limits = settings.limits
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }

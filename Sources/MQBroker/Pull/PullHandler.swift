@@ -19,6 +19,8 @@ final class PullHandler {
         var shortPollingMilliseconds: Int64
         /// `enablePropertyFilter`.
         var isPropertyFilterEnabled: Bool
+        /// `filterSupportRetry`.
+        var filtersRetries: Bool
         var isBrokerReadable: Bool
         var brokerIP: String
         /// Pulls one loop keeps parked; about 400 bytes each.

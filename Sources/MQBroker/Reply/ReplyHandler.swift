@@ -23,7 +23,9 @@ final class ReplyHandler {
     private var watch: ConfigWatch
     private var isStored: Bool
 
-    init(clients: ClientTable, topics: TopicTable, sends: SendHandler, config: LiveConfig, settings: SendHandler.Settings) {
+    init(
+        clients: ClientTable, topics: TopicTable, sends: SendHandler, config: LiveConfig, settings: SendHandler.Settings
+    ) {
         self.clients = clients
         self.topics = topics
         self.sends = sends

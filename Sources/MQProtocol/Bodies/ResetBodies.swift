@@ -31,7 +31,8 @@ public struct ResetOffsetBody: JSONBody {
     public var encodedForC: [UInt8] {
         let list = offsetTable.sorted { $0.key < $1.key }.map { queue, offset in
             JSON.members(
-                ("brokerName", .string(queue.brokerName)), ("offset", .integer(offset)), ("queueId", JSON(queue.queueID)),
+                ("brokerName", .string(queue.brokerName)), ("offset", .integer(offset)),
+                ("queueId", JSON(queue.queueID)),
                 ("topic", .string(queue.topic)))
         }
         return JSON.members(("offsetTable", .array(list))).encoded(.compact)
@@ -69,7 +70,9 @@ public struct GetConsumerStatusBody: JSONBody {
 
     /// The members as Java writes them.
     public var json: JSON {
-        let clients = consumerTable.sorted { $0.key < $1.key }.map { (JSONKey.string($0.key), JSON.queueOffsets($0.value)) }
+        let clients = consumerTable.sorted { $0.key < $1.key }.map {
+            (JSONKey.string($0.key), JSON.queueOffsets($0.value))
+        }
         return .members(
             ("consumerTable", .object(JSONObject(clients))), ("messageQueueTable", .queueOffsets(messageQueueTable)))
     }
