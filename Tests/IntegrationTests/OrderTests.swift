@@ -206,7 +206,9 @@ import Testing
                 return message
             }
             try await retrying { try await producer.send(message(0)) }
-            let wrong = try PushConsumer(group: "sql", client: cluster.client)
+            // Without a route nobody can be asked whether an expression is right.
+            try await eventually("the topic is registered") { try await producer.link.fetchRoute(of: "t") != nil }
+            let wrong = try PushConsumer(group: "wrong", client: cluster.client)
             try await wrong.subscribe("t", sql: "price >")
             await #expect(throws: ClientError.self) { try await wrong.start { _, _ in .success } }
             var options = ConsumerOptions()
