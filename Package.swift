@@ -47,6 +47,7 @@ let package = Package(
     products: [
         .library(name: "RocketMQClient", targets: ["RocketMQClient"]),
         .library(name: "MQStore", targets: ["MQStore"]),  // for Fuzz
+        .library(name: "MQFilter", targets: ["MQFilter"]),  // for Fuzz
         .executable(name: "mqnamesrv", targets: ["NameServerMain"]),
         .executable(name: "mqbroker", targets: ["BrokerMain"]),
         .executable(name: "mqadmin", targets: ["AdminMain"]),

@@ -44,7 +44,6 @@ enum NotYetKeys {
         delayOffsetUpdateVersionStep int 200
         disableConsumeIfConsumerReadSlowly bool false
         enableBroadcastOffsetStore bool true
-        enableCalcFilterBitMap bool false
         enableConnectionMetrics bool true
         enableControllerMode bool false
         enableCreateSysGroup bool true
@@ -61,7 +60,6 @@ enum NotYetKeys {
         enablePopBufferMerge bool false
         enablePopLog bool false
         enablePopMetrics bool true
-        enablePropertyFilter bool false
         enableRegisterProducer bool true
         enableRemoteEscape bool false
         enableRemotingMetrics bool true
@@ -76,13 +74,10 @@ enum NotYetKeys {
         endTransactionPoolQueueCapacity int 100000
         endTransactionThreadPoolNums int cpu(2,8,max)
         estimateAccumulation bool true
-        expectConsumerNumUseFilter int 32
         fetchControllerAddrByDnsLookup bool false
         fetchNamesrvAddrByAddressServer* bool false
         fetchNameSrvAddrByDnsLookup* bool false
         fetchNamesrvAddrInterval int 10000
-        filterDataCleanTimeSpan int 86400000
-        filterSupportRetry bool false
         flushConsumerOffsetHistoryInterval int 60000
         forceRegister bool true
         forwardTimeout int 3000
@@ -100,7 +95,6 @@ enum NotYetKeys {
         loadBalanceProcessorThreadPoolNums int 32
         loadBalanceThreadPoolQueueCapacity int 100000
         lockInStrictMode bool false
-        maxErrorRateOfBloomFilter int 20
         maxStatsIdleTimeInMinutes int -1
         messageStorePlugIn text
         metricGrpcExporterIntervalInMills int 60000
@@ -154,7 +148,6 @@ enum NotYetKeys {
         slaveReadEnable bool false
         splitMetadataSize int 2000
         splitRegistrationSize int 800
-        storeReplyMessageEnable bool true
         subscriptionExpiredTimeout int 600000
         syncBrokerMemberGroupPeriod int 1000
         syncBrokerMetadataPeriod int 5000
@@ -163,7 +156,6 @@ enum NotYetKeys {
         transferMsgByHeap bool true
         updateNameServerAddrPeriod int 120000
         usePIDColdCtrStrategy bool true
-        useServerSideResetOffset bool true
         useStaticSubscription bool false
         validateSystemTopicWhenUpdateTopic bool true
         waitTimeMillsInAckQueue int 3000

@@ -91,7 +91,8 @@ extension ConfigTable {
     public static let broker = ConfigTable(
         sections: [
             Section(
-                "BrokerConfig", BrokerKeys.all + TransactionKeys.all + TimerKeys.broker + PopKeys.all,
+                "BrokerConfig",
+                BrokerKeys.all + TransactionKeys.all + TimerKeys.broker + ConsumptionKeys.all + PopKeys.all,
                 notYet: NotYetKeys.broker),
             Section(
                 "NettyServerConfig",

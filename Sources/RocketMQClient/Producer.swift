@@ -40,6 +40,8 @@ public final class Producer: Sendable {
     private let ids: Lock<UniqueIDMaker>
     private let turn: Lock<Int>
     private let isRunning = Lock(false)
+    /// Topics whose brokers know this producer: see ``request(_:timeout:)``.
+    let introduced = Lock<Set<String>>([])
 
     /// Answers after which another queue is tried. Source: `DefaultMQProducer.java` `retryResponseCodes`, 5.3.
     private static let retryCodes: Set<Int32> = [17, 14, 1, 2, 16, 204, 205, 1500]
@@ -231,7 +233,7 @@ public final class Producer: Sendable {
     private func request(_ prepared: Prepared, to queue: MessageQueue) -> RemotingCommand {
         let message = prepared.message
         return RemotingCommand(
-            .sendMessageV2,
+            message.isReply ? .sendReplyMessageV2 : .sendMessageV2,
             [
                 "a": group, "b": message.topic, "c": ClusterLink.defaultTopic, "d": String(options.defaultQueueCount),
                 "e": String(queue.queueID), "f": String(prepared.sysFlag.rawValue),

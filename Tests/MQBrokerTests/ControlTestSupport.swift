@@ -148,8 +148,9 @@ final class RunningControl {
         clients = ClientTable(limits: config.current.limits)
         stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
         service = ControlService(
-            config: config, topics: topics, groups: groups, offsets: offsets, clients: clients, store: store,
-            stats: stats, files: files)
+            config: config, topics: topics, groups: groups, offsets: offsets, clients: clients,
+            filters: try ConsumerFilterTable(config, expressions: clients.expressions), store: store, stats: stats,
+            files: files)
         loop = try EventLoop("test")
         let service = service
         server = try RemotingServer(try .resolve("127.0.0.1:0"), loops: [loop], log: .silent) { _ in Door(service) }
@@ -214,5 +215,17 @@ extension ConsumerData {
         ConsumerData(
             groupName: name,
             subscriptionDataSet: topics.map { SubscriptionData(topic: $0, subString: "*", subVersion: version) })
+    }
+}
+
+/// The time of day as a test sets it, milliseconds since 1970.
+final class ManualTime: Sendable {
+    private let value: Lock<Int64>
+
+    init(_ now: Int64) { value = Lock(now) }
+
+    var now: Int64 {
+        get { value.withLock { $0 } }
+        set { value.withLock { $0 = newValue } }
     }
 }

@@ -42,6 +42,7 @@ extension ControlService {
         log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
         topics.remove(name)
         offsets.remove(topic: name)
+        filters.remove(topic: name)
         return try inBackground(reply) { [self] () throws(Refusal) in
             store.deleteQueues(of: name)
             return whenSaved(TopicTable.fileName, reply)

@@ -12,6 +12,7 @@ final class LoopService: RemotingService {
     private let sendBacks: SendBackHandler
     private let ends: EndTransactionHandler
     private let recalls: RecallHandler
+    private let replies: ReplyHandler
     private let pulls: PullHandler?
     private let pops: PopHandler
     private let assignments: AssignmentHandler
@@ -23,9 +24,10 @@ final class LoopService: RemotingService {
 
     /// - Parameter pulls: `nil` on the port that does not serve pulls; nor does it serve pops, but it serves their acks.
     init(
-        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, ends: EndTransactionHandler,
-        recalls: RecallHandler, pulls: PullHandler?, pops: PopHandler, assignments: AssignmentHandler,
-        queries: QueryHandler, transactions: Transactions, control: ControlService, coldReads: WorkerPool,
+        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, replies: ReplyHandler,
+        ends: EndTransactionHandler, recalls: RecallHandler, pulls: PullHandler?, pops: PopHandler,
+        assignments: AssignmentHandler, queries: QueryHandler, transactions: Transactions, control: ControlService,
+        coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends
@@ -33,6 +35,7 @@ final class LoopService: RemotingService {
         self.sendBacks = sendBacks
         self.ends = ends
         self.recalls = recalls
+        self.replies = replies
         self.pulls = pulls
         self.pops = pops
         self.assignments = assignments
@@ -53,6 +56,10 @@ final class LoopService: RemotingService {
                 commits.commitIfLarge()
             case .endTransaction:
                 try end(EndTransactionRequest(header, in: bytes), on: channel)
+                commits.commitIfLarge()
+            case .sendReplyMessage, .sendReplyMessageV2:
+                let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
+                try replies.handle(header, frame, in: bytes, on: channel, reply, into: commits.batch)
                 commits.commitIfLarge()
             case .pullMessage, .litePullMessage:
                 guard let pulls else { return handleRest(header, frame, in: bytes, on: channel) }
@@ -184,6 +191,9 @@ final class LoopService: RemotingService {
 
     /// An ordered pop of the queue blocks no more.
     func freed(_ key: PopQueueKey) { pops.freed(key) }
+
+    /// An administrator has moved a group.
+    func offsetsReset() { pulls?.offsetsReset() }
 
     func closed(_ channel: RemotingChannel, because reason: CloseReason) {
         pulls?.closed(channel)

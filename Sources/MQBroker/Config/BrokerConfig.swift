@@ -23,6 +23,8 @@ public struct BrokerConfig: Sendable {
     public var pull: PullSettings
     /// How messages are popped.
     public var pop: PopSettings
+    /// How groups filter by expressions.
+    public var filter: FilterSettings
     /// Which name servers, and how often.
     public var registration: RegistrationSettings
     /// Bounds on what peers may cost.
@@ -42,6 +44,7 @@ public struct BrokerConfig: Sendable {
         timer = TimerSettings(values)
         pull = PullSettings(values)
         pop = PopSettings(values)
+        filter = FilterSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count
         topics.reviveQueueCount = pop.reviveQueueCount

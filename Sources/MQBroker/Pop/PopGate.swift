@@ -56,7 +56,7 @@ struct PopGate {
             throw Refusal(.noPermission, "subscription group no permission, \(group.name)")
         }
         try check(group, route, fields)
-        let filter = kind == .pop ? try self.filter(fields, in: bytes) : .all
+        let filter = kind == .pop ? try self.filter(fields, in: bytes, broker) : .tags(.all)
         return PopRequest(
             kind: kind, channel: channel, opaque: header.opaque, group: group.name, topic: route.name,
             queueID: max(-1, fields.queueID), maxCount: min(max(Int(fields.maxCount), 1), Self.countMax),
@@ -110,16 +110,22 @@ struct PopGate {
         }
     }
 
-    private mutating func filter(_ fields: PopFields, in bytes: Span<UInt8>) throws(Refusal) -> TagFilter {
-        guard !fields.expression.isEmpty else { return .all }
+    private mutating func filter(
+        _ fields: PopFields, in bytes: Span<UInt8>, _ broker: PullHandler.Settings
+    ) throws(Refusal) -> MessageFilter {
+        guard !fields.expression.isEmpty else { return .tags(.all) }
         let type = bytes.extracting(fields.expressionType.range)
-        guard type.isEmpty || type.equals("TAG") else {
-            throw Refusal(.systemError, "The broker does not support consumer to filter message by SQL92")
+        if !type.isEmpty, !type.equals("TAG") {
+            let filter = try clients.expressions.filter(
+                fields.expression.string(in: bytes), type: type.toString(),
+                isEnabled: broker.isPropertyFilterEnabled, else: .subscriptionParseFailed,
+                "parse the consumer's subscription failed: ")
+            return .properties(filter, nil)
         }
         guard let filter = filters.filter(fields.expression, in: bytes) else {
             throw Refusal(.subscriptionParseFailed, "parse the consumer's subscription failed")
         }
-        return filter
+        return .tags(filter)
     }
 
     /// One message that a consumer tells of.

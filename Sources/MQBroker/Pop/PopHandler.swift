@@ -209,7 +209,7 @@ final class PopHandler {
         var limits = broker.limits
         limits.messageCount = min(session.request.maxCount - session.count, limits.messageCount)
         limits.byteCount = max(1, limits.byteCount - session.byteCount)
-        let filter = session.steps[session.index].isRetry ? .all : session.request.filter
+        let filter = session.steps[session.index].isRetry ? .tags(.all) : session.request.filter
         let look = PullLook(queue: queue, filter: filter, limits: limits, nextOffset: offset)
         let knownFrom = recent.start(now: loop.now, written: store.writtenOffset)
         do throws(SystemError) {
@@ -271,7 +271,7 @@ final class PopHandler {
             if isTaken { service.withTable { $0.pass(session.key, to: found.nextOffset) } }
             if found.nextOffset > start { session.hasPassed = true }
             session.rest += max(0, found.maxOffset - found.nextOffset)
-        case .offsetTooSmall, .offsetOverflowBadly, .noMessageInQueue:
+        case .offsetTooSmall, .offsetOverflowBadly, .noMessageInQueue, .offsetReset:
             let isWrong = found.nextOffset != start
             if isTaken {
                 service.withTable { isWrong ? $0.correct(session.key, to: found.nextOffset) : $0.release(session.key) }

@@ -78,7 +78,7 @@ struct PopRequest {
     let pollEnd: Int64
     /// A group that was never here begins at the queue's first message, not its last.
     let beginsAtStart: Bool
-    let filter: TagFilter
+    let filter: MessageFilter
     let isOrdered: Bool
     let attemptID: String?
     let topicSysFlag: Int

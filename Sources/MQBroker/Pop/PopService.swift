@@ -114,6 +114,8 @@ final class PopService: Sendable {
     }
 
     private func progress(_ key: PopQueueKey, _ initial: Int64) -> Int64? {
+        // A pop begins where an administrator has set the group: nobody needs to be told of it.
+        _ = offsets.resets.take(group: key.group, topic: key.topic, queueID: key.queueID)
         if let known = offsets.query(group: key.group, topic: key.topic, queueID: key.queueID) { return known }
         let kept = offsets.commit(group: key.group, topic: key.topic, queueID: key.queueID, offset: initial)
         return kept == .full ? nil : initial

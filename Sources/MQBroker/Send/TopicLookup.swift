@@ -19,6 +19,8 @@ final class TopicRoute {
     let topicSysFlag: Int
     /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
     let hasBatchQueues: Bool
+    /// The one kind of messages it takes; `nil` takes all.
+    let messageType: TopicMessageType?
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
@@ -33,6 +35,7 @@ final class TopicRoute {
         readQueueCount = config.readQueueNums
         topicSysFlag = config.topicSysFlag
         hasBatchQueues = config.attributes["queue.type"] == "BatchCQ"
+        messageType = config.attributes["message.type"].flatMap { TopicMessageType(rawValue: $0) }
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }

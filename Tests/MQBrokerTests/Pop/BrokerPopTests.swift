@@ -255,6 +255,21 @@ import Testing
         #expect(sql.responseCode == .systemError)
     }
 
+    @Test func `SQL92 expressions choose, and wrong ones are refused`() throws {
+        let other = try RunningBroker(["enablePropertyFilter": "true"])
+        let peer = try other.connect()
+        for (body, value) in [("a", 1), ("b", 5), ("c", 9)] {
+            _ = try peer.ask(.put("t", body, queue: 0, properties: "price\u{1}\(value)\u{2}"))
+        }
+        func chosen(_ expression: String) -> RemotingCommand {
+            .pop("t", queue: 0, with: ["expType": "SQL92", "exp": expression])
+        }
+        #expect(try peer.popSome(chosen("price > 4 AND price < 8")).map(\.text) == ["b"])
+        let bad = try peer.ask(chosen("price >"))
+        #expect(bad.responseCode == .subscriptionParseFailed)
+        #expect(bad.remark?.hasPrefix("parse the consumer's subscription failed") == true, "\(bad)")
+    }
+
     @Test func `a new group begins at the start or at the end`() throws {
         let other = try RunningBroker(["initPopOffsetByCheckMsgInMem": "false"])
         let peer = try other.connect()
