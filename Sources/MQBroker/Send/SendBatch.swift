@@ -32,6 +32,15 @@ final class SendBatch {
     var keys = ByteBuffer()
     /// Whether any request waits for the flush.
     var needsFlush = false
+    /// When the append began.
+    var begun = Instant(nanoseconds: 0)
+    private var credits: [Credit] = []
+
+    /// What of the batch counts for one topic.
+    private struct Credit {
+        let topic: TopicStats
+        var totals: StatsTotals
+    }
 
     init(appendsChecksum: Bool) { records.appendsChecksum = appendsChecksum }
 
@@ -39,6 +48,28 @@ final class SendBatch {
     func place(of channel: RemotingChannel) -> Int {
         if channels.isEmpty || channels[channels.count - 1] !== channel { channels.append(channel) }
         return channels.count - 1
+    }
+
+    /// Counts the records from `first` on, one request's, for `topic`, once they are stored. Records of one topic mostly lie
+    /// together.
+    func credit(_ topic: TopicStats, from first: Int) {
+        var bytes = 0
+        for index in first..<records.entries.count { bytes += records.entries[index].byteCount }
+        if credits.isEmpty || credits[credits.count - 1].topic !== topic {
+            credits.append(Credit(topic: topic, totals: StatsTotals()))
+        }
+        credits[credits.count - 1].totals.messages += records.entries.count - first
+        credits[credits.count - 1].totals.bytes += bytes
+        credits[credits.count - 1].totals.requests += 1
+    }
+
+    /// The records are stored: they count.
+    func settleCredits() {
+        for credit in credits {
+            let totals = credit.totals
+            credit.topic.put.add(messages: totals.messages, bytes: totals.bytes, requests: totals.requests)
+        }
+        credits.removeAll(keepingCapacity: true)
     }
 
     /// Calls `body` with each channel and those of its requests that lie together.
@@ -58,6 +89,7 @@ final class SendBatch {
         channels.removeAll(keepingCapacity: true)
         waiting.removeAll(keepingCapacity: true)
         keys.removeAll()
+        credits.removeAll(keepingCapacity: true)
         needsFlush = false
     }
 }

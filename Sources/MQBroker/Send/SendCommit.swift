@@ -4,6 +4,7 @@ import MQMessage
 import MQProtocol
 import MQRemoting
 import MQStore
+import MQSystem
 import MQTransport
 
 /// The second half of a send: appends what a wake-up staged, with one lock and one write, and answers at once or when
@@ -56,6 +57,7 @@ final class SendCommit {
 
     private func append() {
         let sent = batch
+        sent.begun = SystemClock.now()
         do throws(AppendError) {
             try store.append(sent.records, at: loop.wall)
         } catch {
@@ -65,7 +67,9 @@ final class SendCommit {
         }
         stats.messagesIn.add(sent.records.entries.count)
         stats.bytesIn.add(sent.records.byteCount)
+        sent.settleCredits()
         guard sent.needsFlush, store.config.isFlushSynchronous, store.flushedOffset < sent.records.end else {
+            note(sent)
             answer(sent, .success) { _ in true }
             return sent.removeAll()
         }
@@ -79,6 +83,7 @@ final class SendCommit {
 
     private func releaseGate() {
         gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
+            note(sent)
             answer(sent, outcome == .durable ? .success : .flushDiskTimeout) { $0.waitsForFlush }
             recycle(sent)
         }
@@ -92,6 +97,12 @@ final class SendCommit {
             // The hook that runs after every wake-up releases; the timer only makes sure that there is one.
             gateTimer = loop.schedule(at: deadline) { [unowned self] in gateTimer = nil }
         }
+    }
+
+    /// Notes how long the batch took; once for all its records.
+    private func note(_ sent: SendBatch) {
+        let nanoseconds = SystemClock.now().nanoseconds - sent.begun.nanoseconds
+        stats.notePut(nanoseconds: nanoseconds, records: sent.records.entries.count)
     }
 
     private func recycle(_ sent: SendBatch) {

@@ -77,13 +77,16 @@ final class SendHandler {
         let first = batch.records.entries.count
         let key: Range<Int>
         let waits: Bool
+        let target: TopicRoute
         if isBatch {
             (key, waits) = try stageMany(request, route, queueID, body, bytes, channel, batch)
+            target = route
         } else {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
-            (key, waits) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            (key, waits, target) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
         }
+        batch.credit(target.stats, from: first)
         batch.waiting.append(
             SendBatch.Waiting(
                 channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay, queueID: queueID,
@@ -158,11 +161,11 @@ final class SendHandler {
     }
 
     /// Stages the message whose properties are in `properties`. Returns where its unique key lies in the batch's keys,
-    /// and whether it waits for the flush.
+    /// whether it waits for the flush, and the topic its record is in.
     private func stageOne(
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+    ) throws(Refusal) -> (key: Range<Int>, waits: Bool, target: TopicRoute) {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseUnserved(facts)
         let keyStart = batch.keys.count
@@ -176,10 +179,10 @@ final class SendHandler {
         if route.isRetry || facts.delayLevel > 0, let detour = try detour(message, request, route) {
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
-        } else {
-            try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
+            return (key, facts.waitsForFlush, detour.route)
         }
-        return (key, facts.waitsForFlush)
+        try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
+        return (key, facts.waitsForFlush, route)
     }
 
     /// Encodes the message's record for a queue of `route`. A delayed one remembers the topic it was sent to.
@@ -282,7 +285,7 @@ final class SendHandler {
                 }
                 let one = try stageOne(
                     request, route, queueID, item.flag, body.extracting(item.body), channel, batch)
-                if index == 0 { result = one }
+                if index == 0 { result = (one.key, one.waits) }
             }
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)

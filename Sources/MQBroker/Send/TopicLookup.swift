@@ -19,10 +19,13 @@ final class TopicRoute {
     let topicSysFlag: Int
     /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
     let hasBatchQueues: Bool
+    /// What comes in for it.
+    let stats: TopicStats
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
-    init(_ config: TopicConfig, store: MessageStore) {
+    init(_ config: TopicConfig, store: MessageStore, stats: TopicStats) {
+        self.stats = stats
         self.config = config
         name = config.topicName
         bytes = Array(name.utf8)
@@ -93,7 +96,7 @@ struct TopicLookup {
         }
         if let route = known[name] { return route }
         guard let config = topics.config(of: name.toString()) else { return nil }
-        let route = TopicRoute(config, store: store)
+        let route = TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
         known.set(name, to: route)
         return route
     }
@@ -106,6 +109,7 @@ struct TopicLookup {
 
     /// As ``route(_:)``, for a topic whose configuration is at hand because it was just made.
     mutating func route(_ config: TopicConfig) -> TopicRoute {
-        route(Array(config.topicName.utf8).span) ?? TopicRoute(config, store: store)
+        route(Array(config.topicName.utf8).span)
+            ?? TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
     }
 }
