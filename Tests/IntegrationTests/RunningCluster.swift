@@ -54,6 +54,9 @@ final class RunningCluster {
     /// SIGKILL: nothing is flushed, closed or said goodbye to.
     func killBroker() async throws { try await broker.kill() }
 
+    /// The broker stands still with its connections open, so that the name server still has its routes.
+    func freezeBroker(_ isFrozen: Bool = true) { broker.freeze(isFrozen) }
+
     /// Starts an executable with its output in a file.
     func launch(_ product: String, _ arguments: [String], output: URL) throws -> Process {
         _ = FileManager.default.createFile(atPath: output.path, contents: nil)

@@ -44,11 +44,11 @@ import Testing
     @Test(
         arguments: [
             (
-                .nameServersUnreachable(addresses: "a:1", last: .timedOut),
+                .nameServersUnreachable(addresses: "a:1", last: .timedOut(milliseconds: 5)),
                 "name server down: no name server answers at a:1"
             ),
-            (.noAnswer(from: "ns:9876", .timedOut), "name server down: ns:9876 does not answer"),
-            (.noAnswer(from: "b:10911", .timedOut), "broker gone: b:10911 does not answer"),
+            (.noAnswer(from: "ns:9876", .timedOut(milliseconds: 5)), "name server down: ns:9876 does not answer"),
+            (.noAnswer(from: "b:10911", .timedOut(milliseconds: 5)), "broker gone: b:10911 does not answer"),
             (.topicNotFound("t"), "topic unknown: no route info of this topic: t; see mqadmin topicList"),
             (.topicNotFound("%RETRY%g"), "group unknown: g has never consumed here"),
             (.brokerNotFound("x"), "broker gone: no name server knows a master called x"),
