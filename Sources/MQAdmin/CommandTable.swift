@@ -114,7 +114,7 @@ struct CommandRun: Sendable {
             let failure = await once(arguments, admin)
             guard let seconds, failure == nil || hasWorked else { return failure }
             if let failure {
-                complain(explanation(of: failure, nameServers: admin.link.options.nameServers) + "\n")
+                complain(explanation(of: failure, nameServers: admin.link.options.nameServers))
             }
             hasWorked = true
             do { try await Task.sleep(for: .seconds(seconds)) } catch { return nil }

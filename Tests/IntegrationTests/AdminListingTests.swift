@@ -38,6 +38,10 @@ import Testing
             return .success
         }
         try await eventually("all arrive") { seen.all.count >= count }
+        // Name servers hear of the group's retry topic soon, not at once.
+        try await eventually("the group has its route") {
+            try await cluster.admin("consumerConnection", "-g", "g").code == 0
+        }
         try await body(consumer, producer, try #require(last))
         await consumer.shutdown()
         await producer.shutdown()
@@ -91,8 +95,10 @@ import Testing
                     try await cluster.admin("producer", "-b", cluster.brokerAddress).output
                         .contains("producer group (p) instance : clientId=\(producer.link.clientID),")
                 }
-                let monitor = try json(try await cluster.admin("startMonitoring", "--json"))
-                #expect(monitor["undone"].array?.contains { $0["consumerGroup"].string == "g" } == true)
+                try await eventually("the progress is committed and watched") {
+                    try json(try await cluster.admin("startMonitoring", "--json"))["undone"].array?
+                        .contains { $0["consumerGroup"].string == "g" } == true
+                }
                 let units = try await cluster.admin(
                     "queryCq", "-t", "t", "-q", "\(sent.queue.queueID)", "-i", "0", "-c", "1", "-g", "g"
                 ).output
@@ -266,13 +272,15 @@ import Testing
             try await cluster.admin("updateTopic", "-c", "DefaultCluster", "-t", "t")
             cluster.freezeBroker()
             for (command, words) in [
-                ("topicStatus", ["-t", "t"]), ("statsAll", ["-t", "t"]), ("topicList", ["-c"]), ("printMsg", ["-t", "t"]),
+                ("topicStatus", ["-t", "t"]), ("statsAll", ["-t", "t"]), ("topicList", ["-c"]),
+                ("printMsg", ["-t", "t"]),
                 ("brokerConsumeStats", ["-b", cluster.brokerAddress, "-t", "500"]),
             ] {
                 let result = try await cluster.admin([command] + words)
                 #expect(result.code == 1, "\(command)")
                 #expect(
-                    result.errors.hasPrefix("mqadmin \(command): broker gone: \(cluster.brokerAddress) does not answer"),
+                    result.errors.hasPrefix(
+                        "mqadmin \(command): broker gone: \(cluster.brokerAddress) does not answer"),
                     "\(result.errors)")
                 #expect(!result.errors.contains("\n"))
             }
@@ -306,7 +314,7 @@ import Testing
             try await eventually("it has printed twice") {
                 try String(contentsOf: output, encoding: .utf8).split(separator: "\n").count >= 2
             }
-            watch.terminate()
+            kill(watch.processIdentifier, SIGKILL)
             try await eventually("it ends") { !watch.isRunning }
             for line in try String(contentsOf: output, encoding: .utf8).split(separator: "\n") {
                 #expect(try JSON(parsing: String(line))["topics"].array?.isEmpty == false)

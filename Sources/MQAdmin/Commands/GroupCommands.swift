@@ -30,7 +30,10 @@ let groupCommands: [Command] = [
         for address in try await admin.masters(arguments) {
             try await admin.update(groups, at: address)
             output.print(
-                "submit batch of subscription group config to %s success, please check the result later.%n", address)
+                arguments.has("b")
+                    ? "submit batch of group config to %s success, please check the result later.%n"
+                    : "submit batch of subscription group config to %s success, please check the result later.%n",
+                address)
         }
     },
     Command(
@@ -107,13 +110,13 @@ private func change(_ group: inout SubscriptionGroupConfig, _ arguments: Command
 }
 
 extension SubscriptionGroupConfig {
-    /// As Java prints it; the retry policy as JSON.
+    /// As Java prints it.
     var javaText: String {
         let attributes = self.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         return "SubscriptionGroupConfig{groupName=\(groupName), consumeEnable=\(consumeEnable), "
             + "consumeFromMinEnable=\(consumeFromMinEnable), consumeBroadcastEnable=\(consumeBroadcastEnable), "
             + "consumeMessageOrderly=\(consumeMessageOrderly), retryQueueNums=\(retryQueueNums), "
-            + "retryMaxTimes=\(retryMaxTimes), groupRetryPolicy=\(groupRetryPolicy), brokerId=\(brokerID), "
+            + "retryMaxTimes=\(retryMaxTimes), groupRetryPolicy=\(retryPolicyText(groupRetryPolicy)), brokerId=\(brokerID), "
             + "whichBrokerWhenConsumeSlowly=\(whichBrokerWhenConsumeSlowly), "
             + "notifyConsumerIdsChangedEnable=\(notifyConsumerIdsChangedEnable), groupSysFlag=\(groupSysFlag), "
             + "consumeTimeoutMinute=\(consumeTimeoutMinute), subscriptionDataSet=\(subscriptionDataSet ?? .null), "
@@ -137,6 +140,23 @@ extension SubscriptionGroupConfig {
     }
     try await deleteTopic(Admin.retryPrefix + group, cluster, admin, output)
     try await deleteTopic(Admin.deadLetterPrefix + group, cluster, admin, output)
+}
+
+/// A retry policy as Java prints it. Source: `GroupRetryPolicy.java`, `ExponentialRetryPolicy.java`,
+/// `CustomizedRetryPolicy.java`.
+func retryPolicyText(_ policy: JSON) -> String {
+    func text(_ value: JSON) -> String {
+        if let list = value.array { return "[" + list.map(text).joined(separator: ", ") + "]" }
+        return value.string ?? "null"
+    }
+    func members(_ name: String, _ kind: String, _ keys: [String]) -> String {
+        guard policy[name].object != nil else { return "null" }
+        return "\(kind){" + keys.map { "\($0)=\(text(policy[name][$0]))" }.joined(separator: ", ") + "}"
+    }
+    let exponential = members("exponentialRetryPolicy", "ExponentialRetryPolicy", ["initial", "max", "multiplier"])
+    let customized = members("customizedRetryPolicy", "CustomizedRetryPolicy", ["next"])
+    return "GroupRetryPolicy{type=\(text(policy["type"])), exponentialRetryPolicy=\(exponential), "
+        + "customizedRetryPolicy=\(customized)}"
 }
 
 // MARK: - Showing
@@ -165,7 +185,7 @@ private func listing(of group: SubscriptionGroupConfig) -> String {
         ("consumeFromMinEnable", "\(group.consumeFromMinEnable)"),
         ("consumeBroadcastEnable", "\(group.consumeBroadcastEnable)"),
         ("consumeMessageOrderly", "\(group.consumeMessageOrderly)"), ("retryQueueNums", "\(group.retryQueueNums)"),
-        ("retryMaxTimes", "\(group.retryMaxTimes)"), ("groupRetryPolicy", group.groupRetryPolicy.text()),
+        ("retryMaxTimes", "\(group.retryMaxTimes)"), ("groupRetryPolicy", retryPolicyText(group.groupRetryPolicy)),
         ("brokerId", "\(group.brokerID)"), ("whichBrokerWhenConsumeSlowly", "\(group.whichBrokerWhenConsumeSlowly)"),
         ("notifyConsumerIdsChangedEnable", "\(group.notifyConsumerIdsChangedEnable)"),
         ("groupSysFlag", "\(group.groupSysFlag)"), ("consumeTimeoutMinute", "\(group.consumeTimeoutMinute)"),

@@ -161,5 +161,5 @@ private func mean(_ times: [Int64]) -> Double {
 func text(of result: SendResult) -> String {
     "SendResult [sendStatus=\(result.status.rawValue), msgId=\(result.messageID), "
         + "offsetMsgId=\(result.offsetMessageID), messageQueue=\(javaText(of: result.queue)), "
-        + "queueOffset=\(result.queueOffset)]"
+        + "queueOffset=\(result.queueOffset), recallHandle=null]"
 }

@@ -177,20 +177,25 @@ private func resend(_ message: MessageExt, _ admin: Admin, _ output: Output) asy
     if let group = arguments["g"], let clientID = arguments["d"] {
         return try await push(newest, to: clientID, of: group, admin, output)
     }
-    for message in arguments.has("a") ? messages : [newest] { try await show(message, arguments, admin, output) }
+    for message in arguments.has("a") ? messages : [newest] {
+        try await show(message, arguments, admin, output, withOffsetID: false)
+    }
 }
 
 // MARK: - Showing a message
 
 /// Prints a message and how its groups stand to it. The body goes to a file, or to the screen with `-f`.
-private func show(_ message: MessageExt, _ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
+private func show(
+    _ message: MessageExt, _ arguments: CommandArguments, _ admin: Admin, _ output: Output, withOffsetID: Bool = true
+) async throws {
     if output.isJSON {
         let tracks = try await admin.tracks(of: message).map { track in
             JSON.members([("consumerGroup", .string(track.group)), ("trackType", .string(track.type.rawValue))])
         }
         return output.item("messages", json(of: message, tracks), "")
     }
-    for (name, value) in fields(of: message) { output.print("%-20s %s%n", name, value) }
+    // Java's query by unique key leaves the first line out.
+    for (name, value) in fields(of: message).dropFirst(withOffsetID ? 0 : 1) { output.print("%-20s %s%n", name, value) }
     if arguments.has("f") {
         output.print("%-20s %s%n", "Message Body:", String(decoding: message.body, as: UTF8.self))
     } else {
