@@ -115,7 +115,7 @@ final class SendBackHandler {
             batch.records.truncate(to: staged)
             throw Refusal(.messageIllegal, "the message cannot be sent back: with its new properties it fits no file")
         }
-        batch.credit(target.stats, from: staged)
+        batch.credit(target, messages: 1, bytes: batch.records.entries[staged].byteCount)
         // The message says where it came from: only what is a topic here is counted.
         guard topics.config(of: origin) != nil else { return }
         let stats = topics.stats.group(group, in: topics.stats.topic(origin))

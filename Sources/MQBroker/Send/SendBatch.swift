@@ -34,13 +34,8 @@ final class SendBatch {
     var needsFlush = false
     /// When the append began.
     var begun = Instant(nanoseconds: 0)
-    private var credits: [Credit] = []
-
-    /// What of the batch counts for one topic.
-    private struct Credit {
-        let topic: TopicStats
-        var totals: StatsTotals
-    }
+    /// Topics that have something to be counted once it is stored.
+    private var credited: [TopicRoute] = []
 
     init(appendsChecksum: Bool) { records.appendsChecksum = appendsChecksum }
 
@@ -50,26 +45,26 @@ final class SendBatch {
         return channels.count - 1
     }
 
-    /// Counts the records from `first` on, one request's, for `topic`, once they are stored. Records of one topic mostly lie
-    /// together.
-    func credit(_ topic: TopicStats, from first: Int) {
-        var bytes = 0
-        for index in first..<records.entries.count { bytes += records.entries[index].byteCount }
-        if credits.isEmpty || credits[credits.count - 1].topic !== topic {
-            credits.append(Credit(topic: topic, totals: StatsTotals()))
-        }
-        credits[credits.count - 1].totals.messages += records.entries.count - first
-        credits[credits.count - 1].totals.bytes += bytes
-        credits[credits.count - 1].totals.requests += 1
+    /// Counts what one request staged for a topic, once it is stored.
+    func credit(_ topic: TopicRoute, messages: Int, bytes: Int) {
+        if topic.uncounted.requests == 0 { credited.append(topic) }
+        topic.uncounted.messages &+= messages
+        topic.uncounted.bytes &+= bytes
+        topic.uncounted.requests &+= 1
     }
 
     /// The records are stored: they count.
     func settleCredits() {
-        for credit in credits {
-            let totals = credit.totals
-            credit.topic.put.add(messages: totals.messages, bytes: totals.bytes, requests: totals.requests)
+        for topic in credited {
+            let totals = topic.uncounted
+            topic.stats.put.add(messages: totals.messages, bytes: totals.bytes, requests: totals.requests)
         }
-        credits.removeAll(keepingCapacity: true)
+        forgetCredits()
+    }
+
+    private func forgetCredits() {
+        for topic in credited { topic.uncounted = StatsTotals() }
+        credited.removeAll(keepingCapacity: true)
     }
 
     /// Calls `body` with each channel and those of its requests that lie together.
@@ -89,7 +84,7 @@ final class SendBatch {
         channels.removeAll(keepingCapacity: true)
         waiting.removeAll(keepingCapacity: true)
         keys.removeAll()
-        credits.removeAll(keepingCapacity: true)
+        forgetCredits()
         needsFlush = false
     }
 }

@@ -33,6 +33,8 @@ final class SendHandler {
     private var ids: UniqueIDMaker
     private var random: SeededRandom
     private var properties = ByteBuffer(capacity: 1024)
+    /// Where the message that was staged last waits, if that is another topic than it was sent to.
+    private var detoured: TopicRoute?
     /// What is added to properties that have none of it: region, trace and cluster.
     private let allAdded: [UInt8]
 
@@ -77,16 +79,18 @@ final class SendHandler {
         let first = batch.records.entries.count
         let key: Range<Int>
         let waits: Bool
-        let target: TopicRoute
+        let bytesBefore = batch.records.byteCount
         if isBatch {
             (key, waits) = try stageMany(request, route, queueID, body, bytes, channel, batch)
-            target = route
         } else {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
-            (key, waits, target) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            (key, waits) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
         }
-        batch.credit(target.stats, from: first)
+        batch.credit(
+            detoured ?? route, messages: batch.records.entries.count - first,
+            bytes: batch.records.byteCount - bytesBefore)
+        detoured = nil
         batch.waiting.append(
             SendBatch.Waiting(
                 channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay, queueID: queueID,
@@ -161,11 +165,11 @@ final class SendHandler {
     }
 
     /// Stages the message whose properties are in `properties`. Returns where its unique key lies in the batch's keys,
-    /// whether it waits for the flush, and the topic its record is in.
+    /// and whether it waits for the flush.
     private func stageOne(
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) -> (key: Range<Int>, waits: Bool, target: TopicRoute) {
+    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseUnserved(facts)
         let keyStart = batch.keys.count
@@ -179,10 +183,11 @@ final class SendHandler {
         if route.isRetry || facts.delayLevel > 0, let detour = try detour(message, request, route) {
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
-            return (key, facts.waitsForFlush, detour.route)
+            detoured = detour.route
+        } else {
+            try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
         }
-        try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
-        return (key, facts.waitsForFlush, route)
+        return (key, facts.waitsForFlush)
     }
 
     /// Encodes the message's record for a queue of `route`. A delayed one remembers the topic it was sent to.
@@ -285,7 +290,7 @@ final class SendHandler {
                 }
                 let one = try stageOne(
                     request, route, queueID, item.flag, body.extracting(item.body), channel, batch)
-                if index == 0 { result = (one.key, one.waits) }
+                if index == 0 { result = one }
             }
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)

@@ -21,6 +21,8 @@ final class TopicRoute {
     let hasBatchQueues: Bool
     /// What comes in for it.
     let stats: TopicStats
+    /// What was staged for it in this wake-up and is not stored yet. The batch's.
+    var uncounted = StatsTotals()
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
