@@ -76,6 +76,7 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let sendBatchMessage = RequestCode(320)
     public static let queryConsumeQueue = RequestCode(321)
     public static let queryDataVersion = RequestCode(322)
+    public static let resumeCheckHalfMessage = RequestCode(323)
     public static let addWritePermOfBroker = RequestCode(327)
     public static let getAllProducerInfo = RequestCode(328)
     public static let deleteExpiredCommitLog = RequestCode(329)
@@ -122,6 +123,7 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let consumeMessageTimeout = ResponseCode(207)
     public static let noMessage = ResponseCode(208)
     public static let broadcastConsumption = ResponseCode(213)
+    public static let illegalOperation = ResponseCode(604)
 
     public var description: String { String(rawValue) }
 }

@@ -49,7 +49,7 @@ import Testing
 
     @Test func `what came in and went out is told by topic and group`() async throws {
         try await RunningCluster.run { cluster in
-            try await withTraffic(cluster, count: 20) { _, _, _ in
+            try await withTraffic(cluster, count: 20) { _, producer, _ in
                 let stats = try json(try await cluster.admin("statsAll", "-t", "t", "--json"))["topics"][0]
                 #expect(stats["consumerGroup"].string == "g")
                 #expect(stats["inMessages24Hours"].int64 == 20)
@@ -60,18 +60,28 @@ import Testing
                 let status = try json(try await cluster.admin("topicStatus", "-t", "t", "--json"))
                 #expect((status["topicPutTps"].double ?? 0) > 0)
                 #expect(status["queues"].array?.compactMap { $0["maxOffset"].int64 }.reduce(0, +) == 20)
-                let progress = try json(try await cluster.admin("consumerProgress", "-g", "g", "-s", "true", "--json"))
-                #expect((progress["consumeTps"].double ?? 0) > 0)
-                #expect(progress["queues"].array?.contains { $0["clientIP"].string != "N/A" } == true)
                 try await eventually("the progress is committed") {
                     let all = try await cluster.admin("brokerConsumeStats", "-b", cluster.brokerAddress)
                     return all.output.hasSuffix("\nDiff Total: 0\n")
                         && rows(all.output).contains { $0.prefix(2) == ["t", "g"] }
                 }
+                let progress = try json(try await cluster.admin("consumerProgress", "-g", "g", "-s", "true", "--json"))
+                #expect((progress["consumeTps"].double ?? 0) > 0)
+                #expect(progress["queues"].array?.contains { $0["clientIP"].string != "N/A" } == true)
                 let figures = try await cluster.admin("brokerStatus", "-b", cluster.brokerAddress).output
                 #expect(figures.contains("putMessageDistributeTime        : [<=0ms]:"))
                 let slowest = try #require(figures.firstMatch(of: /putLatency999 +: ([0-9.]+)/))
                 #expect((Double(slowest.output.1) ?? 0) > 0)
+                func stored(_ topic: String) async throws -> Int64? {
+                    try json(try await cluster.admin("statsAll", "-t", topic, "--json"))["topics"][0][
+                        "inMessages24Hours"
+                    ].int64
+                }
+                var late = Message(topic: "t", body: [1])
+                late.delayLevel = 1
+                try await producer.send(late)
+                #expect(try await stored("SCHEDULE_TOPIC_XXXX") == 1)
+                try await eventually("it is delivered, and counts for its topic") { try await stored("t") == 21 }
             }
         }
     }

@@ -238,6 +238,7 @@ final class PullHandler {
             pull.stats.gotFromDisk.add(messages: found.messageCount, bytes: found.byteCount)
         }
         writeHeader(pull, .success, found)
+        defer { found.releaseFiles() }
         let connection = pull.channel.connection
         if let copy { return connection.send { $0.append(copy) } }
         for file in found.ranges.files { connection.send(file.mapping, found.ranges.runs[file.runs]) }
