@@ -4,15 +4,30 @@ import MQObserve
 ///
 /// Source: `StoreStatsService.java`, RocketMQ 5.3, which forgets after a minute as well.
 struct PutLatency {
-    /// Upper ends of the classes, milliseconds, with the names that are printed; the last has none.
-    private static let classes: [(name: String, below: UInt64)] = [
-        ("[<=0ms]", 1), ("[0~10ms]", 10), ("[10~50ms]", 50), ("[50~100ms]", 100), ("[100~200ms]", 200),
-        ("[200~500ms]", 500), ("[500ms~1s]", 1000), ("[1~2s]", 2000), ("[2~3s]", 3000), ("[3~4s]", 4000),
-        ("[4~5s]", 5000), ("[5~10s]", 10_000), ("[10s~]", .max),
+    /// The classes by the names that are printed.
+    private static let classNames = [
+        "[<=0ms]", "[0~10ms]", "[10~50ms]", "[50~100ms]", "[100~200ms]", "[200~500ms]", "[500ms~1s]", "[1~2s]",
+        "[2~3s]", "[3~4s]", "[4~5s]", "[5~10s]", "[10s~]",
     ]
 
+    /// Comparisons and no table: this runs once a wake-up.
+    private static func classIndex(_ milliseconds: UInt64) -> Int {
+        switch milliseconds {
+        case 0: 0
+        case ..<10: 1
+        case ..<50: 2
+        case ..<100: 3
+        case ..<200: 4
+        case ..<500: 5
+        case ..<1000: 6
+        case ..<5000: 6 + Int(milliseconds / 1000)
+        case ..<10_000: 11
+        default: 12
+        }
+    }
+
     private var present = Histogram()
-    private var presentClasses = [UInt64](repeating: 0, count: Self.classes.count)
+    private var presentClasses = [UInt64](repeating: 0, count: Self.classNames.count)
     /// The last whole minute; `nil` before there was one.
     private var last: (histogram: Histogram, classes: [UInt64])?
     private var maxNanoseconds: UInt64 = 0
@@ -21,8 +36,7 @@ struct PutLatency {
     mutating func record(nanoseconds: Int64, times: Int) {
         let value = UInt64(max(0, nanoseconds))
         present.record(value, times: UInt64(times))
-        let index = Self.classes.firstIndex { value / 1_000_000 < $0.below } ?? Self.classes.count - 1
-        presentClasses[index] += UInt64(times)
+        presentClasses[Self.classIndex(value / 1_000_000)] += UInt64(times)
         maxNanoseconds = max(maxNanoseconds, value)
     }
 
@@ -36,7 +50,7 @@ struct PutLatency {
     /// Names and values for `GET_BROKER_RUNTIME_INFO` (28): of the last whole minute, or of the first one so far.
     var runtimeValues: [(String, String)] {
         let (histogram, counts) = last ?? (present, presentClasses)
-        let distribution = zip(Self.classes, counts).map { "\($0.name):\($1) " }.joined()
+        let distribution = zip(Self.classNames, counts).map { "\($0):\($1) " }.joined()
         return [
             ("putMessageDistributeTime", distribution),
             ("putMessageEntireTimeMax", String(maxNanoseconds / 1_000_000)),
