@@ -12,8 +12,15 @@ public enum QueueAllocation {
         let queues = queues.sorted()
         let members = members.sorted()
         guard let index = members.firstIndex(of: me) else { return [] }
-        let share = queues.count / members.count
-        let rest = queues.count % members.count
+        return share(of: queues, index: index, count: members.count)
+    }
+
+    /// The share of member `index` of `count`.
+    /// - Precondition: `index` is in `0..<count`.
+    public static func share(of queues: [MessageQueue], index: Int, count: Int) -> [MessageQueue] {
+        precondition((0..<count).contains(index), "member \(index) of \(count)")
+        let share = queues.count / count
+        let rest = queues.count % count
         let start = index * share + min(index, rest)
         return Array(queues[start..<(start + share + (index < rest ? 1 : 0))])
     }

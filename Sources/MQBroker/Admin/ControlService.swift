@@ -82,6 +82,8 @@ public final class ControlService: Sendable {
         }
         locks.expire(now: ClientTable.milliseconds(now))
         stats.sample(now: now, wall: wall)
+        // Thousands of topics take milliseconds. With a full queue this sample is left out.
+        _ = pool.submit { [topics] in topics.stats.sample() }
     }
 
     // MARK: - The doors
@@ -169,6 +171,14 @@ public final class ControlService: Sendable {
         case .cleanExpiredConsumeQueue: return try cleanExpiredQueues(from: channel, reply: reply)
         case .deleteExpiredCommitLog: return deleteExpiredFiles(from: channel)
         case .cleanUnusedTopic: return try cleanUnusedTopics(reply: reply)
+        case .viewBrokerStatsData: return try statsData(request)
+        case .getBrokerConsumeStats: return try allConsumeStats(request, reply: reply)
+        case .queryConsumeTimeSpan: return try consumeTimeSpan(request, reply: reply)
+        case .queryConsumeQueue: return try consumeQueue(request, reply: reply)
+        case .getAllProducerInfo: return allProducers()
+        case .querySubscriptionByConsumer: return try subscription(request)
+        case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)
+        case .updateAndCreateSubscriptionGroupList: return try putGroups(request, from: channel, reply: reply)
         default: return .notSupported(request.code)
         }
     }

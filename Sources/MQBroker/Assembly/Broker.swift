@@ -59,7 +59,7 @@ public final class Broker: Sendable {
         let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
         let tables = try BrokerTables(config, files: files, queueCounts: store.queueCounts, log: log)
-        let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
+        let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
         let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
         let send = SendHandler.Settings(settings)
         let delay = try BrokerStartError.wrap {

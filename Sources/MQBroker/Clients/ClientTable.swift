@@ -133,6 +133,13 @@ public final class ClientTable: Sendable {
         state.withLock { $0.producers[group].map { Array($0.values) } }?.sorted { $0.clientID < $1.clientID }
     }
 
+    /// Producer group → its members by client id.
+    public func allProducers() -> [String: [Member]] {
+        state.withLock { $0.producers }.mapValues { members in
+            members.values.sorted { $0.clientID < $1.clientID }
+        }
+    }
+
     /// Groups that are there and want `topic`, sorted.
     public func groups(subscribedTo topic: String) -> [String] {
         state.withLock { state in

@@ -103,6 +103,9 @@ final class PopExpiry: Sendable {
             }
             stats.messagesIn.add(batch.entries.count)
             stats.bytesIn.add(batch.byteCount)
+            for entry in batch.entries {
+                stats.topics.topic(entry.queue.topic).put.add(messages: 1, bytes: entry.byteCount)
+            }
         }
         let end = batch.entries.isEmpty ? 0 : batch.end.rawValue
         service.withTable { $0.finish(expired, bits, logEnd: end) }

@@ -24,7 +24,7 @@ struct PopGate {
 
     init(tables: BrokerTables, store: MessageStore) {
         clients = tables.clients
-        groups = GroupLookup(tables.groups)
+        groups = GroupLookup(tables.groups, stats: tables.topics.stats)
         topics = TopicLookup(tables.topics, store: store)
     }
 
@@ -62,7 +62,7 @@ struct PopGate {
             queueID: max(-1, fields.queueID), maxCount: min(max(Int(fields.maxCount), 1), Self.countMax),
             invisibleTime: fields.invisibleTime, pollEnd: min(end, now + Self.pollMillisecondsMax),
             beginsAtStart: fields.initMode == 0, filter: filter, isOrdered: fields.isOrdered,
-            attemptID: fields.attemptID.map { $0.string(in: bytes) }, topicSysFlag: route.topicSysFlag)
+            attemptID: fields.attemptID.map { $0.string(in: bytes) }, topicSysFlag: route.topicSysFlag, stats: group.stats(of: route))
     }
 
     private mutating func topic(

@@ -28,6 +28,7 @@ final class PopHandler {
     let store: MessageStore
     let loop: EventLoop
     private let stats: BrokerStats
+    private let topicStats: StatsTable
     private let coldReads: WorkerPool
     private let brokerName: String
     private let loopIndex: Int
@@ -63,6 +64,7 @@ final class PopHandler {
         self.commits = commits
         self.coldReads = coldReads
         self.stats = stats
+        topicStats = tables.topics.stats
         self.loop = loop
         self.loopIndex = loopIndex
         store = service.store
@@ -301,6 +303,10 @@ final class PopHandler {
         session.byteCount += found.byteCount
         stats.messagesOut.add(records.offsets.count)
         stats.bytesOut.add(found.byteCount)
+        // Retries are few: their counters are looked up.
+        let taken = step.isRetry ? topicStats.group(request.group, in: step.route.stats) : request.stats
+        taken.got.add(messages: records.offsets.count, bytes: found.byteCount)
+        if copy != nil { taken.gotFromDisk.add(messages: records.offsets.count, bytes: found.byteCount) }
         if step.isRetry, !settings.sendsActualRetryTopic, request.topic != step.route.name {
             let handle = PopHandle(
                 start: start, popTime: session.popTime, invisibleTime: request.invisibleTime,

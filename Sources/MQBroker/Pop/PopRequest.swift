@@ -82,6 +82,8 @@ struct PopRequest {
     let isOrdered: Bool
     let attemptID: String?
     let topicSysFlag: Int
+    /// What its group takes of its topic.
+    let stats: GroupStats
 
     /// Those that wait for the same messages.
     var pollKey: PopPolling.Key { PopPolling.Key(topic: topic, group: group, queueID: queueID) }

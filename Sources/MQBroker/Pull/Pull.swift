@@ -15,6 +15,8 @@ struct Pull {
     let offset: Int64
     let topicSysFlag: Int
     let groupSysFlag: Int
+    /// What its group takes of its topic.
+    let stats: GroupStats
 
     var queue: ConsumeQueue { look.queue }
 }

@@ -19,7 +19,7 @@ struct PullGate {
     init(tables: BrokerTables, store: MessageStore) {
         clients = tables.clients
         expressions = tables.filters
-        groups = GroupLookup(tables.groups)
+        groups = GroupLookup(tables.groups, stats: tables.topics.stats)
         topics = TopicLookup(tables.topics, store: store)
     }
 
@@ -61,7 +61,7 @@ struct PullGate {
             queue: route.queue(Int(request.queueID)), filter: filter, limits: limits, nextOffset: request.queueOffset)
         return Pull(
             channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,
-            topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag)
+            topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag, stats: group.stats(of: route))
     }
 
     /// The filter of the request itself, or the one the group's heartbeats told.
@@ -131,20 +131,43 @@ struct PullGate {
 final class GroupRoute {
     let name: String
     let config: SubscriptionGroupConfig
+    private let table: StatsTable
+    /// Its counters in the topics it pulled last. A group rotates among few: its own and its retry topic.
+    private var recent: [(topic: TopicStats, group: GroupStats)] = []
+    private var nextPlace = 0
+    private static let recentMax = 8
 
-    init(_ name: String, _ config: SubscriptionGroupConfig) {
+    init(_ name: String, _ config: SubscriptionGroupConfig, stats: StatsTable) {
         self.name = name
         self.config = config
+        table = stats
+    }
+
+    /// What it takes of a topic.
+    func stats(of route: TopicRoute) -> GroupStats {
+        for entry in recent where entry.topic === route.stats { return entry.group }
+        let stats = table.group(name, in: route.stats)
+        if recent.count < Self.recentMax {
+            recent.append((route.stats, stats))
+        } else {
+            recent[nextPlace] = (route.stats, stats)
+            nextPlace = (nextPlace + 1) % Self.recentMax
+        }
+        return stats
     }
 }
 
 /// One loop's view of the group table; dropped whole when the table changes. Loop only.
 struct GroupLookup {
     private let table: GroupTable
+    private let stats: StatsTable
     private var known = ByteTable<GroupRoute>()
     private var version: UInt64 = 0
 
-    init(_ table: GroupTable) { self.table = table }
+    init(_ table: GroupTable, stats: StatsTable) {
+        self.table = table
+        self.stats = stats
+    }
 
     /// The group called `name`, made if it is missing and groups may come to be by themselves.
     mutating func group(_ name: HeaderText, in bytes: Span<UInt8>) throws(Refusal) -> GroupRoute {
@@ -161,7 +184,7 @@ struct GroupLookup {
             throw Refusal(
                 .subscriptionGroupNotExist, "subscription group [\(text)] does not exist, \(Refusal.topicHelp)")
         }
-        let group = GroupRoute(text, config)
+        let group = GroupRoute(text, config, stats: stats)
         if !name.isEscaped { known.set(raw, to: group) }
         return group
     }

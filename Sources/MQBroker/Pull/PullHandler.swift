@@ -149,12 +149,14 @@ final class PullHandler {
     private func fetch(_ pull: Pull, parkMilliseconds: Int64) {
         let bound = LoopBound((self, pull), on: loop)
         let look = pull.look
+        let begun = SystemClock.now()
         let accepted = coldReads.submit { [store] in
             do throws(SystemError) {
                 let (result, copy) = try look.readAhead(store)
                 bound.execute { handler, pull in
                     guard pull.channel.connection.isOpen else { return }
                     handler.found = result
+                    handler.stats.slowestGet.note(SystemClock.now().milliseconds(since: begun))
                     handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
                 }
             } catch {
@@ -264,6 +266,11 @@ final class PullHandler {
         stats.pullsFound.add(1)
         stats.messagesOut.add(found.messageCount)
         stats.bytesOut.add(found.byteCount)
+        pull.stats.got.add(messages: found.messageCount, bytes: found.byteCount)
+        if copy != nil {
+            stats.fromDisk.add(messages: found.messageCount, bytes: found.byteCount)
+            pull.stats.gotFromDisk.add(messages: found.messageCount, bytes: found.byteCount)
+        }
         writeHeader(pull, .success, found)
         defer { found.releaseFiles() }
         let connection = pull.channel.connection

@@ -40,6 +40,8 @@ final class SendHandler {
     private var ids: UniqueIDMaker
     private var random: SeededRandom
     private var properties = ByteBuffer(capacity: 1024)
+    /// Where the message that was staged last waits, if that is another topic than it was sent to.
+    private var detoured: TopicRoute?
     /// What is added to properties that have none of it: region, trace and cluster.
     private let allAdded: [UInt8]
 
@@ -87,6 +89,7 @@ final class SendHandler {
         let isBatch = header.code == RequestCode.sendBatchMessage.rawValue || request.isBatch
         let first = batch.records.entries.count
         let staged: Staged
+        let bytesBefore = batch.records.byteCount
         if isBatch {
             staged = try stageMany(request, route, queueID, body, bytes, channel, batch)
         } else {
@@ -94,6 +97,10 @@ final class SendHandler {
             request.properties.append(from: bytes, to: &properties)
             staged = try stageOne(request, route, queueID, request.flag, body, channel, batch)
         }
+        batch.credit(
+            detoured ?? route, messages: batch.records.entries.count - first,
+            bytes: batch.records.byteCount - bytesBefore)
+        detoured = nil
         batch.waiting.append(
             SendBatch.Waiting(
                 channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay || !isAnswered,
@@ -209,6 +216,7 @@ final class SendHandler {
         {
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
+            detoured = detour.route
             if let timerOut, detour.isDelay, !route.isRetry {
                 staged.recallHandle = appendRecallHandle(route, timerOut, key, batch)
             }
@@ -443,6 +451,7 @@ final class SendHandler {
             batch.records.truncate(to: staged)
             throw tooLarge(body.count)
         }
+        detoured = half
     }
 
     private static let halfTopic = Array(SystemTopics.transactionHalf.utf8)
