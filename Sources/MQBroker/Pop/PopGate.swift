@@ -62,7 +62,8 @@ struct PopGate {
             queueID: max(-1, fields.queueID), maxCount: min(max(Int(fields.maxCount), 1), Self.countMax),
             invisibleTime: fields.invisibleTime, pollEnd: min(end, now + Self.pollMillisecondsMax),
             beginsAtStart: fields.initMode == 0, filter: filter, isOrdered: fields.isOrdered,
-            attemptID: fields.attemptID.map { $0.string(in: bytes) }, topicSysFlag: route.topicSysFlag, stats: group.stats(of: route))
+            attemptID: fields.attemptID.map { $0.string(in: bytes) }, topicSysFlag: route.topicSysFlag,
+            stats: group.stats(of: route))
     }
 
     private mutating func topic(

@@ -267,6 +267,7 @@ final class PopHandler {
     /// Takes what ``found`` holds.
     private func conclude(_ session: PopSession, from start: Int64, copy: [UInt8]?) {
         let isTaken = session.request.kind == .pop
+        defer { found.releaseFiles() }
         switch found.status {
         case .found: take(session, from: start, copy: copy)
         case .noMatchedMessage, .messageWasRemoving, .noMatchedLogicQueue, .offsetFoundNull:

@@ -48,8 +48,11 @@ struct PopRecords {
 
     private func copied() -> [UInt8] {
         switch piece {
-        case .ranges(let ranges): ranges.copy()
-        case .bytes(let bytes): bytes
+        case .bytes(let bytes): return bytes
+        case .ranges(let ranges):
+            var bytes = ByteBuffer(capacity: ranges.runs.reduce(0) { $0 + $1.count })
+            for file in ranges.files { for run in ranges.runs[file.runs] { bytes.append(file.mapping.bytes(run)) } }
+            return bytes.toArray()
         }
     }
 

@@ -269,7 +269,9 @@ struct PopTable {
             }
             follow(number, progress)
             let isOpen = queue.openCount > 0 || queue.ordered?.isOpen == true
-            if !isOpen, queue.lastUsed < idleBefore, queues[number]?.next == progress { forget(number) }
+            guard !isOpen, queue.lastUsed < idleBefore, queues[number]?.next == progress else { continue }
+            // What the disk may not hold yet must still be on its way should the log lose it.
+            if !unflushed.contains(where: { $0.queue == number }) { forget(number) }
         }
         if heap.count > 2 * spanCount + queues.count + 1024 {
             heap.compact { [queues] entry in
