@@ -47,7 +47,7 @@ struct PullGate {
             throw Refusal(
                 .invalidParameter,
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
-                    + "[\(route.readQueueCount)] consumer:[\(channel.connection.peer)]")
+                    + "[\(route.readQueueCount)] consumer:[/\(channel.connection.peer)]")
         }
         let filter = try self.filter(request, group: group, route: route, bytes)
         var limits = settings.limits
