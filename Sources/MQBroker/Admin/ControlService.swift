@@ -22,6 +22,7 @@ public final class ControlService: Sendable {
     let store: any StoreQueries
     let stats: BrokerStats
     let files: ConfigFiles
+    let registrar: NameServerRegistrar?
     let log: Log
     let locks: QueueLocks
     let limits: BrokerLimits
@@ -33,7 +34,8 @@ public final class ControlService: Sendable {
     /// administrators wait until what they ordered is durable.
     public init(
         config: LiveConfig, topics: TopicTable, groups: GroupTable, offsets: OffsetTable, clients: ClientTable,
-        store: any StoreQueries, stats: BrokerStats, files: ConfigFiles, log: Log = .silent
+        store: any StoreQueries, stats: BrokerStats, files: ConfigFiles, registrar: NameServerRegistrar? = nil,
+        log: Log = .silent
     ) {
         let present = config.current
         self.config = config
@@ -44,6 +46,7 @@ public final class ControlService: Sendable {
         self.store = store
         self.stats = stats
         self.files = files
+        self.registrar = registrar
         self.log = log
         limits = present.limits
         locks = QueueLocks(liveMilliseconds: present.groups.queueLockMilliseconds)
@@ -177,9 +180,11 @@ public final class ControlService: Sendable {
     }
 
     /// Answers when `file` is durable.
-    func whenSaved(_ file: String, _ reply: Reply) -> RemotingCommand? {
-        files.save(file) { error in
-            reply.send(error.map { RemotingCommand(.systemError, remark: $0.description) } ?? RemotingCommand(.success))
+    func whenSaved(_ file: String, _ reply: Reply, isAnnounced: Bool = false) -> RemotingCommand? {
+        files.save(file) { [registrar] error in
+            if let error { return reply.send(RemotingCommand(.systemError, remark: error.description)) }
+            guard isAnnounced, let registrar else { return reply.send(RemotingCommand(.success)) }
+            registrar.whenRegistered { reply.send(RemotingCommand(.success)) }
         }
         return nil
     }

@@ -61,9 +61,11 @@ public final class Broker: Sendable {
                 stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
+        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
-            clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
+            clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files,
+            registrar: registrar, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             stats: stats)
@@ -76,7 +78,6 @@ public final class Broker: Sendable {
             store.stop()
             throw error
         }
-        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         self.loops = loops
         self.store = store
         self.files = files
