@@ -152,7 +152,6 @@ enum NotYetKeys {
         recoverThreadPoolNums int 32
         registerBrokerTimeoutMills int 24000
         rejectPullConsumerEnable bool false
-        rejectTransactionMessage* bool false
         replyThreadPoolQueueCapacity int 10000
         retrieveMessageFromPopRetryTopicV1 bool true
         reviveAckWaitMs int 180000
@@ -174,12 +173,7 @@ enum NotYetKeys {
         syncBrokerMemberGroupPeriod int 1000
         syncBrokerMetadataPeriod int 5000
         syncControllerMetadataPeriod int 10000
-        transactionCheckInterval* int 30000
-        transactionCheckMax* int 15
         transactionMetricFlushInterval int 10000
-        transactionOpBatchInterval int 3000
-        transactionOpMsgMaxSize int 4096
-        transactionTimeOut* int 6000
         transferMsgByHeap bool true
         updateNameServerAddrPeriod int 120000
         usePIDColdCtrStrategy bool true

@@ -90,7 +90,7 @@ extension ConfigTable {
     /// All keys of `broker.conf`.
     public static let broker = ConfigTable(
         sections: [
-            Section("BrokerConfig", BrokerKeys.all, notYet: NotYetKeys.broker),
+            Section("BrokerConfig", BrokerKeys.all + TransactionKeys.all, notYet: NotYetKeys.broker),
             Section(
                 "NettyServerConfig",
                 [

@@ -70,6 +70,7 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getNameServerConfig = RequestCode(319)
     public static let sendBatchMessage = RequestCode(320)
     public static let queryDataVersion = RequestCode(322)
+    public static let resumeCheckHalfMessage = RequestCode(323)
     public static let addWritePermOfBroker = RequestCode(327)
     public static let deleteExpiredCommitLog = RequestCode(329)
     public static let queryTopicsByConsumer = RequestCode(343)
@@ -114,6 +115,7 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let consumeMessageTimeout = ResponseCode(207)
     public static let noMessage = ResponseCode(208)
     public static let broadcastConsumption = ResponseCode(213)
+    public static let illegalOperation = ResponseCode(604)
 
     public var description: String { String(rawValue) }
 }

@@ -25,8 +25,9 @@ public struct BrokerStartError: Error, Sendable, CustomStringConvertible {
 public final class Broker: Sendable {
     private let files: ConfigFiles
     private let tables: BrokerTables
-    private let store: MessageStore
+    let store: MessageStore
     private let delay: DelayDelivery
+    private let transactions: Transactions
     private let coldReads: WorkerPool
     private let control: ControlService
     private let registrar: NameServerRegistrar
@@ -34,6 +35,7 @@ public final class Broker: Sendable {
     private let loops: [EventLoop]
     private let servers: [RemotingServer]
     private let delayThread = Lock<Thread?>(nil)
+    private let transactionThread = Lock<Thread?>(nil)
 
     /// Who it is and where it listens.
     public let identity: BrokerIdentity
@@ -62,13 +64,17 @@ public final class Broker: Sendable {
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
         registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
+        let transactions = try BrokerStartError.wrap {
+            try Transactions(
+                store: store, config: config, tables: tables, storeHost: send.storeHost, stats: stats, log: log)
+        }
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files,
             registrar: registrar, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
-            stats: stats)
+            transactions: transactions, stats: stats)
         let parts = loops.enumerated().map { corridors.make(on: $1, index: $0) }
         services = zip(loops, parts).map { LoopBound($1.main, on: $0) }
         do throws(BrokerStartError) {
@@ -83,6 +89,7 @@ public final class Broker: Sendable {
         self.files = files
         self.tables = tables
         self.delay = delay
+        self.transactions = transactions
         self.coldReads = coldReads
         self.control = control
     }
@@ -124,9 +131,11 @@ public final class Broker: Sendable {
         coldReads.start()
         store.start(
             MessageStore.Events(
-                arrived: { [services, delay] queue in
+                arrived: { [services, delay, transactions] queue in
                     let waiters = queue.waiters
-                    if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 { delay.arrived() }
+                    if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 {
+                        if queue === transactions.halfQueue { transactions.arrived() } else { delay.arrived() }
+                    }
                     for (index, service) in services.enumerated() where waiters & 1 << UInt64(index) != 0 {
                         service.execute { $0.arrived(queue) }
                     }
@@ -135,6 +144,7 @@ public final class Broker: Sendable {
                 retention: { [config] in config.current.store.retention }))
         for loop in loops { loop.start() }
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
+        transactionThread.withLock { [transactions] in $0 = Thread("transactions") { transactions.run() } }
         control.start(on: loops[0])
         for server in servers { server.start() }
         registrar.start(waitMilliseconds: 1000)
@@ -149,6 +159,8 @@ public final class Broker: Sendable {
         delayThread.withLock { $0 }?.join()
         coldReads.stop()
         for loop in loops { loop.stop() }
+        transactions.stop()
+        transactionThread.withLock { $0 }?.join()
         store.stop()
         files.stop()
     }
@@ -162,6 +174,7 @@ struct Corridors {
     let store: MessageStore
     let coldReads: WorkerPool
     let control: ControlService
+    let transactions: Transactions
     let stats: BrokerStats
 
     /// The services of one loop: of the main port, and of the fast one, which does not pull.
@@ -173,7 +186,10 @@ struct Corridors {
         let sends = SendHandler(
             settings: send, config: config, topics: tables.topics, groups: tables.groups, store: store, loop: loop,
             ids: ids)
-        let commits = SendCommit(store: store, settings: send, config: config, stats: stats, loop: loop)
+        let commits = SendCommit(
+            store: store, settings: send, config: config, stats: stats, transactions: transactions, loop: loop)
+        let ends = EndTransactionHandler(
+            transactions: transactions, topics: tables.topics, store: store, config: config, loop: loop)
         let sendBacks = SendBackHandler(topics: tables.topics, groups: tables.groups, store: store, settings: send)
         let pulls = PullHandler(
             config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
@@ -181,8 +197,8 @@ struct Corridors {
         let queries = QueryHandler(store: store, config: config)
         func service(_ pulls: PullHandler?) -> LoopService {
             LoopService(
-                sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, queries: queries,
-                control: control, coldReads: coldReads, store: store)
+                sends: sends, commits: commits, sendBacks: sendBacks, ends: ends, pulls: pulls, queries: queries,
+                transactions: transactions, control: control, coldReads: coldReads, store: store)
         }
         loop.onEndOfWakeUp { commits.commit() }
         return (service(pulls), service(nil))
@@ -201,11 +217,15 @@ extension SendHandler.Settings {
             isTraceOn: config.send.isTraceOn,
             bodyByteCountMax: config.send.bodyByteCountMax,
             isBrokerWritable: config.topics.brokerPermission & 2 != 0, brokerIP: config.identity.brokerIP1,
-            delayLevelCount: config.store.delayLevels.count)
+            delayLevelCount: config.store.delayLevels.count,
+            isRejectingTransactions: config.transactions.isRejecting)
     }
 
     /// Takes over what may change while the broker runs.
-    mutating func follow(_ config: BrokerConfig) { isBrokerWritable = config.topics.brokerPermission & 2 != 0 }
+    mutating func follow(_ config: BrokerConfig) {
+        isBrokerWritable = config.topics.brokerPermission & 2 != 0
+        isRejectingTransactions = config.transactions.isRejecting
+    }
 }
 
 extension PullHandler.Settings {

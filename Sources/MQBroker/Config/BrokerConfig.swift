@@ -15,6 +15,8 @@ public struct BrokerConfig: Sendable {
     public var store: StoreConfig
     /// How sends are answered.
     public var send: SendSettings
+    /// How transactions are looked after.
+    public var transactions: TransactionSettings
     /// What pulls and queries may bring.
     public var pull: PullSettings
     /// Which name servers, and how often.
@@ -32,6 +34,7 @@ public struct BrokerConfig: Sendable {
         groups = GroupSettings(values)
         store = try StoreConfig(values, physicalMemory: physicalMemory)
         send = SendSettings(values)
+        transactions = TransactionSettings(values)
         pull = PullSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count

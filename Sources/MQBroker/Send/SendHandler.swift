@@ -21,6 +21,7 @@ final class SendHandler {
         var isBrokerWritable: Bool
         var brokerIP: String
         var delayLevelCount: Int
+        var isRejectingTransactions: Bool
     }
 
     private var settings: Settings
@@ -155,6 +156,7 @@ final class SendHandler {
         /// The queue it was sent to.
         let queueID: Int
         let flag: Int32
+        var isHalf = false
     }
 
     /// Stages the message whose properties are in `properties`. Returns where its unique key lies in the batch's keys,
@@ -164,7 +166,10 @@ final class SendHandler {
         _ channel: RemotingChannel, _ batch: SendBatch
     ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
-        try refuseUnserved(facts)
+        guard !facts.isTimed else { throw Self.timedRefusal }
+        guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
+            throw Refusal(.messageIllegal, "the message is illegal, its properties hold 512 zero bytes in a row")
+        }
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
             properties.withBytes(key) { batch.keys.append($0) }
@@ -172,8 +177,11 @@ final class SendHandler {
             ids.append(at: loop.wall, to: &batch.keys)
         }
         let key = keyStart..<batch.keys.count
-        let message = Message(facts: facts, key: key, queueID: queueID, flag: flag)
-        if route.isRetry || facts.delayLevel > 0, let detour = try detour(message, request, route) {
+        var message = Message(facts: facts, key: key, queueID: queueID, flag: flag)
+        if isHalf(request, facts) {
+            message.isHalf = true
+            try putHalf(message, request, route, body, channel, batch)
+        } else if route.isRetry || facts.delayLevel > 0, let detour = try detour(message, request, route) {
             if !detour.isDelay { undelay() }
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
@@ -195,9 +203,17 @@ final class SendHandler {
             storeHost: settings.storeHost, reconsumeTimes: request.reconsumeTimes)
         let staged = batch.records.entries.count
         let topic = route.bytes
+        var facts: UnitFacts?
+        if origin == nil, !head.sysFlag.contains(.innerBatch) {
+            facts = properties.withBytes(0..<properties.count) { text in
+                batch.keys.withBytes(message.key) { key in
+                    message.facts.unitFacts(text, uniqueKey: key, in: queue)
+                }
+            }
+        }
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: topic.span, body: body, in: queue
+                head, topic: topic.span, body: body, in: queue, facts: facts
             ) { buffer in
                 appendProperties(message, delayedFrom: origin, batch, to: &buffer)
             }
@@ -216,7 +232,7 @@ final class SendHandler {
     ) {
         let facts = message.facts
         properties.withBytes(0..<properties.count) { text in
-            if origin != nil { return appendUndelayed(text, to: &buffer) }
+            if origin != nil { return appendFresh(text, isHalf: message.isHalf, to: &buffer) }
             buffer.append(text)
             if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
         }
@@ -235,6 +251,9 @@ final class SendHandler {
             buffer.append(decimal: Int64(message.queueID))
             buffer.append(Properties.valueEnd)
         }
+        if message.isHalf {
+            batch.keys.withBytes(message.key) { Properties.append(PropertyName.transactionID, $0, to: &buffer) }
+        }
     }
 
     private static func append(
@@ -245,11 +264,15 @@ final class SendHandler {
         if cluster { Properties.append(PropertyName.cluster, settings.clusterName, to: &buffer) }
     }
 
-    /// The properties without those that an earlier delay left: a consumer that sends its retry itself copies them.
-    private func appendUndelayed(_ text: Span<UInt8>, to buffer: inout ByteBuffer) {
+    /// The properties without those that an earlier delay or transaction left: a consumer that sends its retry itself
+    /// copies them.
+    private func appendFresh(_ text: Span<UInt8>, isHalf: Bool, to buffer: inout ByteBuffer) {
         Properties.forEach(in: text) { name, value in
             let key = text.extracting(name)
-            if !key.equals(PropertyName.realTopic), !key.equals(PropertyName.realQueueID) {
+            let isStale =
+                key.equals(PropertyName.realTopic) || key.equals(PropertyName.realQueueID)
+                || isHalf && PropertyName.isOfHalfMessages(key)
+            if !isStale {
                 buffer.append(text.extracting(name.lowerBound..<value.upperBound))
                 buffer.append(Properties.valueEnd)
             }
@@ -278,8 +301,10 @@ final class SendHandler {
             for (index, item) in items.enumerated() {
                 properties.removeAll()
                 properties.append(body.extracting(item.properties))
-                guard properties.withBytes(0..<properties.count, { SendProperties($0) }).delayLevel <= 0 else {
-                    throw Refusal(.messageIllegal, "a batch cannot hold delayed messages")
+                let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
+                guard facts.delayLevel <= 0, !isHalf(request, facts) else {
+                    let kind = facts.delayLevel > 0 ? "delayed" : "half"
+                    throw Refusal(.messageIllegal, "a batch cannot hold \(kind) messages")
                 }
                 let one = try stageOne(
                     request, route, queueID, item.flag, body.extracting(item.body), channel, batch)
@@ -330,15 +355,48 @@ final class SendHandler {
         return delayed
     }
 
-    private func refuseUnserved(_ facts: SendProperties) throws(Refusal) {
-        if facts.isHalfMessage {
-            throw Refusal(.noPermission, "this broker does not serve transaction messages yet; nothing was stored")
-        }
-        if facts.isTimed {
+    private static let timedRefusal = Refusal(
+        .messageIllegal, "this broker does not serve timed messages (TIMER_*) yet; use a delay level")
+
+    /// Whether the message opens a transaction. A delayed retry does not: consumers before 4.6.1 copy `TRAN_MSG` into it.
+    private func isHalf(_ request: SendMessageRequest, _ facts: SendProperties) -> Bool {
+        (facts.isHalfMessage || request.sysFlag.transaction == .transactionPrepared)
+            && !(request.reconsumeTimes > 0 && facts.delayLevel > 0)
+    }
+
+    /// Stages a half message: it waits where no consumer sees it, and remembers the queue it is for. Java takes one with
+    /// a delay and loses it when it is due.
+    private func putHalf(
+        _ message: Message, _ request: SendMessageRequest, _ route: TopicRoute, _ body: Span<UInt8>,
+        _ channel: RemotingChannel, _ batch: SendBatch
+    ) throws(Refusal) {
+        guard !settings.isRejectingTransactions else {
             throw Refusal(
-                .messageIllegal, "this broker does not serve timed messages (TIMER_*) yet; use a delay level")
+                .noPermission, "the broker[\(settings.brokerIP)] sending transaction message is forbidden")
+        }
+        guard message.facts.delayLevel <= 0 else {
+            throw Refusal(.messageIllegal, "a half message cannot be delayed; nothing was stored")
+        }
+        guard message.facts.hasProducerGroup else {
+            throw Refusal(.messageIllegal, "a half message needs the property PGROUP: whom to ask what became of it")
+        }
+        _ = try route.writableQueue(message.queueID)  // the message comes there when it is committed
+        guard let half = lookup.route(Self.halfTopic.span), half.hasQueue(0) else {
+            throw Refusal(.systemError, "this broker has no topic \(SystemTopics.transactionHalf)")
+        }
+        let staged = batch.records.entries.count
+        try put(message, request, body, channel, in: half, 0, delayedFrom: route, batch)
+        // Room for what checks add. The head, which is longer than that, counts as properties here.
+        let entry = batch.records.entries[staged]
+        guard entry.byteCount - body.count <= Properties.byteCountMax,
+            entry.byteCount + HalfFacts.addedByteCountMax <= recordByteCountMax
+        else {
+            batch.records.truncate(to: staged)
+            throw tooLarge(body.count)
         }
     }
+
+    private static let halfTopic = Array(SystemTopics.transactionHalf.utf8)
 
     /// Where a delayed message waits. Levels over the last count as the last.
     private func delayed(_ level: Int64) -> Detour? {
