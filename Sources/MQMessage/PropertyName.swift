@@ -63,4 +63,14 @@ public enum PropertyName {
     public static func isOfHalfMessages(_ name: Span<UInt8>) -> Bool {
         name.equals(transactionID) || name.equals(transactionCheckTimes) || name.equals(transactionPreparedOffset)
     }
+    /// The slot it waits in, ms since 1970: set by the broker.
+    @inlinable public static var timerOut: StaticString { "TIMER_OUT_MS" }
+    /// When it was put into the timer, ms since 1970; the largest number if it never was.
+    @inlinable public static var timerEnqueue: StaticString { "TIMER_ENQUEUE_MS" }
+    /// When it was delivered or put in again, ms since 1970.
+    @inlinable public static var timerDequeue: StaticString { "TIMER_DEQUEUE_MS" }
+    /// How often it was put in again.
+    @inlinable public static var timerRollTimes: StaticString { "TIMER_ROLL_TIMES" }
+    /// The message it takes back: real topic, `+`, unique key.
+    @inlinable public static var timerDeleteUniqueKey: StaticString { "TIMER_DEL_UNIQKEY" }
 }

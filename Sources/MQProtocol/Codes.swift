@@ -32,6 +32,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getAllConsumerOffset = RequestCode(43)
     public static let getAllDelayOffset = RequestCode(45)
     public static let checkClientConfig = RequestCode(46)
+    public static let getTimerCheckpoint = RequestCode(60)
+    public static let getTimerMetrics = RequestCode(61)
     public static let putKVConfig = RequestCode(100)
     public static let getKVConfig = RequestCode(101)
     public static let deleteKVConfig = RequestCode(102)
@@ -77,6 +79,7 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getTopicConfig = RequestCode(351)
     public static let getSubscriptionGroupConfig = RequestCode(352)
     public static let litePullMessage = RequestCode(361)
+    public static let recallMessage = RequestCode(370)
     public static let getBrokerMemberGroup = RequestCode(901)
     public static let brokerHeartbeat = RequestCode(904)
 

@@ -10,7 +10,7 @@ import Testing
     /// Times that are short enough for a test.
     private let settings = [
         "transactionTimeOut": "500", "transactionCheckInterval": "1000", "transactionOpBatchInterval": "300",
-        "flushConsumerOffsetInterval": "500",
+        "flushConsumerOffsetInterval": "500", "transactionCheckMax": "1000",
     ]
 
     private func text(_ message: MessageExt) -> String { String(decoding: message.body, as: UTF8.self) }

@@ -5,6 +5,7 @@ import Testing
 @Suite(.serialized, .whereReady, .timeLimit(.minutes(5))) struct TransactionTests {
     private let settings = [
         "transactionTimeOut": "500", "transactionCheckInterval": "1000", "transactionOpBatchInterval": "300",
+        "transactionCheckMax": "1000",
     ]
 
     private func sent(_ client: CppClient, _ bodies: [String], _ state: String) async throws {

@@ -11,6 +11,7 @@ final class LoopService: RemotingService {
     private let commits: SendCommit
     private let sendBacks: SendBackHandler
     private let ends: EndTransactionHandler
+    private let recalls: RecallHandler
     private let pulls: PullHandler?
     private let queries: QueryHandler
     private let transactions: Transactions
@@ -21,14 +22,15 @@ final class LoopService: RemotingService {
     /// - Parameter pulls: `nil` on the port that does not serve pulls.
     init(
         sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, ends: EndTransactionHandler,
-        pulls: PullHandler?, queries: QueryHandler, transactions: Transactions, control: ControlService,
-        coldReads: WorkerPool,
+        recalls: RecallHandler, pulls: PullHandler?, queries: QueryHandler, transactions: Transactions,
+        control: ControlService, coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends
         self.commits = commits
         self.sendBacks = sendBacks
         self.ends = ends
+        self.recalls = recalls
         self.pulls = pulls
         self.queries = queries
         self.transactions = transactions
@@ -69,6 +71,8 @@ final class LoopService: RemotingService {
             case .pullMessage, .litePullMessage: reply.send(.notSupported(header.code))
             case .consumerSendMessageBack:
                 try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)
+            case .recallMessage:
+                try recalls.stage(RemotingCommand(header, frame, in: bytes), on: channel, into: commits.batch)
             case .queryMessage:
                 try query(RemotingCommand(header, frame, in: bytes), reply) { $0.byKey($1) }
             case .resumeCheckHalfMessage:

@@ -17,6 +17,8 @@ public struct BrokerConfig: Sendable {
     public var send: SendSettings
     /// How transactions are looked after.
     public var transactions: TransactionSettings
+    /// What is done with messages that have a time of delivery.
+    public var timer: TimerSettings
     /// What pulls and queries may bring.
     public var pull: PullSettings
     /// Which name servers, and how often.
@@ -35,6 +37,7 @@ public struct BrokerConfig: Sendable {
         store = try StoreConfig(values, physicalMemory: physicalMemory)
         send = SendSettings(values)
         transactions = TransactionSettings(values)
+        timer = TimerSettings(values)
         pull = PullSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count

@@ -23,6 +23,10 @@ final class SendBatch {
         let isSendBack: Bool
         /// `WAIT=false`: answered when it is in the log, durable or not.
         let waitsForFlush: Bool
+        /// Where the handle lies in `keys` by which it can be taken back; empty for none.
+        var recallHandle: Range<Int> = 0..<0
+        /// RECALL_MESSAGE is answered with the unique key as `msgId`.
+        var isRecall = false
     }
 
     let records = AppendBatch()

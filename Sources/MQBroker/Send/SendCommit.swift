@@ -137,10 +137,18 @@ final class SendCommit {
             let writer = ResponseWriter(&output, type: type, code: code.rawValue)
             return writer.finish(opaque: waiting.opaque, in: &output)
         }
+        guard !waiting.isRecall else {
+            var writer = ResponseWriter(&output, type: type, code: code.rawValue)
+            sent.keys.withBytes(waiting.uniqueKey) { writer.field("msgId", escaping: $0, to: &output) }
+            return writer.finish(opaque: waiting.opaque, in: &output)
+        }
         let first = range.lowerBound
-        let answer = SendMessageAnswer(
+        var answer = SendMessageAnswer(
             code: code, opaque: waiting.opaque, queueID: Int64(waiting.queueID),
             queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
+        if !waiting.recallHandle.isEmpty {
+            answer.recallHandle = sent.keys.withBytes(waiting.recallHandle) { $0.toArray() }
+        }
         answer.append(
             to: &output, as: type,
             transactionID: { output in

@@ -24,7 +24,9 @@ final class EndTransactionHandler {
 
     private let transactions: Transactions
     private let store: MessageStore
-    private let config: LiveConfig
+    private var watch: ConfigWatch
+    private var timeoutMilliseconds: Int64
+    private let bodyByteCountMax: Int
     private let storeHost: MessageHost
     private let queueIDMax: Int
     private let isSlave: Bool
@@ -36,7 +38,9 @@ final class EndTransactionHandler {
     ) {
         self.transactions = transactions
         self.store = store
-        self.config = config
+        watch = ConfigWatch(config)
+        timeoutMilliseconds = config.current.transactions.timeoutMilliseconds
+        bodyByteCountMax = config.current.send.bodyByteCountMax
         storeHost = transactions.storeHost
         queueIDMax = config.current.limits.queuesPerTopicMax
         isSlave = config.current.identity.brokerID != 0
@@ -51,6 +55,7 @@ final class EndTransactionHandler {
     {
         guard !isSlave else { throw Refusal(.slaveNotAvailable, "a slave ends no transactions") }
         guard let decision = request.decision else { return .ignored }
+        if watch.hasChanged() { timeoutMilliseconds = watch.config.current.transactions.timeoutMilliseconds }
         let result = store.withRecord(at: request.commitLogOffset) { record, bytes -> Result<Outcome, Refusal> in
             do throws(Refusal) {
                 return .success(try end(record, bytes, request, decision, on: channel, into: batch))
@@ -104,8 +109,9 @@ final class EndTransactionHandler {
     private func check(
         _ facts: HalfFacts, _ text: Span<UInt8>, _ record: MessageRecord, _ request: EndTransactionRequest
     ) throws(Refusal) {
-        let timeout = config.current.transactions.timeoutMilliseconds
-        if !request.isFromCheck, facts.isTooLate(at: loop.wall.rawValue, timeoutMilliseconds: timeout) {
+        if !request.isFromCheck,
+            facts.isTooLate(at: loop.wall.rawValue, timeoutMilliseconds: timeoutMilliseconds)
+        {
             throw Refusal(
                 .illegalOperation, "the transaction is older than its CHECK_IMMUNITY_TIME_IN_SECONDS; wait to be asked")
         }
@@ -154,7 +160,7 @@ final class EndTransactionHandler {
         Refusal(
             .messageIllegal,
             "The message is illegal, maybe msg body or properties length not matched. msg body length limit "
-                + "\(config.current.send.bodyByteCountMax)B, msg properties length limit 32KB.")
+                + "\(bodyByteCountMax)B, msg properties length limit 32KB.")
     }
 
     /// The queue of the final message, also of a topic that was deleted meanwhile.

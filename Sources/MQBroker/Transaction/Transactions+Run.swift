@@ -5,11 +5,12 @@ import MQObserve
 import MQProtocol
 import MQStore
 import MQSystem
+import Synchronization
 
 /// The `transactions` thread.
 extension Transactions {
     /// Time before what the store refused is tried again, milliseconds.
-    private static let retryMilliseconds: Int64 = 1000
+    static let retryMilliseconds: Int64 = 1000
 
     /// What the thread keeps between two looks.
     struct Watch {
@@ -23,6 +24,13 @@ extension Transactions {
         /// What is to be committed once it is durable.
         var mark: Mark?
         var turn = 0
+
+        /// A wall clock that was set back must not put everything off.
+        mutating func follow(_ now: Int64) {
+            lastRound = min(lastRound, now)
+            pendingSince = pendingSince.map { min($0, now) }
+            retryAt = min(retryAt, now + Transactions.retryMilliseconds)
+        }
     }
 
     /// Body of the `transactions` thread: runs until ``stop()``.
@@ -42,6 +50,8 @@ extension Transactions {
     /// - Returns: when something is due next; `nil`: when something happens.
     func look(at now: Int64, _ watch: inout Watch) -> Int64? {
         let settings = config.current.transactions
+        operationByteCountMax.store(settings.operationByteCountMax, ordering: .relaxed)
+        watch.follow(now)
         var next = Int64.max
         if let due = writingDue(now, settings, &watch), due <= now {
             watch.pendingSince = nil

@@ -5,6 +5,7 @@ import MQObserve
 import MQProtocol
 import MQStore
 import MQSystem
+import Synchronization
 
 /// The transactions of a broker: which half messages are open, what was decided about them, and whom to ask. Loops end
 /// transactions; the `transactions` thread writes down what is over and asks about what stays open (``run()``).
@@ -48,6 +49,8 @@ final class Transactions: Sendable {
     let halfQueue: ConsumeQueue
     let operationQueue: ConsumeQueue
     let table: Lock<TransactionTable>
+    /// Bytes of ends that are written down without waiting; the thread keeps it as it is configured.
+    let operationByteCountMax: Atomic<Int>
     let monitor = Monitor(Wishes())
 
     /// Reads what the last run has left. May wait for the disk; nobody may end transactions before it returns.
@@ -77,6 +80,7 @@ final class Transactions: Sendable {
         halfQueue = half
         operationQueue = operations
         table = Lock(state)
+        operationByteCountMax = Atomic(config.current.transactions.operationByteCountMax)
     }
 
     /// The rules as of now.
@@ -96,7 +100,7 @@ final class Transactions: Sendable {
 
     /// Claimed messages were rolled back, or are committed and in the log.
     func end(_ halves: [HalfMessage]) {
-        let sizeMax = config.current.transactions.operationByteCountMax
+        let sizeMax = operationByteCountMax.load(ordering: .relaxed)
         let (wasEmpty, isFull) = table.withLock { table in
             let before = table.pendingByteCount
             for half in halves { table.end(half) }
