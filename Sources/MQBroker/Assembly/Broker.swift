@@ -65,6 +65,7 @@ public final class Broker: Sendable {
                 stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
+        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let transactions = try BrokerStartError.wrap {
             try Transactions(
                 store: store, config: config, tables: tables, storeHost: send.storeHost, stats: stats, log: log)
@@ -73,7 +74,8 @@ public final class Broker: Sendable {
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, filters: tables.filters,
-            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files, log: log)
+            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files,
+            registrar: registrar, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             transactions: transactions, stats: stats, timer: timer)
@@ -86,7 +88,6 @@ public final class Broker: Sendable {
             store.stop()
             throw error
         }
-        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         self.loops = loops
         self.store = store
         self.files = files
