@@ -9,7 +9,8 @@ import MQTransport
 ///
 /// Source: `AdminBrokerProcessor.java`, RocketMQ 5.3.
 extension ControlService {
-    /// `UPDATE_AND_CREATE_TOPIC` (17). Answered when the table is durable.
+    /// `UPDATE_AND_CREATE_TOPIC` (17). Answered when the table is durable and the name servers have it: whoever asked
+    /// finds its route.
     func putTopic(
         _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
     ) throws(Refusal) -> RemotingCommand? {
@@ -31,7 +32,7 @@ extension ControlService {
         log.info("topic ordered", ["topic": name, "by": channel.connection.peer.description])
         if known == topic { return RemotingCommand(.success) }
         try topics.put(topic)
-        return whenSaved(TopicTable.fileName, reply)
+        return whenSaved(TopicTable.fileName, reply, isAnnounced: true)
     }
 
     /// `DELETE_TOPIC_IN_BROKER` (215): its configuration, its queues, and what groups have consumed of it.

@@ -73,6 +73,7 @@ public final class Broker: Sendable {
         modes.persist(to: files)
         let assignments = AssignmentHandler(
             config: config, tables: tables, modes: modes, files: files, pool: coldReads, loop: loops[0])
+        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let transactions = try BrokerStartError.wrap {
             try Transactions(
                 store: store, config: config, tables: tables, storeHost: send.storeHost, stats: stats, log: log)
@@ -81,7 +82,8 @@ public final class Broker: Sendable {
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, filters: tables.filters,
-            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files, log: log)
+            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files,
+            registrar: registrar, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             transactions: transactions, stats: stats, pop: pop, assignments: assignments, timer: timer)
@@ -94,7 +96,6 @@ public final class Broker: Sendable {
             store.stop()
             throw error
         }
-        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let adoption = ReviveTopic(
             service: pop, clusterName: settings.identity.clusterName, queueCount: settings.pop.reviveQueueCount,
             log: log)

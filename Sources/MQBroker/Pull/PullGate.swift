@@ -48,7 +48,7 @@ struct PullGate {
             throw Refusal(
                 .invalidParameter,
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
-                    + "[\(route.readQueueCount)] consumer:[\(channel.connection.peer)]")
+                    + "[\(route.readQueueCount)] consumer:[/\(channel.connection.peer)]")
         }
         var filter = try self.filter(request, group: group, route: route, bytes, settings)
         if route.isRetry, settings.filtersRetries, settings.isPropertyFilterEnabled {

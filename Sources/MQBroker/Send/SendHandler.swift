@@ -111,12 +111,12 @@ final class SendHandler {
 
     // MARK: - Where to
 
+    /// What a topic's `perm` and `brokerPermission` take from producers, those learn from the name servers; until then
+    /// their messages are stored, so that a drain costs none. Only an ordered topic is closed at once.
+    /// Source: `AbstractSendMessageProcessor.java` `msgCheck`, RocketMQ 5.3.
     private func route(
         _ request: SendMessageRequest, in bytes: Span<UInt8>, _ channel: RemotingChannel
     ) throws(Refusal) -> TopicRoute {
-        guard settings.isBrokerWritable else {
-            throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] sending message is forbidden")
-        }
         guard let route = lookup.route(request.topic, in: bytes) else {
             let topic = request.topic.string(in: bytes)
             if SystemTopics.notSendable.contains(topic) {
@@ -131,8 +131,8 @@ final class SendHandler {
         if route.isReserved {
             throw Refusal(.noPermission, "Sending message to topic[\(route.name)] is forbidden.")
         }
-        guard route.isWritable else {
-            throw Refusal(.noPermission, "the topic[\(route.name)] sending message is forbidden")
+        guard settings.isBrokerWritable || !route.config.order else {
+            throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] sending message is forbidden")
         }
         guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
         guard !request.sysFlag.contains(.innerBatch) else {
@@ -214,6 +214,7 @@ final class SendHandler {
         } else if route.isRetry || facts.delayLevel > 0 || timerOut != nil,
             let detour = try detour(message, request, route)
         {
+            if !detour.isDelay { undelay() }
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
             detoured = detour.route
@@ -388,6 +389,23 @@ final class SendHandler {
     }
 
     // MARK: - Detours
+
+    /// Gives the properties the level -1, whatever they had: dead letters do not wait.
+    /// Source: `SendMessageProcessor.java` `handleRetryAndDLQ`, RocketMQ 5.3.
+    private func undelay() {
+        var kept = ByteBuffer(capacity: 1024)
+        properties.withBytes(0..<properties.count) { text in
+            Properties.forEach(in: text) { name, value in
+                if !text.extracting(name).equals(PropertyName.delay) {
+                    kept.append(text.extracting(name.lowerBound..<value.upperBound))
+                    kept.append(Properties.valueEnd)
+                }
+                return true
+            }
+        }
+        kept.append("DELAY\u{1}-1\u{2}")
+        properties = kept
+    }
 
     /// Another queue than the one a message was sent to.
     private struct Detour {

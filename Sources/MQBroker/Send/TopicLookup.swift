@@ -11,8 +11,7 @@ final class TopicRoute {
     let isRetry: Bool
     /// Only the broker itself writes to it.
     let isReserved: Bool
-    /// What `perm` says of producers, and of consumers.
-    let isWritable: Bool
+    /// What `perm` says of consumers.
     let isReadable: Bool
     /// What pulls need of `config`, which is too large to be copied for each.
     let readQueueCount: Int
@@ -35,7 +34,6 @@ final class TopicRoute {
         bytes = Array(name.utf8)
         isRetry = name.hasPrefix("%RETRY%")
         isReserved = SystemTopics.notSendable.contains(name)
-        isWritable = config.perm.contains(.write)
         isReadable = config.perm.contains(.read)
         readQueueCount = config.readQueueNums
         topicSysFlag = config.topicSysFlag
