@@ -23,6 +23,8 @@ struct PopQueue {
     private(set) var openCount = 0
     /// The last ordered pop.
     var ordered: OrderedPop?
+    /// When somebody is to hear that it blocks no more, ms since 1970.
+    var freeAt: Int64?
     /// A pop reads it; others pass it by.
     var isBusy = false
     /// The journal knows it.
@@ -99,6 +101,7 @@ struct PopQueue {
         head = 0
         openCount = 0
         ordered = nil
+        freeAt = nil
         next = offset
     }
 }

@@ -105,12 +105,16 @@ final class PopService: Sendable {
     func begin(
         _ key: PopQueueKey, now: Int64, openMax: Int, isOrdered: Bool, attemptID: String?, initial: Int64
     ) -> PopTable.Begin {
-        state.withLock { state in
+        let (begin, isFirst) = state.withLock { state -> (PopTable.Begin, Bool) in
             // The progress is read and moved under this lock, so that what differs is somebody else's doing.
-            guard let committed = progress(key, initial) else { return .full(next: 0) }
-            return state.table.begin(
+            guard let committed = progress(key, initial) else { return (.full(next: 0), false) }
+            let isFirst = state.table.queueCount == 0
+            let begin = state.table.begin(
                 key, committed: committed, now: now, openMax: openMax, isOrdered: isOrdered, attemptID: attemptID)
+            return (begin, isFirst)
         }
+        if isFirst { wakeExpiry() }  // from now on it looks at the queues
+        return begin
     }
 
     private func progress(_ key: PopQueueKey, _ initial: Int64) -> Int64? {

@@ -203,6 +203,8 @@ struct PopTable {
             heap.removeFirst()
             guard let queue = queues[first.queue] else { continue }
             if first.key.start < 0 {
+                guard queue.freeAt == first.deadline else { continue }
+                with(first.queue) { $0.freeAt = nil }
                 freed.append(queue.key)
             } else if let span = queue.spans[first.key], span.deadline == first.deadline, !span.isExpired {
                 with(first.queue) { $0.setExpired(first.key, true) }
@@ -275,7 +277,8 @@ struct PopTable {
         }
         if heap.count > 2 * spanCount + queues.count + 1024 {
             heap.compact { [queues] entry in
-                entry.key.start < 0 || queues[entry.queue]?.spans[entry.key]?.deadline == entry.deadline
+                let queue = queues[entry.queue]
+                return entry.deadline == (entry.key.start < 0 ? queue?.freeAt : queue?.spans[entry.key]?.deadline)
             }
         }
         return end < queues.count ? end : nil
@@ -472,9 +475,13 @@ struct PopTable {
 
     /// Makes sure that somebody hears of it when the ordered pop blocks no more.
     private mutating func scheduleFreeing(_ number: Int) {
-        guard let pop = queues[number]?.ordered, let free = pop.freeAt(now: 0) else { return }
+        guard let queue = queues[number], let pop = queue.ordered else { return }
+        let due = pop.freeAt(now: 0)
+        guard due != queue.freeAt else { return }
+        with(number) { $0.freeAt = due }
+        guard let due else { return }
         let key = PopSpan.Key(start: -1, popTime: pop.popTime)
-        heap.insert(DeadlineHeap.Entry(deadline: free, queue: number, key: key))
+        heap.insert(DeadlineHeap.Entry(deadline: due, queue: number, key: key))
     }
 
     /// Somebody else has set the group's progress: the queue goes on there.
@@ -485,6 +492,7 @@ struct PopTable {
                 queue.next = committed
                 queue.committed = committed
                 queue.ordered = nil
+                queue.freeAt = nil
             }
         } else {
             reset(number, to: committed)
