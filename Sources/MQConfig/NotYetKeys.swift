@@ -269,7 +269,6 @@ enum NotYetKeys {
         logicQueueSwapMapReserveFileNum int 20
         mappedFileSizeTimerLog int 104857600
         mappedFileSwapEnable bool true
-        mapperFileSizeBatchConsumeQueue int 13800000
         maxAsyncPutMessageRequests int 5000
         maxBatchDeleteFilesNum int 50
         maxChecksumRange int 1073741824

@@ -42,6 +42,8 @@ public final class ConsumeQueue: Sendable {
     let openFiles: OpenFiles<QueueFile>
     /// Where units keep their tags code if they have no room for it; `nil`: none does.
     let extensionUnits: QueueExtension?
+    /// Where its records are, if they hold several messages each: ``files`` holds nothing then.
+    let batches: BatchUnits?
 
     struct Pending: Sendable {
         var units: [QueueUnit] = []
@@ -64,8 +66,10 @@ public final class ConsumeQueue: Sendable {
     ///   - count: one more than the offset of the last valid unit.
     init(
         topic: String, queueID: Int, folder: String, fileByteCount: Int, files: [QueueFile], minimum: Int64,
-        count: Int64, parked: ParkedQueues, open: OpenFiles<QueueFile>, extensionUnits: QueueExtension? = nil
+        count: Int64, parked: ParkedQueues, open: OpenFiles<QueueFile>, extensionUnits: QueueExtension? = nil,
+        batches: BatchUnits? = nil
     ) {
+        self.batches = batches
         self.extensionUnits = extensionUnits
         self.parked = parked
         self.openFiles = open
@@ -92,12 +96,15 @@ public final class ConsumeQueue: Sendable {
     /// One more than the last offset that can be read.
     public var maxOffset: Int64 { maximum.load(ordering: .acquiring) }
 
-    /// The offset of the next record of this queue. Append lock only.
-    func takeOffset() -> Int64 {
+    /// The offset of the next record of this queue, which holds so many messages. Append lock only.
+    func takeOffset(messageCount: Int16 = 1) -> Int64 {
         let offset = next.load(ordering: .relaxed)
-        next.store(offset + 1, ordering: .relaxed)
+        next.store(offset + Int64(messageCount), ordering: .relaxed)
         return offset
     }
+
+    /// Whether nothing was ever put into it, or all of it was forgotten.
+    var isUnused: Bool { maxOffset == 0 && next.load(ordering: .relaxed) == 0 }
 
     /// Sets what the next record gets; append lock or recovery only.
     func setNextOffset(_ offset: Int64) { next.store(offset, ordering: .relaxed) }

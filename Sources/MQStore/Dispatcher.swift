@@ -105,7 +105,7 @@ final class Dispatcher: Sendable {
     }
 
     /// Waits before a full disk is tried again. `false`: stop.
-    private func waitForRoom() -> Bool {
+    func waitForRoom() -> Bool {
         monitor.wait(milliseconds: Self.fullMilliseconds) { $0.isStopping ? false : nil } ?? true
     }
 
@@ -272,16 +272,17 @@ struct DispatchWorker {
         let topic = topicQueues(bytes.extracting(record.topic))
         let text = bytes.extracting(record.properties)
         let facts = PropertyFacts(text)
-        // An inner batch belongs into a batch consume queue, which Java keeps in a folder of its own and Apus leaves alone.
-        if isQueued, record.sysFlag.isInQueue, !record.sysFlag.contains(.innerBatch),
-            accepts?(topic.name, Int(record.queueID)) ?? true
-        {
+        if isQueued, record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
             let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: Self.tagsCode(facts, storedAt: storedAt, isSchedule: topic.isSchedule, delayLevels))
-            let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
-            add(placed, to: topic, Int(record.queueID))
+            if record.sysFlag.contains(.innerBatch) {
+                addBatch(unit, record, InnerBatch(text, queueOffset: record.queueOffset), to: topic)
+            } else {
+                let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
+                add(placed, to: topic, Int(record.queueID))
+            }
         }
         guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
             record.physicalOffset >= indexedTo
@@ -306,6 +307,21 @@ struct DispatchWorker {
         let topic = TopicQueues(name)
         known.set(name, to: topic)
         return topic
+    }
+
+    /// Adds an inner batch, unless its queue holds single messages: what Java wrote there stays in the log only.
+    private mutating func addBatch(
+        _ unit: QueueUnit, _ record: RecordOutline, _ batch: InnerBatch?, to topic: TopicQueues
+    ) {
+        let queueID = Int(record.queueID)
+        guard let batch, queues.batchQueue(topic.name, queueID) != nil else { return }
+        if queueID < topic.targets.count, topic.targets[queueID]?.queue.holdsBatches == false {
+            topic.targets[queueID] = nil
+        }
+        let placed = PlacedUnit(
+            unit: unit, offset: batch.baseOffset, storedAt: record.storeTimestamp.rawValue,
+            messageCount: batch.messageCount)
+        add(placed, to: topic, queueID)
     }
 
     private mutating func add(_ unit: PlacedUnit, to topic: TopicQueues, _ queueID: Int) {

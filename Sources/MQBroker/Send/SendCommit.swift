@@ -134,9 +134,10 @@ final class SendCommit {
             return writer.finish(opaque: waiting.opaque, in: &output)
         }
         let first = range.lowerBound
-        let answer = SendMessageAnswer(
+        var answer = SendMessageAnswer(
             code: code, opaque: waiting.opaque, queueID: Int64(waiting.queueID),
             queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
+        answer.isInnerBatch = sent.records.entries[first].isInnerBatch
         answer.append(
             to: &output, as: type,
             transactionID: { output in

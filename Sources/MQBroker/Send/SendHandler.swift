@@ -27,12 +27,12 @@ final class SendHandler {
     private var watch: ConfigWatch
     private let topics: TopicTable
     private let groups: GroupTable
-    private let loop: EventLoop
+    let loop: EventLoop
     private let recordByteCountMax: Int
     private var lookup: TopicLookup
-    private var ids: UniqueIDMaker
+    var ids: UniqueIDMaker
     private var random: SeededRandom
-    private var properties = ByteBuffer(capacity: 1024)
+    var properties = ByteBuffer(capacity: 1024)
     /// What is added to properties that have none of it: region, trace and cluster.
     private let allAdded: [UInt8]
 
@@ -82,7 +82,11 @@ final class SendHandler {
         } else {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
-            (key, waits) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            if request.sysFlag.contains(.innerBatch) {
+                (key, waits) = try stageInnerBatch(request, route, queueID, body, channel, batch)
+            } else {
+                (key, waits) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            }
         }
         batch.waiting.append(
             SendBatch.Waiting(
@@ -116,11 +120,7 @@ final class SendHandler {
         guard route.isWritable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] sending message is forbidden")
         }
-        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
-        guard !request.sysFlag.contains(.innerBatch) else {
-            throw Refusal(
-                .messageIllegal, "the message says it is an inner batch, but the topic's queues hold no batches")
-        }
+        guard route.hasBatchQueues || !request.sysFlag.contains(.innerBatch) else { throw Self.noBatchQueues }
         return route
     }
 
@@ -148,7 +148,7 @@ final class SendHandler {
     // MARK: - Staging
 
     /// A message between the look at its properties and its record.
-    private struct Message {
+    struct Message {
         let facts: SendProperties
         /// Where its unique key lies in the batch's keys.
         let key: Range<Int>
@@ -165,6 +165,7 @@ final class SendHandler {
     ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseUnserved(facts)
+        guard !facts.hasInnerNumber else { throw Self.falseInnerBatch }
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
             properties.withBytes(key) { batch.keys.append($0) }
@@ -183,20 +184,22 @@ final class SendHandler {
     }
 
     /// Encodes the message's record for a queue of `route`. A delayed one remembers the topic it was sent to.
-    private func put(
+    func put(
         _ message: Message, _ request: SendMessageRequest, _ body: Span<UInt8>, _ channel: RemotingChannel,
-        in route: TopicRoute, _ queueID: Int, delayedFrom origin: TopicRoute?, _ batch: SendBatch
+        in route: TopicRoute, _ queueID: Int, delayedFrom origin: TopicRoute?, innerCount: Int16? = nil,
+        _ batch: SendBatch
     ) throws(Refusal) {
         let queue = try route.writableQueue(queueID)
         let head = RecordHead(
-            queueID: Int32(queueID), flag: message.flag, sysFlag: request.sysFlag.subtracting(.transactionRollback),
+            queueID: Int32(queueID), flag: message.flag,
+            sysFlag: request.sysFlag.subtracting(.transactionRollback).union(innerCount == nil ? [] : Self.packed),
             bornTimestamp: Timestamp(rawValue: request.bornTimestamp), bornHost: channel.peerHost,
             storeHost: settings.storeHost, reconsumeTimes: request.reconsumeTimes)
         let staged = batch.records.entries.count
         let topic = route.bytes
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: topic.span, body: body, in: queue
+                head, topic: topic.span, body: body, in: queue, innerCount: innerCount
             ) { buffer in
                 appendProperties(message, delayedFrom: origin, batch, to: &buffer)
             }
@@ -270,6 +273,9 @@ final class SendHandler {
                 .messageIllegal,
                 items.isEmpty ? "the batch is empty" : "batch request does not support retry group  \(route.name)")
         }
+        if route.hasBatchQueues, try takesWhole(request, bytes, itemCount: items.count) {
+            return try stageInnerBatch(request, route, queueID, body, channel, batch)
+        }
         let first = batch.records.entries.count
         let keysStart = batch.keys.count
         do throws(Refusal) {
@@ -312,7 +318,7 @@ final class SendHandler {
         return delayed
     }
 
-    private func refuseUnserved(_ facts: SendProperties) throws(Refusal) {
+    func refuseUnserved(_ facts: SendProperties) throws(Refusal) {
         if facts.isHalfMessage {
             throw Refusal(.noPermission, "this broker does not serve transaction messages yet; nothing was stored")
         }

@@ -13,6 +13,10 @@ struct SendProperties {
     private(set) var isHalfMessage = false
     private(set) var isTimed = false
     private(set) var waitsForFlush = true
+    /// INNER_NUM is there.
+    private(set) var hasInnerNumber = false
+    /// What it says, if that is a number.
+    private(set) var innerCount: Int64?
 
     init(_ text: Span<UInt8>) {
         Properties.forEach(in: text) { name, value in
@@ -25,6 +29,9 @@ struct SendProperties {
             case 8 where key.equals(PropertyName.uniqueKey): uniqueKey = value.isEmpty ? nil : value
             case 8 where key.equals(PropertyName.traceOn): hasTraceOn = true
             case 8 where key.equals(PropertyName.transactionPrepared): isHalfMessage = content.equals("true")
+            case 9 where key.equals(PropertyName.innerNumber):
+                hasInnerNumber = true
+                innerCount = Decimal.parse(content)
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
             case 14 where key.equals(PropertyName.timerDelayMilliseconds): isTimed = true
             case 15 where key.equals(PropertyName.timerDelaySeconds): isTimed = true

@@ -17,7 +17,7 @@ final class TopicRoute {
     /// What pulls need of `config`, which is too large to be copied for each.
     let readQueueCount: Int
     let topicSysFlag: Int
-    /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
+    /// Its queues hold batches (`queue.type=BatchCQ`).
     let hasBatchQueues: Bool
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
@@ -32,7 +32,7 @@ final class TopicRoute {
         isReadable = config.perm.contains(.read)
         readQueueCount = config.readQueueNums
         topicSysFlag = config.topicSysFlag
-        hasBatchQueues = config.attributes["queue.type"] == "BatchCQ"
+        hasBatchQueues = config.holdsBatches
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
@@ -56,14 +56,6 @@ final class TopicRoute {
                 "this broker keeps at most \(store.config.queueCountMax) queues")
         }
         return queue(queueID)
-    }
-
-    /// What a send to a topic of batch queues or a pull from one is answered.
-    var batchQueueRefusal: Refusal {
-        Refusal(
-            .noPermission,
-            "the topic[\(name)] has queues of type BatchCQ, which this broker does not serve; its messages stay as they are"
-        )
     }
 
     /// Whether the topic has such a queue.

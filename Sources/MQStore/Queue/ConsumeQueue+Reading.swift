@@ -4,7 +4,7 @@ public import MQSystem
 extension ConsumeQueue {
     /// Appends the raw units from `offset` on, `count` at most and not past the end of one file, to `buffer`. May wait for
     /// the disk.
-    /// - Returns: how many; 0 if the offset is not in the queue.
+    /// - Returns: how many; 0 if the offset is not in the queue, or the queue holds batches.
     public func readUnits(from offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int {
         guard let place = place(of: offset, count: count) else { return 0 }
         return try place.file.read(place.byteCount, at: place.inFile, into: &buffer) / QueueUnit.byteCount
@@ -20,6 +20,7 @@ extension ConsumeQueue {
 
     /// Begins to read the units from `offset` on into memory, up to the end of their file. A hint.
     public func readAhead(from offset: Int64, byteCount: Int) {
+        if let batches { return batches.readAhead(near: offset, byteCount: byteCount) }
         guard let place = place(of: offset, count: byteCount / QueueUnit.byteCount) else { return }
         place.file.readAhead(place.inFile..<place.inFile + place.byteCount)
     }
@@ -41,8 +42,9 @@ extension ConsumeQueue {
         return (file, inFile, Int(min(available, Int64(min(count, fits)))) * QueueUnit.byteCount)
     }
 
-    /// The unit at `offset`; `nil` if there is none.
+    /// The unit at `offset`, in a queue of batches that of the batch; `nil` if there is none.
     public func unit(at offset: Int64) throws(SystemError) -> QueueUnit? {
+        if holdsBatches { return try batch(at: offset)?.unit }
         var buffer = ByteBuffer(capacity: QueueUnit.byteCount)
         guard try readUnits(from: offset, count: 1, into: &buffer) == 1 else { return nil }
         return QueueUnit(buffer.span, at: 0)

@@ -10,6 +10,7 @@ extension ConsumeQueue {
     /// After a crash of the machine any page behind the last sync may be missing, so units in the middle may be zero;
     /// before it they are all there and in the log's order, which is what the binary search needs.
     func truncate(to end: PhysicalOffset, wasClean: Bool) throws(SystemError) {
+        if let batches { return try truncate(batches, to: end, wasClean: wasClean) }
         let position = maxOffset * Int64(QueueUnit.byteCount)
         let hasLaterFile = files.withLock { $0.contains { $0.start > position } }
         if wasClean, !hasLaterFile, let last = try unit(at: maxOffset - 1), last.isUsed,

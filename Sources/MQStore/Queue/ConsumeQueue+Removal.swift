@@ -10,7 +10,12 @@ extension ConsumeQueue {
     func correctMinimum(_ logStart: PhysicalOffset) throws(SystemError) {
         let life = lives.load(ordering: .acquiring)
         if let oldest = try unit(at: minOffset), oldest != .blank, oldest.physicalOffset >= logStart.rawValue { return }
-        let first = try firstOffset { $0.physicalOffset < logStart.rawValue }
+        let first =
+            if let batches {
+                try firstOffset(batches, from: logStart)
+            } else {
+                try firstOffset { $0.physicalOffset < logStart.rawValue }
+            }
         writing.withLock { _ in
             guard lives.load(ordering: .acquiring) == life, first > minOffset else { return }
             setMinOffset(first)
@@ -31,6 +36,7 @@ extension ConsumeQueue {
     /// - Returns: whether one was removed.
     func removeOldFile() throws(SystemError) -> Bool {
         try writing.withLock { (_) throws(SystemError) in
+            if let batches { return try batches.removeOldFile(before: minOffset) }
             let end = minOffset * Int64(QueueUnit.byteCount)
             let old = files.withLock { files in files.count > 1 && files[1].start <= end ? files[0] : nil }
             guard let old else { return false }
@@ -44,7 +50,9 @@ extension ConsumeQueue {
     /// Whether all its records lie before `logStart`, and it had some.
     func isExpired(before logStart: PhysicalOffset) throws(SystemError) -> Bool {
         let end = maxOffset
-        guard end > 0, pending.withLock({ $0.units.isEmpty }) else { return false }
+        guard end > 0, pending.withLock({ $0.units.isEmpty }), batches?.pending.withLock({ $0.isEmpty }) ?? true else {
+            return false
+        }
         guard minOffset < end, let last = try unit(at: end - 1) else { return minOffset == end }
         return last != .blank && last.physicalOffset < logStart.rawValue
     }

@@ -8,6 +8,7 @@ extension ConsumeQueue {
     /// Adds `units`, in the log's order, as ``add(_:at:storedAt:)`` does one.
     /// - Returns: whether there is anything to publish.
     func add(_ units: [PlacedUnit]) throws(SystemError) -> Bool {
+        if let batches { return try add(units, to: batches) }
         var done = extensionUnits?.isWritten == true ? 0 : addFollowing(units)
         while done < units.count {
             _ = try add(units[done].unit, at: units[done].offset, storedAt: units[done].storedAt)
@@ -77,10 +78,10 @@ extension ConsumeQueue {
     }
 
     /// More than a queue can ever hold: positions in bytes must not overflow.
-    private static let offsetLimit = Int64.max >> 6
+    static let offsetLimit = Int64.max >> 6
 
     /// Drops everything; the queue goes on with `offset`.
-    private func restart(at offset: Int64) throws(SystemError) {
+    func restart(at offset: Int64) throws(SystemError) {
         try writing.withLock { (_) throws(SystemError) in
             for file in forgetAll(offset) { try Directory.removeFile(file.path) }
             try extensionUnits?.clear()
@@ -103,12 +104,13 @@ extension ConsumeQueue {
             return old
         }
         for file in old { file.retire() }
-        return old
+        return old + (batches?.forgetAll() ?? [])
     }
 
     /// Writes what was added to the file and lets readers see it.
     func publish() throws(SystemError) {
         try writing.withLock { (_) throws(SystemError) in
+            if let batches { return try publish(batches) }
             let units = pending.withLock { $0.units }
             guard !units.isEmpty else { return }
             try extensionUnits?.publish()
@@ -132,25 +134,13 @@ extension ConsumeQueue {
     func fileForWriting(_ start: Int64, firstUnitAt inFile: Int) throws(SystemError) -> QueueFile {
         if let known = files.withLock({ $0.last { $0.start == start } }) { return known }
         let path = folder + "/" + Segment.name(start)
-        let fresh = try makeFile(path)
+        let fresh = try QueueFile.make(path, in: folder)
         try fresh.truncate(to: fileByteCount)
         if inFile > 0 { try preBlank(fresh, byteCount: inFile) }
         let file = QueueFile(path, start: start, open: openFiles, file: fresh)
         files.withLock { $0.append(file) }
         synced.withLock { $0.hasNewFile = true }
         return file
-    }
-
-    /// Emptied if it is there: what was left of an earlier topic of that name must not be taken for units.
-    private func makeFile(_ path: String) throws(SystemError) -> File {
-        do throws(SystemError) {
-            try Directory.create(folder)
-            return try File(path, .replace)
-        } catch {
-            guard error.isNotFound else { throw error }
-            try Directory.create(folder)  // the topic's empty folder was being removed at this moment
-            return try File(path, .replace)
-        }
     }
 
     /// Units that stand for "before the queue's first": Java skips them by their size.
@@ -164,6 +154,7 @@ extension ConsumeQueue {
     /// it must not be tried again.
     /// - Parameter leastPages: a queue that grew by fewer pages of 4 KiB is left alone.
     func synchronize(leastPages: Int = 0) throws(SystemError) {
+        if let batches { return try batches.synchronize(leastPages: leastPages) }
         let count = maxOffset
         let before: Synced? = synced.withLock { synced in
             let pages = (count - synced.count) * Int64(QueueUnit.byteCount) / 4096
@@ -176,15 +167,7 @@ extension ConsumeQueue {
         try extensionUnits?.synchronize()
         let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
         for file in files.withLock({ $0 }) where file.start > first { try file.synchronizeData() }
-        if before.hasNewFile {
-            for path in [folder, folder + "/..", folder + "/../.."] {
-                do throws(SystemError) {
-                    try Directory.synchronize(path)
-                } catch {
-                    guard error.isNotFound else { throw error }  // the topic was deleted meanwhile
-                }
-            }
-        }
+        if before.hasNewFile { try QueueFile.synchronizeNames(above: folder) }
         synced.withLock { $0.count = max($0.count, count) }
     }
 }

@@ -53,4 +53,6 @@ struct PlacedUnit {
     let offset: Int64
     /// When its record was stored, milliseconds.
     let storedAt: Int64
+    /// Messages in its record; ``offset`` is the first one's.
+    var messageCount: Int16 = 1
 }
