@@ -22,6 +22,8 @@ public final class AppendBatch {
         let baseDigitsAt: Int
         /// Whether the record holds messages that consumers unpack.
         public var isInnerBatch: Bool { baseDigitsAt != 0 }
+        /// What queues and index will hold of it, if who staged it knows.
+        let facts: UnitFacts?
         /// Set by the append: where the record begins in the log.
         public internal(set) var physicalOffset: Int64 = 0
         /// Set by the append: its number in the queue; 0 for half and rolled-back messages.
@@ -48,13 +50,15 @@ public final class AppendBatch {
     public var byteCount: Int { buffer.count }
 
     /// Encodes one record at the end of the batch.
-    /// - Parameter innerCount: how many messages an inner batch holds; `nil` for a message. A record that has it gets
-    ///   INNER_BASE, the offset of its first message, when it is appended.
+    /// - Parameters:
+    ///   - facts: what queues and index will hold of it, if that is known; otherwise dispatch reads the record.
+    ///   - innerCount: how many messages an inner batch holds; `nil` for a message. A record that has it gets INNER_BASE, the
+    ///     offset of its first message, when it is appended.
     /// - Throws: ``WireError`` if topic or properties are too long; the batch is then as before.
     /// - Precondition: an inner batch goes to a queue that holds batches.
     public func stage(
         _ head: RecordHead, topic: Span<UInt8>, body: Span<UInt8>, in queue: consuming ConsumeQueue,
-        innerCount: Int16? = nil, properties: (inout ByteBuffer) -> Void
+        facts: UnitFacts? = nil, innerCount: Int16? = nil, properties: (inout ByteBuffer) -> Void
     ) throws(WireError) {
         precondition(innerCount == nil || queue.holdsBatches, "an inner batch for \(queue.topic)")
         let start = buffer.count
@@ -74,7 +78,7 @@ public final class AppendBatch {
                 start: start, byteCount: byteCount, queue: queue, queueID: head.queueID,
                 isInQueue: head.sysFlag.isInQueue,
                 storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6),
-                messageCount: innerCount ?? 1, baseDigitsAt: baseDigitsAt))
+                messageCount: innerCount ?? 1, baseDigitsAt: baseDigitsAt, facts: facts))
     }
 
     /// Takes over the memory of `other`, whose records are written and whose offsets may still be asked for: what was just

@@ -21,6 +21,10 @@ public final class ConsumeQueue: Sendable {
     public let queueID: Int
 
     let topicBytes: [UInt8]
+    /// Java's hash of `topic#`, with which every key of the index begins.
+    let keyPrefixHash: Int32
+    /// Where dispatch gathers its units in this round; a guess, to be compared. Dispatch thread only.
+    let roundSlot = Atomic<Int>(0)
     /// Where its files are.
     let folder: String
     let fileByteCount: Int
@@ -74,7 +78,9 @@ public final class ConsumeQueue: Sendable {
         self.parked = parked
         self.openFiles = open
         self.topic = topic
-        topicBytes = Array(topic.utf8)
+        let topicBytes = Array(topic.utf8)
+        self.topicBytes = topicBytes
+        keyPrefixHash = javaHashCode(topicBytes.span) &* 31 &+ 35
         self.queueID = queueID
         self.folder = folder
         self.fileByteCount = fileByteCount

@@ -57,9 +57,6 @@ extension ConsumeQueue {
         return last != .blank && last.physicalOffset < logStart.rawValue
     }
 
-    /// Whether everything published was synced.
-    var isSynced: Bool { synced.withLock { $0.count == maxOffset && !$0.hasNewFile } }
-
     /// What can be told of it in a recovery point once it is synced; `nil` for an empty queue. The `keep` thread calls it.
     func state() throws(SystemError) -> RecoveryPoint.Queue? {
         let count = maxOffset
