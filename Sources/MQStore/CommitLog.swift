@@ -172,7 +172,9 @@ final class CommitLog: Sendable {
     ) {
         entry.physicalOffset = offset.rawValue
         if entry.isInQueue { entry.queueOffset = entry.queue.takeOffset(messageCount: entry.messageCount) }
-        if entry.baseDigitsAt != 0 { InnerBatch.store(base: entry.queueOffset, in: &batch.buffer, at: entry.baseDigitsAt) }
+        if entry.baseDigitsAt != 0 {
+            InnerBatch.store(base: entry.queueOffset, in: &batch.buffer, at: entry.baseDigitsAt)
+        }
         batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
         batch.buffer.store(bigEndian: offset.rawValue, at: entry.start + RecordLayout.physicalOffset)
         batch.buffer.store(bigEndian: time, at: entry.storeTimestampAt)

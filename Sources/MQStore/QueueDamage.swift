@@ -78,7 +78,8 @@ extension Recovery {
             return place >= outcome.end && last.isCacheIntact ? "points behind the log's end at \(end)" : nil
         }
         guard let segment = outcome.segments.first(where: { $0.contains(place) }) else { return nil }
-        return try segment.holds(unit, at: queue.recordOffset(of: end), of: queue) ? nil : "contradicts the log at \(end)"
+        return try segment.holds(unit, at: queue.recordOffset(of: end), of: queue)
+            ? nil : "contradicts the log at \(end)"
     }
 
     /// A queue that the log knows nothing of any more would begin at 0 again, behind its consumers.

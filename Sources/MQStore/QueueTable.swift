@@ -39,7 +39,8 @@ final class QueueTable: Sendable {
     ///   - openMax: files that stay open.
     ///   - batches: `nil`: no queue holds batches.
     ///   - extensions: `nil`: what units point to is not looked for.
-    init(root: String, fileByteCount: Int, openMax: Int = 1024, extensions: Extensions? = nil, batches: Batches? = nil) {
+    init(root: String, fileByteCount: Int, openMax: Int = 1024, extensions: Extensions? = nil, batches: Batches? = nil)
+    {
         self.batches = batches
         self.root = root
         self.fileByteCount = fileByteCount
@@ -291,7 +292,8 @@ final class QueueTable: Sendable {
         let units = BatchUnits(
             folder: folder, fileByteCount: batches?.fileByteCount ?? fileByteCount, files: [], end: 0, open: openFiles)
         return ConsumeQueue(
-            topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: [], minimum: 0, count: 0,
+            topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: [], minimum: 0,
+            count: 0,
             parked: parked, open: openFiles, batches: units)
     }
 

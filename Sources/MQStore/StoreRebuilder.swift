@@ -19,7 +19,8 @@ package final class StoreRebuilder {
         try Directory.create(folder + "/consumequeue")
         try Directory.create(folder + "/batchconsumequeue")
         try Directory.create(folder + "/index")
-        queues = QueueTable(root: folder + "/consumequeue", fileByteCount: config.consumeQueueFileByteCount,
+        queues = QueueTable(
+            root: folder + "/consumequeue", fileByteCount: config.consumeQueueFileByteCount,
             batches: QueueTable.Batches(
                 root: folder + "/batchconsumequeue", fileByteCount: config.batchQueueFileByteCount))
         for topic in batchTopics { queues.setHoldsBatches(topic, true) }

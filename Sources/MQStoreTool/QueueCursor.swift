@@ -30,7 +30,8 @@ final class QueueCursor {
     var pendingMore: [FindingReport.Key: (finding: Finding, count: Int)] = [:]
 
     init(
-        _ kind: QueueKind, topic: String, queueID: Int, name: String, files: [StoreFile], fileByteCount: Int, windowUnits: Int
+        _ kind: QueueKind, topic: String, queueID: Int, name: String, files: [StoreFile], fileByteCount: Int,
+        windowUnits: Int
     ) throws(SystemError) {
         self.kind = kind
         unitByteCount = kind.unitByteCount

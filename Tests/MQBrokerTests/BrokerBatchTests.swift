@@ -95,7 +95,8 @@ import Testing
         }
         let again = try running.connect()
         #expect(try again.ask(batch("b", ["g"]))["queueOffset"] == "6")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: running.folder.path + "/batchconsumequeue") == ["b"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: running.folder.path + "/batchconsumequeue") == ["b"])
         #expect(!FileManager.default.fileExists(atPath: running.folder.path + "/consumequeue/b"))
     }
 

@@ -24,7 +24,8 @@ import Testing
         var end: Int64 { sent.last.map { $0.base + $0.count } ?? 0 }
     }
 
-    private func send(_ count: Int16, to store: TestStore, _ model: inout Model, queue: Int = 0, size: Int = 20) throws {
+    private func send(_ count: Int16, to store: TestStore, _ model: inout Model, queue: Int = 0, size: Int = 20) throws
+    {
         let time = store.now
         let body = [UInt8](repeating: 65, count: size)
         let message =
@@ -90,8 +91,10 @@ import Testing
         #expect(store.store.existingQueue("B", 0)?.maxOffset == 15)
     }
 
-    @Test(arguments: ["INNER_NUM\u{1}0\u{2}INNER_BASE\u{1}1\u{2}", "INNER_NUM\u{1}2\u{2}INNER_BASE\u{1}-1\u{2}",
-        "INNER_NUM\u{1}40000\u{2}INNER_BASE\u{1}1\u{2}", "INNER_NUM\u{1}x\u{2}INNER_BASE\u{1}1\u{2}"])
+    @Test(arguments: [
+        "INNER_NUM\u{1}0\u{2}INNER_BASE\u{1}1\u{2}", "INNER_NUM\u{1}2\u{2}INNER_BASE\u{1}-1\u{2}",
+        "INNER_NUM\u{1}40000\u{2}INNER_BASE\u{1}1\u{2}", "INNER_NUM\u{1}x\u{2}INNER_BASE\u{1}1\u{2}",
+    ])
     func `numbers that can be none of a queue are no batch`(text: String) {
         let bytes = Array(text.utf8)
         #expect(InnerBatch(bytes.span, queueOffset: 4) == nil)
@@ -224,7 +227,8 @@ import Testing
         }
         var units = ByteBuffer()
         let result = try store.store.read(
-            queue, from: model.sent[11].base, limits: ReadLimits(messageCount: 1), units: &units, matches: { _ in true })
+            queue, from: model.sent[11].base, limits: ReadLimits(messageCount: 1), units: &units, matches: { _ in true }
+        )
         #expect(result.nextOffset == model.sent[12].base + model.sent[12].count)
     }
 

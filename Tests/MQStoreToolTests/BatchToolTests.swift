@@ -47,7 +47,8 @@ import Testing
                     queueID: 0, flag: 0, sysFlag: inner == nil ? [] : [.innerBatch, .needUnwrap],
                     bornTimestamp: Timestamp(rawValue: 1), bornHost: MessageHost(ip: [127, 0, 0, 1], port: 1),
                     storeHost: MessageHost(ip: [127, 0, 0, 1], port: 2))
-                let properties = "UNIQ_KEY\u{1}\(topic)\(number)\u{2}" + (inner.map { "INNER_NUM\u{1}\($0)\u{2}" } ?? "")
+                let properties =
+                    "UNIQ_KEY\u{1}\(topic)\(number)\u{2}" + (inner.map { "INNER_NUM\u{1}\($0)\u{2}" } ?? "")
                 try batch.stage(
                     head, topic: Array(topic.utf8).span, body: [UInt8](repeating: 7, count: 4000).span,
                     in: store.queue(topic, 0), innerCount: inner
@@ -86,9 +87,11 @@ import Testing
         try write([UInt8](repeating: 0, count: 46), unit: 29, at: 0)
         let (code, output) = run("verify")
         #expect(code == 1)
-        for part in ["wrong-unit \(unitFolder)00000000000000000460 at 46", "wrong-unit \(unitFolder)00000000000000000460 at 138",
-            "wrong-tags \(unitFolder)00000000000000000460 at 230", "missing-unit \(unitFolder)00000000000000000920 at 414"]
-        {
+        for part in [
+            "wrong-unit \(unitFolder)00000000000000000460 at 46", "wrong-unit \(unitFolder)00000000000000000460 at 138",
+            "wrong-tags \(unitFolder)00000000000000000460 at 230",
+            "missing-unit \(unitFolder)00000000000000000920 at 414",
+        ] {
             #expect(output.contains(part), "\(output)")
         }
         let (repaired, text) = run("repair")
@@ -105,7 +108,8 @@ import Testing
         let (code, output) = run("verify")
         #expect(code == 1 && output.contains("queue.absent batchconsumequeue/b/0"), "\(output)")
         try Directory.create(root + "/config")
-        let topics = #"{"topicConfigTable":{"b":{"topicName":"b","attributes":{"queue.type":"BatchCQ"}},"s":{"topicName":"s"}}}"#
+        let topics =
+            #"{"topicConfigTable":{"b":{"topicName":"b","attributes":{"queue.type":"BatchCQ"}},"s":{"topicName":"s"}}}"#
         try File.replace(root + "/config/topics.json", with: Array(topics.utf8))
         let (repaired, text) = run("repair")
         #expect(repaired == 0, "\(text)")
@@ -139,8 +143,9 @@ import Testing
         #expect(run("verify", "--commit-log", names).code == 0)
         #expect(run("stat", "--commit-log", names).code == 0)
         // A torn end is cut where it is.
-        let last = try #require(try logs.flatMap { log in try Directory.names(in: log).map { log + "/" + $0 } }
-            .max { $0.suffix(20) < $1.suffix(20) })
+        let last = try #require(
+            try logs.flatMap { log in try Directory.names(in: log).map { log + "/" + $0 } }
+                .max { $0.suffix(20) < $1.suffix(20) })
         try File(last, .readWrite).write([1, 2, 3].span, at: 64_000)
         let (cut, said) = run("repair", "--commit-log", names, "--yes")
         #expect(cut == 0 && said.contains("what was cut is in " + last.dropLast(21)), "\(said)")

@@ -18,6 +18,10 @@ extension SendHandler {
     static let falseInnerBatch = Refusal(
         .messageIllegal, "the message has the property INNER_NUM and is no inner batch")
 
+    /// Recovery would take such properties for a sector that never reached the disk.
+    static let zeroSector = Refusal(
+        .messageIllegal, "the message is illegal, its properties hold 512 zero bytes in a row")
+
     /// The flags of an inner batch.
     static let packed: SysFlag = [.innerBatch, .needUnwrap]
 
@@ -30,7 +34,9 @@ extension SendHandler {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         guard facts.uniqueKey != nil else { return false }
         guard !facts.hasInnerNumber else { throw Self.falseInnerBatch }
-        let isOpen = properties.withBytes(0..<properties.count) { $0.count > 0 && $0[$0.count - 1] != Properties.valueEnd }
+        let isOpen = properties.withBytes(0..<properties.count) {
+            $0.count > 0 && $0[$0.count - 1] != Properties.valueEnd
+        }
         if isOpen { properties.append(Properties.valueEnd) }
         properties.append(PropertyName.innerNumber)
         properties.append(Properties.nameEnd)
@@ -46,6 +52,9 @@ extension SendHandler {
     ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseUnserved(facts)
+        guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
+            throw Self.zeroSector
+        }
         guard facts.delayLevel <= 0 else { throw Refusal(.messageIllegal, "an inner batch cannot be delayed") }
         // Java counts an inner batch without INNER_NUM as one message.
         let count = facts.hasInnerNumber ? facts.innerCount ?? 0 : 1

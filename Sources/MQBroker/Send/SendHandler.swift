@@ -167,7 +167,7 @@ final class SendHandler {
         try refuseUnserved(facts)
         guard !facts.hasInnerNumber else { throw Self.falseInnerBatch }
         guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
-            throw Refusal(.messageIllegal, "the message is illegal, its properties hold 512 zero bytes in a row")
+            throw Self.zeroSector
         }
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
