@@ -195,10 +195,14 @@ public final class Producer: Sendable {
             prepared.body = smaller
             prepared.sysFlag = [.compressed, SysFlag(rawValue: 0x300)]
         }
+        if message.properties[PropertyName.transactionPrepared] == "true" {
+            prepared.sysFlag.insert(.transactionPrepared)
+        }
         return prepared
     }
 
-    private func makeID() -> String {
+    /// A new unique key.
+    func makeID() -> String {
         let now = SystemClock.wall()
         return ids.withLock { ids in
             var text = ByteBuffer(capacity: 56)

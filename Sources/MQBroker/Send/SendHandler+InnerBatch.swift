@@ -49,13 +49,15 @@ extension SendHandler {
     func stageInnerBatch(
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+    ) throws(Refusal) -> Staged {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
-        try refuseUnserved(facts)
+        guard !isHalf(request, facts) else { throw Refusal(.messageIllegal, "an inner batch cannot be a half message") }
         guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
             throw Self.zeroSector
         }
-        guard facts.delayLevel <= 0 else { throw Refusal(.messageIllegal, "an inner batch cannot be delayed") }
+        guard facts.delayLevel <= 0, !facts.timer.isTimed else {
+            throw Refusal(.messageIllegal, "an inner batch cannot be delayed")
+        }
         // Java counts an inner batch without INNER_NUM as one message.
         let count = facts.hasInnerNumber ? facts.innerCount ?? 0 : 1
         guard (1...Int64(Int16.max)).contains(count) else {
@@ -68,9 +70,10 @@ extension SendHandler {
         } else {
             ids.append(at: loop.wall, to: &batch.keys)
         }
-        let message = Message(facts: facts, key: keyStart..<batch.keys.count, queueID: queueID, flag: request.flag)
+        let message = Message(
+            facts: facts, key: keyStart..<batch.keys.count, queueID: queueID, flag: request.flag, timerOut: nil)
         try put(
             message, request, body, channel, in: route, queueID, delayedFrom: nil, innerCount: Int16(count), batch)
-        return (message.key, facts.waitsForFlush)
+        return Staged(key: message.key, waits: facts.waitsForFlush)
     }
 }

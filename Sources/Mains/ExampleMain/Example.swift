@@ -5,6 +5,7 @@ import RocketMQClient
 enum Example: String, CaseIterable {
     case producer = "org.apache.rocketmq.example.quickstart.Producer"
     case consumer = "org.apache.rocketmq.example.quickstart.Consumer"
+    case transactionProducer = "org.apache.rocketmq.example.transaction.TransactionProducer"
 
     /// Accepts the short form `quickstart.Producer` too.
     init?(name: String) {
@@ -35,6 +36,7 @@ func runExample() -> Never {
             switch example {
             case .producer: try await quickstartProducer(arguments.dropFirst().first)
             case .consumer: try await quickstartConsumer(arguments.dropFirst().first)
+            case .transactionProducer: try await transactionProducer(arguments.dropFirst().first)
             }
             return nil
         } catch {
