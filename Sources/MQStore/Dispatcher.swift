@@ -382,7 +382,8 @@ struct DispatchWorker {
         _ unit: QueueUnit, _ record: RecordOutline, _ batch: InnerBatch?, to topic: TopicQueues
     ) {
         let queueID = Int(record.queueID)
-        guard let batch, queues.batchQueue(topic.name, queueID) != nil else { return }
+        guard let batch, queues.batchQueue(topic.name, queueID, recordAt: unit.physicalOffset) != nil
+        else { return }
         if queueID < topic.queues.count { topic.queues[queueID] = nil }  // it may have been another
         let placed = PlacedUnit(
             unit: unit, offset: batch.baseOffset, storedAt: record.storeTimestamp.rawValue,

@@ -59,12 +59,16 @@ final class QueueTable: Sendable {
     /// The queue, made if it is missing. Nothing is on the disk before its first unit.
     func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue {
         let holdsBatches = holdsBatches(topic)
+        let known = existing(topic, queueID)
+        if let known, known.holdsBatches == holdsBatches || !known.isUnused { return known }
+        let queue = holdsBatches ? newBatchQueue(topic, queueID) : newQueue(topic, queueID)
+        // Records of the deleted topic that are not dispatched yet do not come back in one of the other kind.
+        if let known { queue.passOver(upTo: known.lastHandled) }
         return queues.withLock { queues in
-            let known = queues[topic]?[queueID]
-            if let known, known.holdsBatches == holdsBatches || !known.isUnused { return known }
-            let queue = holdsBatches ? newBatchQueue(topic, queueID) : newQueue(topic, queueID)
+            let present = queues[topic]?[queueID]
+            if let present, present.holdsBatches == holdsBatches || !present.isUnused { return present }
             queues[topic, default: [:]][queueID] = queue
-            if known == nil { count.add(1, ordering: .relaxed) }
+            if present == nil { count.add(1, ordering: .relaxed) }
             return queue
         }
     }
@@ -76,11 +80,12 @@ final class QueueTable: Sendable {
     }
 
     /// The queue for an inner batch, made if it is missing; it proves that its topic's queues hold batches.
-    /// - Returns: `nil` if the queue there is has messages of the other kind.
-    func batchQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue? {
+    /// - Parameter physicalOffset: where the record begins: one of a topic that was deleted since proves nothing.
+    /// - Returns: `nil` if the queue there is has messages of the other kind, or knows the record.
+    func batchQueue(_ topic: String, _ queueID: Int, recordAt physicalOffset: Int64) -> ConsumeQueue? {
         let queue = queue(topic, queueID)
         if queue.holdsBatches { return queue }
-        guard batches != nil, queue.isUnused else { return nil }
+        guard batches != nil, queue.isUnused, queue.lastHandled < physicalOffset else { return nil }
         setHoldsBatches(topic, true)
         return self.queue(topic, queueID)
     }

@@ -251,6 +251,19 @@ import Testing
         #expect(store.store.existingQueue("B", 0)?.maxOffset == 8)
     }
 
+    @Test func `what was not dispatched when a topic was deleted does not decide what it holds next`() throws {
+        let store = try TestStore(batchTopics: ["B"])
+        try store.append(.batch("B", of: 5))
+        store.store.setHoldsBatches("B", false)
+        try store.store.deleteQueues(of: "B")
+        let entry = try store.append(TestMessage(topic: "B"))
+        #expect(entry.queueOffset == 0 && !entry.queue.holdsBatches)
+        try store.settle()
+        let queue = try #require(store.store.existingQueue("B", 0))
+        #expect(queue.maxOffset == 1 && !queue.holdsBatches)
+        #expect(try queue.unit(at: 0)?.physicalOffset == entry.physicalOffset)
+    }
+
     @Test func `what a topic held before its deletion does not come back`() throws {
         let (store, _) = try filled()
         try store.store.deleteQueues(of: "B")

@@ -8,6 +8,14 @@ extension ConsumeQueue {
     /// Whether records of several messages may go into it (`queue.type=BatchCQ`).
     public var holdsBatches: Bool { batches != nil }
 
+    /// Where the last record begins that it got or passed over; -1 if there is none.
+    var lastHandled: Int64 { pending.withLock { $0.lastPhysicalOffset } }
+
+    /// Passes records over that do not begin behind `physicalOffset`: they are another queue's of the same name.
+    func passOver(upTo physicalOffset: Int64) {
+        pending.withLock { $0.lastPhysicalOffset = max($0.lastPhysicalOffset, physicalOffset) }
+    }
+
     /// As ``add(_:)-(Array<PlacedUnit>)``, for a queue of batches.
     func add(_ units: [PlacedUnit], to batches: BatchUnits) throws(SystemError) -> Bool {
         for placed in units { try add(placed, to: batches) }
