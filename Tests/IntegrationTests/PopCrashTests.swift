@@ -6,7 +6,7 @@ import Testing
 
 /// Goal: a message whose ack was answered is never popped again, and one that was not acknowledged is popped until it is,
 /// though the broker is killed at random moments. Method: the real broker, `kill -9`, one consumer that notes every answer.
-@Suite(.enabled(if: Machine.has("mqbroker"))) struct PopCrashTests {
+@Suite(.enabled(if: Machine.has("mqbroker")), .serialized) struct PopCrashTests {
     @Test(arguments: ["ASYNC_FLUSH", "SYNC_FLUSH"])
     func `acks survive kills of the broker`(flush: String) async throws {
         try await Running.run { running in
@@ -15,17 +15,24 @@ import Testing
             let course = PopCourse(port: port)
             try course.send(200)
             for _ in 0..<4 {
-                let consuming = Task.detached { course.consumeUntilLost() }
+                async let consuming: Void = ownThread { course.consumeUntilLost() }
                 try await Task.sleep(for: .milliseconds(Int.random(in: 100...700)))
                 try await server.kill()
-                await consuming.value
+                try await consuming
                 try await server.start()
                 try course.send(50)
             }
-            try await Task.detached { try course.consumeAll() }.value
+            try await ownThread { try course.consumeAll() }
             #expect(course.problems.isEmpty, "\(course.problems)")
             #expect(course.acked.count == course.sent)
         }
+    }
+}
+
+/// Runs what blocks on a thread of its own: the pool's threads are few.
+private func ownThread(_ body: @escaping @Sendable () throws -> Void) async throws {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
     }
 }
 

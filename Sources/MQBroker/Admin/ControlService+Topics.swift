@@ -31,6 +31,7 @@ extension ControlService {
             request["attributes"] ?? "", to: topic.attributes, isNew: known == nil)
         log.info("topic ordered", ["topic": name, "by": channel.connection.peer.description])
         if known == topic { return RemotingCommand(.success) }
+        store.setHoldsBatches(name, topic.holdsBatches)  // before anybody can send to it
         try topics.put(topic)
         return whenSaved(TopicTable.fileName, reply, isAnnounced: true)
     }
@@ -42,6 +43,7 @@ extension ControlService {
         let name = try changeable(topic: try request.required("topic"))
         log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
         topics.remove(name)
+        store.setHoldsBatches(name, false)
         offsets.remove(topic: name)
         filters.remove(topic: name)
         return try inBackground(reply) { [self] () throws(Refusal) in
@@ -148,7 +150,7 @@ extension ControlService {
 enum TopicAttributes {
     /// What each may be. What Java knows beyond it is not served yet.
     private static let allowed: [String: Set<String>] = [
-        "queue.type": ["SimpleCQ"], "cleanup.policy": ["DELETE"],
+        "queue.type": ["SimpleCQ", "BatchCQ"], "cleanup.policy": ["DELETE"],
         "message.type": ["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"],
     ]
     /// What cannot change once a topic is there.

@@ -56,9 +56,13 @@ public final class Broker: Sendable {
         self.config = config
         identity = settings.identity
         nameServers = settings.registration.nameServers
-        let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
-        let tables = try BrokerTables(config, files: files, queueCounts: store.queueCounts, log: log)
+        let store = try BrokerStartError.wrap {
+            let batchTopics = TopicTable.batchTopics(in: try files.load(TopicTable.fileName))
+            return try MessageStore(settings.store, batchTopics: batchTopics, log: log)
+        }
+        let tables = try BrokerTables(
+            config, files: files, queueCounts: store.queueCounts, batchTopics: store.batchTopics, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
         let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
         let send = SendHandler.Settings(settings)

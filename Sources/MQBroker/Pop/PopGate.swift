@@ -73,7 +73,10 @@ struct PopGate {
         guard route.isReadable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] peeking message is forbidden")
         }
-        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
+        guard !route.hasBatchQueues else {
+            throw Refusal(
+                .noPermission, "the topic[\(route.name)] has queues of type BatchCQ, whose messages are pulled, not popped")
+        }
         guard Int(fields.queueID) < route.readQueueCount else {
             throw Refusal(.invalidParameter, Self.illegalQueue(fields.queueID, route, channel))
         }

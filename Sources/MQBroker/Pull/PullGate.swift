@@ -43,7 +43,6 @@ struct PullGate {
         guard route.isReadable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] pulling message is forbidden")
         }
-        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
         guard request.queueID >= 0, Int(request.queueID) < route.readQueueCount else {
             throw Refusal(
                 .invalidParameter,
