@@ -75,7 +75,8 @@ struct PopGate {
         }
         guard !route.hasBatchQueues else {
             throw Refusal(
-                .noPermission, "the topic[\(route.name)] has queues of type BatchCQ, whose messages are pulled, not popped")
+                .noPermission,
+                "the topic[\(route.name)] has queues of type BatchCQ, whose messages are pulled, not popped")
         }
         guard Int(fields.queueID) < route.readQueueCount else {
             throw Refusal(.invalidParameter, Self.illegalQueue(fields.queueID, route, channel))
