@@ -1,3 +1,4 @@
+import MQRemoting
 import MQStore
 
 /// One attempt of a pop, from queue to queue. Loop only.
