@@ -15,6 +15,9 @@ public actor PushConsumer {
     public nonisolated let options: ConsumerOptions
     /// What it pulls over.
     public nonisolated let link: ClusterLink
+    nonisolated let namespace: Namespace
+    private var tracer: TraceSender?
+    private var endings: [@Sendable () -> Void] = []
     private let ownsLink: Bool
     private var subscriptions: [String: SubscriptionData] = [:]
     private var core: ConsumerCore?
@@ -54,7 +57,8 @@ public actor PushConsumer {
         guard options.handlersMax > 0, options.pullBatchSize > 0 else {
             throw .invalid("handlersMax and pullBatchSize must be at least 1")
         }
-        self.group = group
+        namespace = Namespace(link.options.namespace)
+        self.group = namespace.wrap(group)
         self.options = options
         self.link = link
         self.ownsLink = ownsLink
@@ -66,6 +70,7 @@ public actor PushConsumer {
     public func subscribe(_ topic: String, _ expression: String = "*") async throws(ClientError) {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
         let version = SystemClock.wall().rawValue
+        let topic = namespace.wrap(topic)
         await set(try TagExpression.subscription(topic: topic, expression: expression, version: version))
     }
 
@@ -75,7 +80,7 @@ public actor PushConsumer {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
         await set(
             SubscriptionData(
-                topic: topic, subString: expression, subVersion: SystemClock.wall().rawValue, expressionType: "SQL92"))
+                topic: namespace.wrap(topic), subString: expression, subVersion: SystemClock.wall().rawValue, expressionType: "SQL92"))
     }
 
     private func set(_ subscription: SubscriptionData) async {
@@ -96,7 +101,8 @@ public actor PushConsumer {
         guard core == nil else { throw .invalid("the consumer \(group) runs already") }
         guard !subscriptions.isEmpty else { throw .invalid("the consumer \(group) subscribes to nothing") }
         let core = ConsumerCore(
-            group: group, options: options, link: link, subscriptions: subscriptions, handler: handler)
+            group: group, options: options, link: link, subscriptions: subscriptions,
+            handler: try applicationHandler(handler))
         if options.messageModel == .clustering {
             core.set(SubscriptionData(topic: core.retryTopic, subString: "*", subVersion: SystemClock.wall().rawValue))
         } else {
@@ -117,6 +123,7 @@ public actor PushConsumer {
             if ownsLink { await link.shutdown() }
             throw error
         }
+        try await tracer?.start()
         _ = await link.heartbeat()
         await rebalance()
         upkeep = [
@@ -132,6 +139,9 @@ public actor PushConsumer {
         await shutdown()
     }
 
+    /// Runs `action` when the consumer begins to shut down.
+    func atShutdown(_ action: @escaping @Sendable () -> Void) { endings.append(action) }
+
     /// Stops pulling, waits for handlers that run, commits the progress and tells the brokers.
     public func shutdown() async {
         guard let core else { return }
@@ -141,12 +151,31 @@ public actor PushConsumer {
         upkeep = []
         let all = Array(workers.values)
         for worker in all { worker.drop() }
+        for ending in endings { ending() }
+        endings = []
         await core.pool.close(waitingAtMost: options.shutdownWait)
         await commit(all, core)
         workers = [:]
+        await tracer?.close()
         link.members.remove(consumerGroup: group)
         await link.unregister(consumerGroup: group)
         if ownsLink { await link.shutdown() }
+    }
+
+    /// `handler` behind what it need not know of: namespaces and traces.
+    private func applicationHandler(_ handler: @escaping MessageHandler) throws(ClientError) -> MessageHandler {
+        if let trace = options.trace {
+            tracer = try TraceSender(topic: trace.topic, group: group + "-CONSUME", link: link)
+        }
+        let (tracer, namespace) = (tracer, namespace)
+        guard tracer != nil || namespace.name != nil else { return handler }
+        let group = namespace.unwrap(group)
+        return { message, context in
+            var message = message
+            message.topic = namespace.unwrap(message.topic)
+            guard let tracer else { return try await handler(message, context) }
+            return try await tracer.traced(message, context, group: group, handler)
+        }
     }
 
     /// The last trouble with a broker; `nil` if there was none.
@@ -243,7 +272,7 @@ public actor PushConsumer {
                 let address = broker.brokerAddrs.min(by: { $0.key < $1.key })?.value
             else { throw .noQueue(topic: topic, wanted: "read") }
             let members = try await link.consumerIDs(of: group, at: address)
-            mine = QueueAllocation.average(queues, members: members, me: link.clientID)
+            mine = options.allocation.share(of: queues, members: members, me: link.clientID, group: group)
         }
         guard self.core === core else { return }
         let wanted = Set(mine)

@@ -1,0 +1,3 @@
+import RocketMQClient
+
+let producer = try Producer(group: "quickstart-producers")
