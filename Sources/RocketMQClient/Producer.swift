@@ -130,7 +130,7 @@ public final class Producer: Sendable {
 
     /// Starts, runs `body`, and shuts down whatever came of it: sends of `body` that run are waited for.
     public func withRunning<Value: Sendable>(
-        _ body: (Producer) async throws -> Value
+        _ body: @Sendable (Producer) async throws -> Value
     ) async throws -> Value {
         try await start()
         do {

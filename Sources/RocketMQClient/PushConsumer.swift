@@ -80,7 +80,8 @@ public actor PushConsumer {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
         await set(
             SubscriptionData(
-                topic: namespace.wrap(topic), subString: expression, subVersion: SystemClock.wall().rawValue, expressionType: "SQL92"))
+                topic: namespace.wrap(topic), subString: expression, subVersion: SystemClock.wall().rawValue,
+                expressionType: "SQL92"))
     }
 
     private func set(_ subscription: SubscriptionData) async {

@@ -62,7 +62,8 @@ import Testing
             try await example("schedule.ScheduledMessageProducer", "2", expecting: 2, sent)
             try await example("simple.PushConsumer", "33", expecting: 33, "Receive New Messages: [MessageExt [")
             try await example("simple.PullConsumer", "33", expecting: 33, "MessageExt [brokerName=broker-a")
-            try await example("simple.LitePullConsumerSubscribe", "33", expecting: 33, "MessageExt [brokerName=broker-a")
+            try await example(
+                "simple.LitePullConsumerSubscribe", "33", expecting: 33, "MessageExt [brokerName=broker-a")
             try await example("broadcast.PushConsumer", "20", expecting: 1, "Broadcast Consumer Started.")
         }
     }

@@ -159,7 +159,10 @@ final class FakeCluster: Sendable {
             return RemotingCommand(.topicNotExist, remark: "No topic route info in name server for the topic: \(topic)")
         }
         let route = TopicRouteData(
-            brokerDatas: [BrokerData(cluster: "c", brokerName: "broker-a", brokerAddrs: [0: state.withLock { $0.advertised } ?? address])],
+            brokerDatas: [
+                BrokerData(
+                    cluster: "c", brokerName: "broker-a", brokerAddrs: [0: state.withLock { $0.advertised } ?? address])
+            ],
             queueDatas: [
                 QueueData(brokerName: "broker-a", readQueueNums: count, writeQueueNums: count, perm: [.read, .write])
             ])

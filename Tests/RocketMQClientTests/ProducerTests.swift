@@ -64,7 +64,7 @@ import Testing
             try await producer.send(messages)
             Issue.record("sent")
         } catch {
-            guard case .batchFailed(let stored, let count, _) = error else { throw error }
+            guard case ClientError.batchFailed(let stored, let count, _) = error else { throw error }
             #expect(stored == size && count == 20)
         }
         await producer.shutdown()
@@ -80,7 +80,8 @@ import Testing
             queues.insert(try await producer.send(message, by: .hash(of: "order-7")).queue.queueID)
         }
         #expect(queues.count == 1)
-        let last = try await producer.send(Message(topic: "t", body: [1]), by: QueueSelector { _, all in all.count - 1 })
+        let last = try await producer.send(
+            Message(topic: "t", body: [1]), by: QueueSelector { _, all in all.count - 1 })
         #expect(last.queue.queueID == 3)
         cluster.script(.sendMessageV2, RemotingCommand(.systemBusy, remark: "busy"))
         await #expect(throws: ClientError.refused(by: cluster.address, code: 2, remark: "busy")) {
@@ -126,7 +127,7 @@ import Testing
             try await producer.send(Message(topic: "t", body: [1]), timeout: .milliseconds(30))
             Issue.record("answered")
         } catch {
-            guard case .noAnswer(_, .timedOut) = error else { throw error }
+            guard case ClientError.noAnswer(_, .timedOut) = error else { throw error }
         }
         let task = Task { try await producer.send(Message(topic: "t", body: [2])) }
         while cluster.state.withLock({ $0.held.count }) < 2 { await Task.yield() }

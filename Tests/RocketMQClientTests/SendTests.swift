@@ -41,15 +41,16 @@ import Testing
         #expect(broker(2, 1000) == "a", "it will be available first")
         faults.note("a", latency: 10, failed: false, at: at(1000))
         #expect(faults.isAvailable("a", at: at(1000)))
-        #expect(faults.pick(PublishQueues(topic: "t", route: TopicRouteData()), turn: 0, avoiding: nil, at: at(0)) == nil)
+        #expect(
+            faults.pick(PublishQueues(topic: "t", route: TopicRouteData()), turn: 0, avoiding: nil, at: at(0)) == nil)
     }
 
     @Test func `hash selectors choose as Java's`() {
         let all = (0..<8).map { MessageQueue(topic: "t", brokerName: "b", queueID: $0) }
         func index(_ selector: QueueSelector) -> Int? { selector.index(Message(topic: "t", body: [1]), all) }
-        // "polygenelubricants".hashCode() is Integer.MIN_VALUE, "KEY3".hashCode() 2303650.
+        // "polygenelubricants".hashCode() is Integer.MIN_VALUE, "KEY3".hashCode() 2303444.
         #expect(index(.hash(of: "polygenelubricants")) == 0)
-        #expect(index(.hash(of: "KEY3")) == 2_303_650 % 8)
+        #expect(index(.hash(of: "KEY3")) == 2_303_444 % 8)
         #expect(index(.hash(of: 13)) == 5)
         #expect(index(.hash(of: -13)) == 5)
         #expect(all.indices.contains(index(.random) ?? -1))
@@ -70,7 +71,7 @@ import Testing
         let items = try batches.map { try MessageBatch.items($0.body.span) }
         #expect(items.map(\.count) == batches.map(\.ids.count) && batches.count > 2)
         let first = Array(batches[0].body[items[0][0].properties])
-        #expect(String(decoding: first, as: UTF8.self) == "WAIT\u{1}true\u{2}TAGS\u{1}T\u{2}UNIQ_KEY\u{1}id-1\u{2}")
+        #expect(String(decoding: first, as: UTF8.self) == "TAGS\u{1}T\u{2}WAIT\u{1}true\u{2}UNIQ_KEY\u{1}id-1\u{2}")
     }
 
     @Test func `messages that do not belong together are refused before anything is sent`() {
@@ -103,7 +104,9 @@ import Testing
         #expect(space.wrap("t") == "ns%t" && space.wrap("ns%t") == "ns%t")
         #expect(space.wrap("%RETRY%g") == "%RETRY%ns%g" && space.wrap("%DLQ%ns%g") == "%DLQ%ns%g")
         #expect(space.wrap("RMQ_SYS_TRACE_TOPIC") == "RMQ_SYS_TRACE_TOPIC" && space.wrap("TBW102") == "TBW102")
-        for name in ["t", "%RETRY%g", "%DLQ%g", "RMQ_SYS_TRACE_TOPIC"] { #expect(space.unwrap(space.wrap(name)) == name) }
+        for name in ["t", "%RETRY%g", "%DLQ%g", "RMQ_SYS_TRACE_TOPIC"] {
+            #expect(space.unwrap(space.wrap(name)) == name)
+        }
         #expect(Namespace("").wrap("t") == "t" && Namespace(nil).unwrap("ns%t") == "ns%t")
         #expect(Namespace("ns").unwrap("other%t") == "other%t")
     }

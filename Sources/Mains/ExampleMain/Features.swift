@@ -84,7 +84,8 @@ func splitBatchProducer(_ arguments: [String]) async throws(ClientError) {
     options.bodyByteCountMax = 1_000_000
     try await withProducer("BatchProducerGroupName", options) { producer throws(ClientError) in
         let messages = (0..<(arguments.limit ?? 100_000)).map { index in
-            Message(topic: "BatchTest", tags: "Tag", keys: ["OrderID\(index)"], body: Array("Hello world \(index)".utf8))
+            Message(
+                topic: "BatchTest", tags: "Tag", keys: ["OrderID\(index)"], body: Array("Hello world \(index)".utf8))
         }
         let results = try await producer.send(messages)
         var last: Int64 = -2
@@ -150,7 +151,8 @@ func traceProducer(_ arguments: [String]) async throws(ClientError) {
     options.trace = TraceOptions()
     try await withProducer("ProducerGroupName", options) { producer throws(ClientError) in
         for _ in 0..<(arguments.limit ?? 128) {
-            let message = Message(topic: "TopicTest", tags: "TagA", keys: ["OrderID188"], body: Array("Hello world".utf8))
+            let message = Message(
+                topic: "TopicTest", tags: "TagA", keys: ["OrderID188"], body: Array("Hello world".utf8))
             ThisProcess.say("\(try await producer.send(message))")
         }
     }

@@ -5,7 +5,8 @@ import RocketMQClient
 func simpleProducer(_ arguments: [String]) async throws(ClientError) {
     try await withProducer("ProducerGroupName") { producer throws(ClientError) in
         for _ in 0..<(arguments.limit ?? 128) {
-            let message = Message(topic: "TopicTest", tags: "TagA", keys: ["OrderID188"], body: Array("Hello world".utf8))
+            let message = Message(
+                topic: "TopicTest", tags: "TagA", keys: ["OrderID188"], body: Array("Hello world".utf8))
             ThisProcess.say("\(try await producer.send(message))")
         }
     }
@@ -30,7 +31,8 @@ func asyncProducer(_ arguments: [String]) async throws(ClientError) {
                     let number = String(index) + String(repeating: " ", count: max(0, 10 - String(index).count))
                     do throws(ClientError) {
                         let message = Message(
-                            topic: "Jodie_topic_1023", tags: "TagA", keys: ["OrderID188"], body: Array("Hello world".utf8))
+                            topic: "Jodie_topic_1023", tags: "TagA", keys: ["OrderID188"],
+                            body: Array("Hello world".utf8))
                         return "\(number) OK \(try await producer.send(message).messageID) "
                     } catch {
                         return "\(number) Exception \(error) "

@@ -196,7 +196,7 @@ public actor LitePullConsumer {
 
     /// Starts, runs `body`, and shuts down whatever came of it.
     public nonisolated func withRunning<Value: Sendable>(
-        _ body: (LitePullConsumer) async throws -> Value
+        _ body: @Sendable (LitePullConsumer) async throws -> Value
     ) async throws -> Value {
         try await start()
         do {
@@ -303,7 +303,8 @@ public actor LitePullConsumer {
     private func requireAssigned(_ queue: MessageQueue) throws(ClientError) -> MessageQueue {
         let wrapped = wrap(queue)
         guard feeds[wrapped] != nil else {
-            throw .invalid("The message queue is not in assigned list, may be rebalancing, message queue: \(queue.text)")
+            throw .invalid(
+                "The message queue is not in assigned list, may be rebalancing, message queue: \(queue.text)")
         }
         return wrapped
     }

@@ -74,8 +74,9 @@ final class PulledMessages: Sendable {
             guard let shelf = state.shelves[queue], !shelf.isPaused, state.count < limits.messagesMax,
                 shelf.count < limits.messagesPerQueueMax, shelf.byteCount < limits.bytesPerQueueMax
             else { return nil }
-            if shelf.count > 0, shelf.messages[shelf.messages.count - 1].queueOffset
-                - shelf.messages[shelf.head].queueOffset > limits.span
+            if shelf.count > 0,
+                shelf.messages[shelf.messages.count - 1].queueOffset
+                    - shelf.messages[shelf.head].queueOffset > limits.span
             {
                 return nil
             }

@@ -92,7 +92,9 @@ struct MessageBatches {
         if message.waitsForStore != first.waitsForStore {
             return "The waitStoreMsgOK of the messages in one batch should the same"
         }
-        if message.delayLevel != nil || message.properties.isTimed { return "TimeDelayLevel is not supported for batching" }
+        if message.delayLevel != nil || message.properties.isTimed {
+            return "TimeDelayLevel is not supported for batching"
+        }
         if message.topic.hasPrefix("%RETRY%") { return "Retry Group is not supported for batching" }
         return nil
     }

@@ -163,7 +163,8 @@ final class SendPipe: AnswerTaker, Sendable {
             }
         }
         state.withLock { state in
-            if state.frames.bytes.allocatedByteCount == 0 { swap(&bytes, &state.frames.bytes) }  // the memory serves again
+            // The memory serves again.
+            if state.frames.bytes.allocatedByteCount == 0 { swap(&bytes, &state.frames.bytes) }
         }
         for caller in told { caller.resume(returning: nil) }
     }

@@ -24,7 +24,8 @@ extension TraceSender {
                     content: .after(
                         TraceRecord.After(
                             requestID: requestID, messageID: message.messageID,
-                            milliseconds: SystemClock.now().milliseconds(since: begun), isSuccess: isSuccess, keys: keys,
+                            milliseconds: SystemClock.now().milliseconds(since: begun), isSuccess: isSuccess,
+                            keys: keys,
                             contextCode: code, timestamp: SystemClock.wall().rawValue, group: group)), region: region))
         }
         do {
