@@ -199,3 +199,6 @@ func pause(_ duration: Duration) async -> Bool {
         return false
     }
 }
+
+/// Runs `work` to its end, also when the task is cancelled: goodbyes are said all the same.
+func uncancelled(_ work: @escaping @Sendable () async -> Void) async { await Task { await work() }.value }

@@ -62,7 +62,7 @@ public struct Deliveries: AsyncSequence, Sendable {
                 await consumer.atShutdown { [desk] in desk.close() }
             }
             if let delivery = await desk.next() { return delivery }
-            await consumer.shutdown()
+            await uncancelled { [consumer] in await consumer.shutdown() }
             return nil
         }
     }

@@ -135,10 +135,10 @@ public final class Producer: Sendable {
         try await start()
         do {
             let value = try await body(self)
-            await shutdown()
+            await uncancelled { await self.shutdown() }
             return value
         } catch {
-            await shutdown()
+            await uncancelled { await self.shutdown() }
             throw error
         }
     }

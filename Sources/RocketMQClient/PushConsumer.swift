@@ -133,11 +133,12 @@ public actor PushConsumer {
         ]
     }
 
-    /// Starts, runs until the task is cancelled, and shuts down.
+    /// Starts, runs until the task is cancelled, and shuts down, as a service of a server does: handlers that run are waited
+    /// for, the progress is committed, the brokers are told.
     public func run(_ handler: @escaping MessageHandler) async throws(ClientError) {
         try await start(handler)
         while await pause(.seconds(3600)) {}
-        await shutdown()
+        await uncancelled { await self.shutdown() }
     }
 
     /// Runs `action` when the consumer begins to shut down.

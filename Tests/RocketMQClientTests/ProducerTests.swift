@@ -260,6 +260,76 @@ import Testing
         #expect(requests.contains { $0["i"]?.contains("\(sent.messageID)") == true })
         cluster.stop()
     }
+
+    // MARK: - Consumers as services and as sequences
+
+    private func consumer(_ cluster: FakeCluster) async throws -> PushConsumer {
+        var options = ConsumerOptions()
+        options.consumeFromWhere = .firstOffset
+        options.handlersMax = 4
+        let consumer = try PushConsumer(
+            group: "g", options: options, client: ClientOptions(nameServers: cluster.address))
+        try await consumer.subscribe("t")
+        return consumer
+    }
+
+    @Test func `a service that is cancelled finishes what runs, commits and says goodbye`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1, "%RETRY%g": 1])
+        for index in 0..<8 { cluster.append(topic: "t", queueID: 0, body: [UInt8(index)], properties: "") }
+        let consumer = try await consumer(cluster)
+        let seen = Collector()
+        let finished = Lock(0)
+        let service = Task {
+            try await consumer.run { message, _ in
+                seen.add(message)
+                await Task.yield()
+                finished.withLock { $0 += 1 }
+                return .success
+            }
+        }
+        await seen.wait(for: 8)
+        service.cancel()
+        try await service.value
+        #expect(finished.withLock { $0 } == 8)
+        #expect(cluster.state.withLock { $0.offsets["g t 0"] } == 8)
+        #expect(cluster.requests(.unregisterClient).contains { $0["consumerGroup"] == "g" })
+        cluster.stop()
+    }
+
+    @Test func `deliveries come until the loop is left, and each waits for its word`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1, "%RETRY%g": 1])
+        for index in 0..<10 { cluster.append(topic: "t", queueID: 0, body: [UInt8(index)], properties: "") }
+        let consumer = try await consumer(cluster)
+        var bodies: Set<UInt8> = []
+        for try await delivery in consumer.deliveries() {
+            bodies.insert(delivery.message.body[0])
+            delivery.finish()
+            delivery.finish(.later())  // the first word counts
+            if bodies.count == 10 { break }
+        }
+        await consumer.shutdown()
+        #expect(bodies == Set(0..<10))
+        #expect(cluster.requests(.consumerSendMessageBack).isEmpty)
+        cluster.stop()
+    }
+
+    @Test func `a loop whose task is cancelled ends in order`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1, "%RETRY%g": 1])
+        cluster.append(topic: "t", queueID: 0, body: [1], properties: "")
+        let consumer = try await consumer(cluster)
+        let seen = Collector()
+        let task = Task {
+            for try await delivery in consumer.deliveries() {
+                delivery.finish()
+                seen.add(delivery.message)
+            }
+        }
+        await seen.wait(for: 1)
+        task.cancel()
+        try await task.value
+        #expect(cluster.requests(.unregisterClient).contains { $0["consumerGroup"] == "g" })
+        cluster.stop()
+    }
 }
 
 /// Codecs with the system flags they make.

@@ -1,3 +1,4 @@
+import MQBase
 import MQProtocol
 import MQRemoting
 import MQSystem

@@ -201,10 +201,10 @@ public actor LitePullConsumer {
         try await start()
         do {
             let value = try await body(self)
-            await shutdown()
+            await uncancelled { await self.shutdown() }
             return value
         } catch {
-            await shutdown()
+            await uncancelled { await self.shutdown() }
             throw error
         }
     }
