@@ -21,27 +21,80 @@ public enum Properties {
         return found
     }
 
-    /// Calls `body` with the ranges of each name and value until it returns `false`. A pair without \x01 is passed over,
-    /// as Java does.
-    @inlinable public static func forEach(in text: Span<UInt8>, _ body: (Range<Int>, Range<Int>) -> Bool) {
-        var start = 0
-        var index = 0
-        var middle = -1
-        while start < text.count {
-            index = text.nextByte(below: 3, from: index)
-            if index < text.count {
-                if text[index] == nameEnd, middle < 0 { middle = index }
-                if text[index] != valueEnd {
-                    index &+= 1
+    /// Where one name and its value lie in a text.
+    @frozen public struct Pair {
+        /// Where the name begins.
+        public let name: Int
+        /// Where it ends, one before the value.
+        public let nameEnd: Int
+        /// Where the value ends.
+        public let valueEnd: Int
+
+        @inlinable init(name: Int, nameEnd: Int, valueEnd: Int) {
+            self.name = name
+            self.nameEnd = nameEnd
+            self.valueEnd = valueEnd
+        }
+
+        /// Where the value lies.
+        @inlinable public var value: Range<Int> { nameEnd &+ 1..<valueEnd }
+    }
+
+    /// Walks over the pairs of a text without a call for each: every message pays. A pair without \x01 is passed over, as
+    /// Java does.
+    @frozen public struct Cursor {
+        @usableFromInline var position = 0
+
+        /// Before the first pair.
+        @inlinable public init() {}
+
+        /// The next pair; `nil` if there is none.
+        @inlinable @inline(__always) public mutating func next(in text: Span<UInt8>) -> Pair? {
+            while position < text.count {
+                var middle = text.nextByte(below: Properties.valueEnd + 1, from: position)
+                while middle < text.count, text[middle] == 0 {  // no separator
+                    middle = text.nextByte(below: Properties.valueEnd + 1, from: middle &+ 1)
+                }
+                guard middle < text.count else { return nil }
+                guard text[middle] == Properties.nameEnd else {
+                    position = middle &+ 1  // a pair without a name
                     continue
                 }
+                let pair = Pair(
+                    name: position, nameEnd: middle, valueEnd: text.next(Properties.valueEnd, from: middle &+ 1))
+                position = pair.valueEnd &+ 1
+                return pair
             }
-            if middle >= 0, !body(start..<middle, (middle &+ 1)..<index) { return }
-            index &+= 1
-            start = index
-            middle = -1
+            return nil
         }
     }
+
+    /// Calls `body` with the ranges of each name and value until it returns `false`.
+    @inlinable public static func forEach(in text: Span<UInt8>, _ body: (Range<Int>, Range<Int>) -> Bool) {
+        var cursor = Cursor()
+        while let pair = cursor.next(in: text) {
+            guard body(pair.name..<pair.nameEnd, pair.value) else { return }
+        }
+    }
+
+    /// Whether `text` holds as many zeroes in a row as a disk's smallest sector has bytes. Nobody writes such properties,
+    /// and recovery would take them for a sector that never reached the disk. Looks at every 512th byte.
+    public static func holdsZeroSector(_ text: Span<UInt8>) -> Bool {
+        var index = sectorByteCount - 1
+        while index < text.count {
+            if text[index] == 0 {
+                var start = index
+                while start > 0, text[start - 1] == 0 { start -= 1 }
+                var end = index + 1
+                while end < text.count, end - start < sectorByteCount, text[end] == 0 { end += 1 }
+                if end - start >= sectorByteCount { return true }
+            }
+            index += sectorByteCount
+        }
+        return false
+    }
+
+    private static let sectorByteCount = 512
 
     /// Appends one property, with a \x02 behind it.
     @inlinable public static func append(_ name: StaticString, _ value: Span<UInt8>, to buffer: inout ByteBuffer) {

@@ -16,6 +16,8 @@ public final class AppendBatch {
         public let queueID: Int32
         let isInQueue: Bool
         let storeTimestampAt: Int
+        /// What queues and index will hold of it, if who staged it knows.
+        let facts: UnitFacts?
         /// Set by the append: where the record begins in the log.
         public internal(set) var physicalOffset: Int64 = 0
         /// Set by the append: its number in the queue; 0 for half and rolled-back messages.
@@ -42,10 +44,11 @@ public final class AppendBatch {
     public var byteCount: Int { buffer.count }
 
     /// Encodes one record at the end of the batch.
+    /// - Parameter facts: what queues and index will hold of it, if that is known; otherwise dispatch reads the record.
     /// - Throws: ``WireError`` if topic or properties are too long; the batch is then as before.
     public func stage(
         _ head: RecordHead, topic: Span<UInt8>, body: Span<UInt8>, in queue: consuming ConsumeQueue,
-        properties: (inout ByteBuffer) -> Void
+        facts: UnitFacts? = nil, properties: (inout ByteBuffer) -> Void
     ) throws(WireError) {
         let start = buffer.count
         let byteCount = try head.encode(topic: topic, body: body, into: &buffer) { buffer in
@@ -57,7 +60,7 @@ public final class AppendBatch {
             Entry(
                 start: start, byteCount: byteCount, queue: queue, queueID: head.queueID,
                 isInQueue: head.sysFlag.isInQueue,
-                storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6)))
+                storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6), facts: facts))
     }
 
     /// Takes over the memory of `other`, whose records are written and whose offsets may still be asked for: what was just

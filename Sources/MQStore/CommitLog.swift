@@ -23,6 +23,8 @@ final class CommitLog: Sendable {
     private let tail: Lock<Tail>
     private let preparation = Monitor<PreparationState>(PreparationState())
     private let lastTimestamp = Atomic<Int64>(0)
+    /// What dispatch need not read, because it was told.
+    let feed = DispatchFeed()
     /// End of the last complete record.
     let written: Watermark
 
@@ -124,6 +126,7 @@ final class CommitLog: Sendable {
             batch.storeTimestamp = Timestamp(rawValue: time)
             batch.end = tail.position
             if let prepareBehind = tail.prepareBehind, tail.position > prepareBehind { prepareNext(&tail) }
+            feed.add(batch, at: time)
             written.raise(to: tail.position)
             lastTimestamp.store(time, ordering: .releasing)  // behind `written`: who reads it reads at least this end
         }
@@ -364,7 +367,4 @@ final class CommitLog: Sendable {
     /// Unmaps old files that nobody has read since the clock stood at `time`.
     /// - Returns: where it stood now.
     func unmapUnused(since time: Int) -> Int { mapped.closeUnused(since: time) }
-
-    /// How many files are mapped.
-    var mappedCount: Int { mapped.count }
 }

@@ -76,6 +76,10 @@ public final class ConsumeQueue: Sendable {
     public let queueID: Int
 
     private let topicBytes: [UInt8]
+    /// Java's hash of `topic#`, with which every key of the index begins.
+    let keyPrefixHash: Int32
+    /// Where dispatch gathers its units in this round; a guess, to be compared. Dispatch thread only.
+    let roundSlot = Atomic<Int>(0)
     /// Where its files are.
     let folder: String
     private let fileByteCount: Int
@@ -125,7 +129,9 @@ public final class ConsumeQueue: Sendable {
         self.parked = parked
         self.openFiles = open
         self.topic = topic
-        topicBytes = Array(topic.utf8)
+        let topicBytes = Array(topic.utf8)
+        self.topicBytes = topicBytes
+        keyPrefixHash = javaHashCode(topicBytes.span) &* 31 &+ 35
         self.queueID = queueID
         self.folder = folder
         self.fileByteCount = fileByteCount
@@ -547,9 +553,6 @@ public final class ConsumeQueue: Sendable {
         guard minOffset < end, let last = try unit(at: end - 1) else { return minOffset == end }
         return last != .blank && last.physicalOffset < logStart.rawValue
     }
-
-    /// Whether everything published was synced.
-    var isSynced: Bool { synced.withLock { $0.count == maxOffset && !$0.hasNewFile } }
 
     /// What can be told of it in a recovery point once it is synced; `nil` for an empty queue. The `keep` thread calls it.
     func state() throws(SystemError) -> RecoveryPoint.Queue? {

@@ -119,22 +119,43 @@ final class Dispatcher: Sendable {
     private func round(_ worker: inout DispatchWorker, _ arrived: (ConsumeQueue) -> Void) throws(SystemError) -> Bool {
         let start = dispatched.value
         let end = confirmed()
-        guard start < end, let segment = log.segment(at: start) else { return false }
-        let stop = min(end, min(segment.end, start + Self.roundByteCountMax))
-        let from = start - segment.start
-        // A record may begin before `stop` and end behind it; it is whole, because it begins before `confirmed`.
-        let mapping = try segment.mapping
-        let span = mapping.bytes(from..<(min(end, segment.end) - segment.start))
-        let handled = try worker.handle(span, upTo: stop - start, segmentEnds: segment.end - start) { at, error in
-            SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.path)
+        guard start < end else { return false }
+        let stop = min(end, start + Self.roundByteCountMax)
+        worker.beginRound()
+        var position = start
+        while position < stop {
+            position = try worker.takeFed(log.feed, from: position, upTo: stop)
+            guard position < stop else { break }
+            let fed = worker.nextFed(log.feed, from: position) ?? end
+            let read = try readLog(&worker, from: position, upTo: min(fed, stop), confirmed: end)
+            guard read > position else { break }
+            position = read
         }
+        guard position > start else { return false }
         try worker.publish { queue in
             if queue.waiters != 0 { arrived(queue) }
         }
         // Behind the units: the checkpoint must never tell more than what is published.
         if let last = worker.last { lastHandled.withLock { $0 = last } }
-        dispatched.raise(to: start + handled)
+        dispatched.raise(to: position)
         return true
+    }
+
+    /// Handles the records of one file that begin before `stop`.
+    /// - Returns: where the next one begins; `position` if the file is gone.
+    private func readLog(
+        _ worker: inout DispatchWorker, from position: PhysicalOffset, upTo stop: PhysicalOffset,
+        confirmed end: PhysicalOffset
+    ) throws(SystemError) -> PhysicalOffset {
+        guard let segment = log.segment(at: position) else { return position }
+        // A record may begin before `stop` and end behind it; it is whole, because it begins before `confirmed`.
+        let mapping = try segment.mapping
+        let span = mapping.bytes((position - segment.start)..<(min(end, segment.end) - segment.start))
+        let limit = min(stop, segment.end) - position
+        return position
+            + (try worker.handle(span, upTo: limit, segmentEnds: segment.end - position) { at, error in
+                SystemError(code: 5, call: "\(error) at offset \(position + at) of", subject: segment.path)
+            })
     }
 
     /// Naps or sleeps. `false`: stop.
@@ -167,7 +188,10 @@ struct DispatchWorker {
     private let index: MessageIndex?
     private let delayLevels: [Int64]
     private var known = ByteTable<TopicQueues>()
-    private var touched: [Target] = []
+    private var fed = FedItems()
+    /// The queues that got units in this round are the first ``targetCount``; the others keep their memory.
+    private var targets: [Target] = []
+    private var targetCount = 0
     /// The last record handled.
     private(set) var last: RecoveryPoint.Record?
     private var indexedTo: Int64
@@ -183,7 +207,7 @@ struct DispatchWorker {
         /// Java's hash of `topic#`, with which every key of the index begins.
         let keyPrefixHash: Int32
         /// By queue id up to ``directMax``; others are looked up each time.
-        var targets: [Target?] = []
+        var queues: [ConsumeQueue?] = []
 
         static let directMax = 4096
 
@@ -195,12 +219,13 @@ struct DispatchWorker {
     }
 
     /// A queue and the units it gets in this round: handed over together, because each hand-over takes a lock.
-    private final class Target {
-        let queue: ConsumeQueue
+    private struct Target {
+        var queue: ConsumeQueue
         var units: [PlacedUnit] = []
-
-        init(_ queue: ConsumeQueue) { self.queue = queue }
     }
+
+    /// Targets that keep their memory from round to round.
+    private static let keptTargetsMax = 1024
 
     init(queues: QueueTable, index: MessageIndex?, delayLevels: [Int64]) {
         self.queues = queues
@@ -216,13 +241,54 @@ struct DispatchWorker {
     /// readers see them.
     /// - Parameter published: called for each queue that got some.
     mutating func publish(_ published: (ConsumeQueue) -> Void) throws(SystemError) {
-        defer { touched.removeAll(keepingCapacity: true) }
-        for target in touched {
-            let isWaiting = try target.queue.add(target.units)
-            target.units.removeAll(keepingCapacity: true)
-            guard isWaiting else { continue }
-            try target.queue.publish()
-            published(target.queue)
+        defer { forgetTargets() }
+        for slot in 0..<targetCount {
+            let queue = targets[slot].queue
+            guard try queue.add(targets[slot].units) else { continue }
+            try queue.publish()
+            published(queue)
+        }
+    }
+
+    private mutating func forgetTargets() {
+        for slot in 0..<targetCount { targets[slot].units.removeAll(keepingCapacity: true) }
+        targetCount = 0
+        if targets.count > Self.keptTargetsMax { targets.removeSubrange(Self.keptTargetsMax...) }
+    }
+
+    /// Handles the records that the feed has from `position` on, as long as one follows the other.
+    /// - Returns: where it came to: `stop`, or the place of a record that was not fed.
+    mutating func takeFed(
+        _ feed: DispatchFeed, from position: PhysicalOffset, upTo stop: PhysicalOffset
+    ) throws(SystemError) -> PhysicalOffset {
+        var position = position.rawValue
+        while position < stop.rawValue, let item = fed.next(from: position, of: feed), item.physicalOffset == position,
+            item.physicalOffset > indexedTo
+        {
+            try handle(item)
+            fed.advance()
+            position += Int64(item.byteCount)
+        }
+        return PhysicalOffset(rawValue: position)
+    }
+
+    /// Where the next record that the feed has begins, behind `position`.
+    mutating func nextFed(_ feed: DispatchFeed, from position: PhysicalOffset) -> PhysicalOffset? {
+        fed.next(from: position.rawValue + 1, of: feed).map { PhysicalOffset(rawValue: $0.physicalOffset) }
+    }
+
+    private mutating func handle(_ item: DispatchFeed.Item) throws(SystemError) {
+        let end = item.physicalOffset + Int64(item.byteCount)
+        last = RecoveryPoint.Record(range: item.physicalOffset..<end, storeTimestamp: item.storeTimestamp)
+        if item.isInQueue {
+            let unit = QueueUnit(
+                physicalOffset: item.physicalOffset, size: item.byteCount, tagsCode: Int64(item.facts.tagsHash))
+            add(PlacedUnit(unit: unit, offset: item.queueOffset, storedAt: item.storeTimestamp), to: item.queue)
+        }
+        guard let index, item.facts.keyCount > 0 else { return }
+        try put(item.facts.firstKey, item.physicalOffset, item.storeTimestamp, in: index)
+        if item.facts.keyCount > 1 {
+            try put(item.facts.secondKey, item.physicalOffset, item.storeTimestamp, in: index)
         }
     }
 
@@ -235,7 +301,6 @@ struct DispatchWorker {
         _ span: Span<UInt8>, upTo limit: Int, segmentEnds: Int, broken: (Int, WireError) -> SystemError
     ) throws(SystemError) -> Int {
         var position = 0
-        beginRound()
         while position < limit {
             let rest = span.extracting(position..<span.count)
             guard rest.count >= 8 else { return segmentEnds }
@@ -256,7 +321,7 @@ struct DispatchWorker {
     /// removed. What a round left that ended in the middle is found again.
     mutating func beginRound() {
         known.removeAll()
-        touched.removeAll(keepingCapacity: true)
+        forgetTargets()
         indexFile = nil
     }
 
@@ -281,7 +346,7 @@ struct DispatchWorker {
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: Self.tagsCode(facts, storedAt: storedAt, isSchedule: topic.isSchedule, delayLevels))
             let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
-            add(placed, to: topic, Int(record.queueID))
+            add(placed, to: queue(topic, Int(record.queueID)))
         }
         guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
             record.physicalOffset >= indexedTo
@@ -290,15 +355,18 @@ struct DispatchWorker {
         for number in 0..<facts.keyCount {
             let hash = javaHashCode(text.extracting(facts.key(number)), from: topic.keyPrefixHash)
             if isRepeated, index.holds(hash: hash, physicalOffset: record.physicalOffset) { continue }
-            try put(hash, record, in: index)
+            try put(hash, record.physicalOffset, record.storeTimestamp.rawValue, in: index)
         }
     }
 
-    private mutating func put(_ hash: Int32, _ record: RecordOutline, in index: MessageIndex) throws(SystemError) {
-        if indexFile?.isFull != false { indexFile = try index.fileForWriting(record.storeTimestamp) }
+    private mutating func put(
+        _ hash: Int32, _ physicalOffset: Int64, _ storeTimestamp: Int64, in index: MessageIndex
+    ) throws(SystemError) {
+        if indexFile?.isFull != false {
+            indexFile = try index.fileForWriting(Timestamp(rawValue: storeTimestamp))
+        }
         try indexFile?.put(
-            keyHash: IndexFile.keyHash(hash), physicalOffset: record.physicalOffset,
-            storeTimestamp: record.storeTimestamp.rawValue)
+            keyHash: IndexFile.keyHash(hash), physicalOffset: physicalOffset, storeTimestamp: storeTimestamp)
     }
 
     private mutating func topicQueues(_ name: Span<UInt8>) -> TopicQueues {
@@ -308,17 +376,26 @@ struct DispatchWorker {
         return topic
     }
 
-    private mutating func add(_ unit: PlacedUnit, to topic: TopicQueues, _ queueID: Int) {
-        if queueID < topic.targets.count, let target = topic.targets[queueID] {
-            if target.units.isEmpty { touched.append(target) }
-            return target.units.append(unit)
+    private func queue(_ topic: TopicQueues, _ queueID: Int) -> ConsumeQueue {
+        if queueID < topic.queues.count, let queue = topic.queues[queueID] { return queue }
+        let queue = queues.queue(topic.name, queueID)
+        guard queueID < TopicQueues.directMax else { return queue }
+        while topic.queues.count <= queueID { topic.queues.append(nil) }
+        topic.queues[queueID] = queue
+        return queue
+    }
+
+    private mutating func add(_ unit: PlacedUnit, to queue: ConsumeQueue) {
+        let slot = queue.roundSlot.load(ordering: .relaxed)
+        if slot < targetCount, targets[slot].queue === queue { return targets[slot].units.append(unit) }
+        if targetCount < targets.count {
+            targets[targetCount].queue = queue
+        } else {
+            targets.append(Target(queue: queue))
         }
-        let target = Target(queues.queue(topic.name, queueID))
-        target.units.append(unit)
-        touched.append(target)
-        guard queueID < TopicQueues.directMax else { return }
-        while topic.targets.count <= queueID { topic.targets.append(nil) }
-        topic.targets[queueID] = target
+        targets[targetCount].units.append(unit)
+        queue.roundSlot.store(targetCount, ordering: .relaxed)
+        targetCount += 1
     }
 
     /// What a record's unit says of its tags: their hash, or when a delayed message is due.

@@ -7,6 +7,8 @@ public struct LogRanges: Sendable {
     public struct File: Sendable {
         /// The file's bytes; keeps them mapped.
         public let mapping: Mapping
+        /// Where the file begins in the log.
+        let start: Int64
         /// Which of the runs are this file's.
         public internal(set) var runs: Range<Int>
     }
@@ -15,13 +17,6 @@ public struct LogRanges: Sendable {
     public private(set) var files: [File] = []
     /// The runs, in bytes from their file's start.
     public private(set) var runs: [Range<Int>] = []
-
-    /// The bytes of all runs. May wait for the disk.
-    public func copy() -> [UInt8] {
-        var bytes = ByteBuffer(capacity: runs.reduce(0) { $0 + $1.count })
-        for file in files { for run in runs[file.runs] { bytes.append(file.mapping.bytes(run)) } }
-        return bytes.toArray()
-    }
 
     /// Whether all of it is in memory at this moment.
     public var isInMemory: Bool {
@@ -39,10 +34,10 @@ public struct LogRanges: Sendable {
 
     mutating func add(_ run: Range<Int>) { runs.append(run) }
 
-    /// The runs that were added since the last call are of `mapping`.
-    mutating func endFile(_ mapping: Mapping) {
-        let start = files.last?.runs.upperBound ?? 0
-        if start < runs.count { files.append(File(mapping: mapping, runs: start..<runs.count)) }
+    /// The runs that were added since the last call are of `mapping`, whose file begins at `start` in the log.
+    mutating func endFile(_ mapping: Mapping, at start: Int64) {
+        let first = files.last?.runs.upperBound ?? 0
+        if first < runs.count { files.append(File(mapping: mapping, start: start, runs: first..<runs.count)) }
     }
 
     /// Forgets all; keeps the memory.

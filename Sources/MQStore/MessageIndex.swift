@@ -245,10 +245,12 @@ final class MessageIndex: Sendable {
         }
         // By what they hold: names follow the clock, which may have been set back.
         files.sort { ($0.beginOffset, $0.path) < ($1.beginOffset, $1.path) }
-        if trustedUntil != nil, let synced { for file in files { try file.rewind(to: synced) } }
-        let kept = files.prefix {
-            ($0.endTimestamp <= trustedUntil ?? .max || $0.isRewound) && $0.endOffset < end.rawValue
+        // The checkpoint is newer than the point sometimes: it vouches for full files, behind which the point's count is old.
+        let isTrusted = { (file: IndexFile) in
+            trustedUntil.map { file.isFull && file.endTimestamp <= $0 } ?? true
         }
+        if let synced { for file in files where !isTrusted(file) { try file.rewind(to: synced) } }
+        let kept = files.prefix { (isTrusted($0) || $0.isRewound) && $0.endOffset < end.rawValue }
         for file in files[kept.count...] {
             if wasClean { removed.append(file.path) }  // after a crash it is what was to be expected
             try Directory.removeFile(file.path)

@@ -45,9 +45,9 @@ public struct ReadResult: Sendable {
     /// Where the records lie, in the queue's order.
     public internal(set) var ranges = LogRanges()
     /// Bytes of all records.
-    public var byteCount = 0
+    public internal(set) var byteCount = 0
     /// How many records.
-    public var messageCount = 0
+    public internal(set) var messageCount = 0
     /// It was asked not to wait for the disk and would have to; nothing else here counts then.
     public var needsDisk = false
 
@@ -66,7 +66,13 @@ public struct ReadResult: Sendable {
         needsDisk = false
     }
 
-    mutating func markCold() { needsDisk = true }
+    mutating func markCold() {
+        needsDisk = true
+        ranges.removeAll()
+    }
+
+    /// Lets go of the log's files, so that a deleted one can give its room back; the rest stays as it is.
+    public mutating func releaseFiles() { ranges.removeAll() }
 
     /// A result without messages.
     public init(status: ReadStatus, nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
@@ -212,7 +218,8 @@ extension MessageStore {
     ) throws(SystemError) {
         var tags = QueueExtension.Cursor()
         var look = UnitLook(
-            limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, nextOffset: result.nextOffset)
+            limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, keepsApart: access.mayWait,
+            nextOffset: result.nextOffset)
         while !look.isFull, look.scanned < limits.unitCount, look.messageCount < limits.messageCount {
             units.removeAll()
             let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
@@ -241,7 +248,13 @@ extension MessageStore {
         look.end(&result.ranges)
         (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
         result.byteCount = look.byteCount
-        if !access.mayWait, look.lowest < access.knownFrom, !result.ranges.isInMemory { result.markCold() }
+        // Records that another process wrote are checked, which is not for a loop.
+        if !access.mayWait,
+            look.lowest < checkedFrom.rawValue
+                || look.lowest < access.knownFrom && !result.ranges.isInMemory
+        {
+            result.markCold()
+        }
         if look.messageCount == 0 { result.status = look.scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
     }
 

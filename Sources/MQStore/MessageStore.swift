@@ -176,7 +176,7 @@ public final class MessageStore: Sendable {
             try file.lock()
             try file.write(Array("lock".utf8).span, at: 0)
         } catch {
-            throw error.isLocked ? .locked(path: path) : .system(error)
+            throw error.isLocked ? .locked(path: path, holder: try? file.lockHolder()) : .system(error)
         }
         return file
     }

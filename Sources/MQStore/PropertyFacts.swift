@@ -35,22 +35,11 @@ struct PropertyFacts {
     /// As many as fit the properties: Java indexes all of them.
     static let keysMax = Properties.byteCountMax / 2 + 1
 
-    /// Looks through `text` once, as `Properties.forEach` would, but without a call for each pair: every message pays.
+    /// Looks through `text` once.
     init(_ text: Span<UInt8>) {
-        var start = 0
-        while start < text.count {
-            var middle = text.nextByte(below: Properties.valueEnd + 1, from: start)
-            while middle < text.count, text[middle] == 0 {  // no separator
-                middle = text.nextByte(below: Properties.valueEnd + 1, from: middle &+ 1)
-            }
-            guard middle < text.count else { return }
-            guard text[middle] == Properties.nameEnd else {
-                start = middle &+ 1  // a pair without a name
-                continue
-            }
-            let end = text.next(Properties.valueEnd, from: middle &+ 1)
-            take(text, name: start, nameEnd: middle, valueEnd: end)
-            start = end &+ 1
+        var cursor = Properties.Cursor()
+        while let pair = cursor.next(in: text) {
+            take(text, name: pair.name, nameEnd: pair.nameEnd, valueEnd: pair.valueEnd)
         }
     }
 

@@ -130,6 +130,7 @@ extension Dispatcher {
         let mapping = try segment.mapping
         let span = mapping.bytes((start - segment.start)..<(end - segment.start))
         let limit = min(span.count, Self.roundByteCountMax)
+        worker.beginRound()
         let handled = try worker.handle(span, upTo: limit, segmentEnds: segment.end - start) { at, error in
             SystemError(code: 5, call: "\(error) at offset \(start + at) of", subject: segment.path)
         }

@@ -8,10 +8,7 @@ import Synchronization
 extension Segment {
     /// Whether the record that `unit` names is there and belongs at `offset` of `queue`. Touches the record's first and
     /// last bytes: may wait for the disk.
-    /// - Parameter checksBody: whether the body must have its checksum too (26 ns a KiB).
-    func holds(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue, checksBody: Bool = false)
-        throws(SystemError) -> Bool
-    {
+    func holds(_ unit: QueueUnit, at offset: Int64, of queue: ConsumeQueue) throws(SystemError) -> Bool {
         let place = PhysicalOffset(rawValue: max(0, unit.physicalOffset))
         guard contains(place) else { return false }
         let mapping = try self.mapping
@@ -19,7 +16,7 @@ extension Segment {
         guard let record = try? MessageRecord(bytes) else { return false }
         return record.physicalOffset == unit.physicalOffset && record.byteCount == Int(unit.size)
             && record.queueOffset == offset && Int(record.queueID) == queue.queueID
-            && queue.isTopic(bytes.extracting(record.topic)) && (!checksBody || record.hasIntactBody(bytes))
+            && queue.isTopic(bytes.extracting(record.topic))
     }
 }
 
@@ -30,6 +27,38 @@ extension MessageStore {
     func isServable(_ record: MessageRecord, _ bytes: Span<UInt8>) -> Bool {
         guard record.physicalOffset < checkedFrom.rawValue, !record.hasIntactBody(bytes) else { return true }
         noteDamaged(record.physicalOffset, at: record.queueOffset)
+        return false
+    }
+
+    /// Copies the records that `result` found in `queue`, which waited for the disk, and takes those out of it that do not
+    /// pass: what the unit names must be a record of this queue with its body's checksum. May wait for the disk.
+    public func copy(_ result: inout ReadResult, of queue: ConsumeQueue) -> [UInt8] {
+        var bytes = ByteBuffer(capacity: result.byteCount)
+        for file in result.ranges.files {
+            for run in result.ranges.runs[file.runs] {
+                let record = file.mapping.bytes(run)
+                guard isServable(record, at: file.start + Int64(run.lowerBound), of: queue) else {
+                    result.messageCount -= 1
+                    result.byteCount -= run.count
+                    continue
+                }
+                bytes.append(record)
+            }
+        }
+        if result.status == .found, result.messageCount == 0 { result.status = .noMatchedMessage }
+        return bytes.toArray()
+    }
+
+    /// Whether `bytes`, which lie at `place` in the log, are a record that `queue` may serve.
+    private func isServable(_ bytes: Span<UInt8>, at place: Int64, of queue: ConsumeQueue) -> Bool {
+        guard place < checkedFrom.rawValue else { return true }
+        if let record = try? MessageRecord(bytes), record.physicalOffset == place, record.byteCount == bytes.count,
+            Int(record.queueID) == queue.queueID, queue.isTopic(bytes.extracting(record.topic)),
+            record.hasIntactBody(bytes)
+        {
+            return true
+        }
+        noteDamaged(place, at: (try? MessageRecord(bytes))?.queueOffset ?? -1)
         return false
     }
 

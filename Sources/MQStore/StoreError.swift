@@ -3,7 +3,7 @@ public import MQSystem
 /// Why a store cannot be opened. Each is one sentence for the operator.
 public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
     /// Another process has it.
-    case locked(path: String)
+    case locked(path: String, holder: Int32?)
     /// The system refused something.
     case system(SystemError)
     /// A file has a length that is not the configured one.
@@ -18,7 +18,9 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
     /// One sentence for the operator.
     public var description: String {
         switch self {
-        case .locked(let path): "Lock failed, MQ already started: \(path) is held by another process"
+        case .locked(let path, let holder):
+            "Lock failed, MQ already started: \(path) is held by "
+                + (holder.map { "process \($0)" } ?? "another process")
         case .system(let error): "cannot open the store: \(error)"
         case .wrongLength(let path, let byteCount, let expected):
             "\(path) has \(byteCount) bytes, not the \(expected) that its size is configured to; length not matched"

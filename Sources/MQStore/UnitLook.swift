@@ -8,6 +8,8 @@ struct UnitLook {
     private let limits: ReadLimits
     /// Records before this offset have the limits for what is on the disk.
     private let hotFrom: Int64
+    /// Each record becomes a run of its own, though they lie side by side: they are looked at one by one.
+    private let keepsApart: Bool
     private(set) var nextOffset: Int64
     /// Units looked at.
     private(set) var scanned = 0
@@ -39,9 +41,10 @@ struct UnitLook {
     /// Bytes of the file that were taken last, and are not in a run yet.
     private var run = 0..<0
 
-    init(limits: ReadLimits, hotFrom: Int64, nextOffset: Int64) {
+    init(limits: ReadLimits, hotFrom: Int64, keepsApart: Bool, nextOffset: Int64) {
         self.limits = limits
         self.hotFrom = hotFrom
+        self.keepsApart = keepsApart
         self.nextOffset = nextOffset
     }
 
@@ -105,7 +108,7 @@ struct UnitLook {
         byteCount &+= size
         messageCount &+= 1
         lowest = min(lowest, unit.physicalOffset)
-        if start == run.upperBound, !run.isEmpty {
+        if start == run.upperBound, !run.isEmpty, !keepsApart {
             run = run.lowerBound..<start &+ size
         } else {
             if !run.isEmpty { ranges.add(run) }
@@ -130,6 +133,6 @@ struct UnitLook {
     mutating func end(_ ranges: inout LogRanges) {
         if !run.isEmpty { ranges.add(run) }
         run = 0..<0
-        if let mapping { ranges.endFile(mapping) }
+        if let mapping { ranges.endFile(mapping, at: file.lowerBound) }
     }
 }

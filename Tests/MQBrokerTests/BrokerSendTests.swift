@@ -7,6 +7,7 @@ import MQTestKit
 import Testing
 
 @testable import MQBroker
+@testable import MQStore
 
 /// Sends against a whole broker: what is answered, and what is stored.
 @Suite struct BrokerSendTests {
@@ -193,6 +194,16 @@ import Testing
         #expect(try messages("t").first?.properties["a"]?.count == 32_500)
     }
 
+    @Test func `a sector of zeroes in the properties is refused, and fewer zeroes are kept`() throws {
+        let zeroes = { (count: Int) in "a\u{1}x" + String(repeating: "\0", count: count) }
+        for count in [512, 1000, 20_000] {
+            let answer = try peer.ask(.put("t", properties: zeroes(count)))
+            #expect(answer.responseCode == .messageIllegal && answer.remark?.contains("512 zero bytes") == true)
+        }
+        #expect(try peer.ask(.put("t", properties: zeroes(511))).responseCode == .success)
+        #expect(try messages("t").first?.properties["a"]?.utf8.count == 512)
+    }
+
     @Test func `odd properties are kept as they are`() throws {
         let odd = [
             "\u{2}\u{2}", "novalue", "a\u{1}", "\u{1}b", "a\u{1}b\u{1}c\u{2}", "x\u{1}\"\\\n é😀", "UNIQ_KEY\u{1}",
@@ -205,6 +216,41 @@ import Testing
         #expect(
             try messages("odd", count: odd.count).last(where: { $0.properties["x"] != nil })?.properties["x"]
                 == "\"\\\n é😀")
+    }
+
+    @Test(arguments: 0..<3) func `what a send tells dispatch is what its record says`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let words = [
+            "TAGS", "KEYS", "UNIQ_KEY", "WAIT", "\u{1}", "\u{1}", "\u{1}", "\u{2}", "\u{2}", " ", "a", "key", "\0", "é",
+        ]
+        let store = try #require(running.broker).store
+        for number in 0..<300 {
+            let text = (0..<Int.random(in: 0...14, using: &random)).map { _ in words.randomElement(using: &random)! }
+                .joined()
+            let answer = try peer.ask(.put("facts", properties: text))
+            try #require(answer.responseCode == .success && answer["queueOffset"] == String(number))
+        }
+        #expect(try messages("facts", count: 300).count == 300)
+        let queue = try #require(store.existingQueue("facts", 0))
+        for offset in 0..<Int64(300) {
+            let unit = try #require(try queue.unit(at: offset))
+            let (properties, hash, keys) = try #require(
+                store.withRecord(at: unit.physicalOffset) { record, bytes in
+                    let properties = bytes.extracting(record.properties)
+                    let facts = PropertyFacts(properties)
+                    return (
+                        properties.toString(), facts.tagsHash,
+                        (0..<facts.keyCount).map { properties.extracting(facts.key($0)).toString() }
+                    )
+                })
+            #expect(unit.tagsCode == Int64(hash), "\(properties.debugDescription) seed \(seed)")
+            for key in keys {
+                let found = store.index?.offsets(topic: "facts", key: key, time: 0...(.max / 2), limit: 1000)
+                #expect(
+                    found?.contains(unit.physicalOffset) == true,
+                    "\(key) of \(properties.debugDescription) seed \(seed)")
+            }
+        }
     }
 
     @Test func `a unique key that needs escapes does not break the answer`() throws {

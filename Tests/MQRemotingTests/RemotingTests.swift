@@ -46,22 +46,6 @@ private final class Teller: RemotingService {
     func closed(_ channel: RemotingChannel, because reason: CloseReason) { notes.add("closed") }
 }
 
-/// Lines from any thread, to wait for.
-final class Notes: Sendable {
-    private let lines = Monitor<[String]>([])
-
-    func add(_ line: String) {
-        lines.signal {
-            $0.append(line)
-            return true
-        }
-    }
-
-    func wait(for count: Int) -> [String] {
-        lines.wait(milliseconds: 20_000) { $0.count >= count ? $0 : nil } ?? lines.withLock { $0 }
-    }
-}
-
 /// A server and a client on loops of their own.
 private final class Pair {
     let notes = Notes()

@@ -125,6 +125,31 @@ import Testing
         try store.settle()
     }
 
+    @Test func `a full file that the checkpoint vouches for is not cut to an older recovery point`() throws {
+        let folder = try TemporaryFolder()
+        func open(trustedUntil: Int64?, synced: RecoveryPoint.Index?) throws -> MessageIndex {
+            try MessageIndex(
+                folder: folder.path, slotCount: 7, entryCount: 10, trustedUntil: trustedUntil, synced: synced,
+                wasClean: trustedUntil == nil, end: PhysicalOffset(rawValue: 1_000_000))
+        }
+        let hash = javaHashCode(Array("T#k".utf8).span)
+        let index = try open(trustedUntil: nil, synced: nil)
+        for number in 0..<25 {  // nine fill a file
+            let time = Timestamp(rawValue: 1_700_000_000_000 + Int64(number) * 1000)
+            try index.fileForWriting(time).put(
+                keyHash: IndexFile.keyHash(hash), physicalOffset: Int64(number), storeTimestamp: time.rawValue)
+        }
+        // The point was written when the second file had three entries; the checkpoint when it was full.
+        let synced = RecoveryPoint.Index(
+            beginOffset: 9, endOffset: 11, endTimestamp: 1_700_000_011_999, entries: 4)
+        let opened = try open(trustedUntil: 1_700_000_017_000, synced: synced)
+        #expect(opened.offsets(topic: "T", key: "k", time: 0...(.max / 2), limit: 99) == (0..<18).reversed())
+        #expect(opened.rebuildFrom == 17)
+        let older = try open(trustedUntil: 1_700_000_008_000, synced: synced)
+        #expect(older.offsets(topic: "T", key: "k", time: 0...(.max / 2), limit: 99) == (0..<12).reversed())
+        #expect(older.rebuildFrom == 11)
+    }
+
     @Test func `an index that knows more than the log is built again`() throws {
         let store = try TestStore()
         let offsets = try send(store, 50) { _ in "k" }

@@ -59,7 +59,14 @@ import Testing
         #expect(result.status == .found)
         #expect(result.nextOffset == 15)
         #expect(try firstBytes(result) == (5..<15).map { UInt8($0) })
-        #expect(result.ranges.runs.count == 1)  // they lie together
+        #expect(result.ranges.runs.count == 10)  // each is looked at before it is served
+        var units = ByteBuffer()
+        var hot = ReadResult()
+        try store.store.read(
+            store.store.queue("T", 0), from: 5, limits: ReadLimits(messageCount: 10),
+            access: .inMemory(knownFrom: .zero),
+            units: &units, into: &hot, matches: nil)
+        #expect(hot.ranges.runs.count == 1)  // they lie together
         #expect((result.minOffset, result.maxOffset) == (0, 100))
     }
 

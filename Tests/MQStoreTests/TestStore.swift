@@ -20,6 +20,15 @@ struct TestMessage {
     var storeHost = MessageHost(ip: [127, 0, 0, 1], port: 10911)
 }
 
+extension LogRanges {
+    /// The bytes of all runs.
+    func copy() -> [UInt8] {
+        var bytes: [UInt8] = []
+        for file in files { for run in runs[file.runs] { bytes += file.mapping.bytes(run).toArray() } }
+        return bytes
+    }
+}
+
 /// A store with small files in a folder of its own that can be stopped, crashed and opened again. Its threads do not
 /// run unless ``start()`` is called: ``settle()`` does their work.
 final class TestStore {

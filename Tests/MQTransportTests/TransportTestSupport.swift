@@ -32,23 +32,6 @@ final class Station {
     deinit { stop() }
 }
 
-/// Notes of what happened, in order, to wait for. Any thread.
-final class Notes: Sendable {
-    private let lines = Monitor<[String]>([])
-
-    func add(_ line: String) {
-        lines.signal {
-            $0.append(line)
-            return true
-        }
-    }
-
-    /// Waits until `count` lines are there.
-    func wait(for count: Int) -> [String] {
-        lines.wait(milliseconds: 20_000) { $0.count >= count ? $0 : nil } ?? lines.withLock { $0 }
-    }
-}
-
 /// Sends back what arrives.
 final class Echo: ConnectionHandler {
     private let notes: Notes?

@@ -25,7 +25,7 @@ public struct BrokerStartError: Error, Sendable, CustomStringConvertible {
 public final class Broker: Sendable {
     private let files: ConfigFiles
     private let tables: BrokerTables
-    private let store: MessageStore
+    let store: MessageStore
     private let delay: DelayDelivery
     private let coldReads: WorkerPool
     private let control: ControlService

@@ -49,6 +49,6 @@ struct PullLook: Sendable {
         queue.readAhead(from: nextOffset, byteCount: Self.readAheadUnitByteCount)
         try read(store, .waiting, &units, into: &result)
         result.ranges.readAhead(Self.readAheadByteCount)
-        return (result, result.ranges.copy())
+        return (result, store.copy(&result, of: queue))
     }
 }

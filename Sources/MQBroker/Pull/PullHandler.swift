@@ -231,6 +231,7 @@ final class PullHandler {
         stats.messagesOut.add(found.messageCount)
         stats.bytesOut.add(found.byteCount)
         writeHeader(pull, .success, found)
+        defer { found.releaseFiles() }
         let connection = pull.channel.connection
         if let copy { return connection.send { $0.append(copy) } }
         for file in found.ranges.files { connection.send(file.mapping, found.ranges.runs[file.runs]) }

@@ -165,6 +165,9 @@ final class SendHandler {
     ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseUnserved(facts)
+        guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
+            throw Refusal(.messageIllegal, "the message is illegal, its properties hold 512 zero bytes in a row")
+        }
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
             properties.withBytes(key) { batch.keys.append($0) }
@@ -194,9 +197,17 @@ final class SendHandler {
             storeHost: settings.storeHost, reconsumeTimes: request.reconsumeTimes)
         let staged = batch.records.entries.count
         let topic = route.bytes
+        var facts: UnitFacts?
+        if origin == nil, !head.sysFlag.contains(.innerBatch) {
+            facts = properties.withBytes(0..<properties.count) { text in
+                batch.keys.withBytes(message.key) { key in
+                    message.facts.unitFacts(text, uniqueKey: key, in: queue)
+                }
+            }
+        }
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: topic.span, body: body, in: queue
+                head, topic: topic.span, body: body, in: queue, facts: facts
             ) { buffer in
                 appendProperties(message, delayedFrom: origin, batch, to: &buffer)
             }

@@ -1,6 +1,7 @@
 import MQBase
 import MQBytes
 import MQMessage
+import MQStore
 
 /// What the broker must know of a message's properties before it stores them, found in one pass.
 struct SendProperties {
@@ -13,26 +14,72 @@ struct SendProperties {
     private(set) var isHalfMessage = false
     private(set) var isTimed = false
     private(set) var waitsForFlush = true
+    private var tags: Range<Int>?
+    private var keys: Range<Int>?
+    /// A name came twice that queues or index ask for, or one that only dispatch understands.
+    private var isOdd = false
 
     init(_ text: Span<UInt8>) {
-        Properties.forEach(in: text) { name, value in
-            let key = text.extracting(name)
-            let content = text.extracting(value)
+        var cursor = Properties.Cursor()
+        while let pair = cursor.next(in: text) {
+            let key = text.extracting(pair.name..<pair.nameEnd)
+            let value = pair.value
             switch key.count {
-            case 4 where key.equals(PropertyName.wait): waitsForFlush = !content.equals("false")
-            case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(content) ?? 0
+            case 4: takeShort(key, value, text)
+            case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(text.extracting(value)) ?? 0
             case 7 where key.equals(PropertyName.cluster): hasCluster = true
-            case 8 where key.equals(PropertyName.uniqueKey): uniqueKey = value.isEmpty ? nil : value
-            case 8 where key.equals(PropertyName.traceOn): hasTraceOn = true
-            case 8 where key.equals(PropertyName.transactionPrepared): isHalfMessage = content.equals("true")
+            case 8: takeEight(key, value, text)
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
             case 14 where key.equals(PropertyName.timerDelayMilliseconds): isTimed = true
             case 15 where key.equals(PropertyName.timerDelaySeconds): isTimed = true
             case 16 where key.equals(PropertyName.timerDeliverMilliseconds): isTimed = true
-            case 20 where key.equals(PropertyName.maxReconsumeTimes): maxReconsumeTimes = Decimal.parse(content)
+            case 20 where key.equals(PropertyName.maxReconsumeTimes):
+                maxReconsumeTimes = Decimal.parse(text.extracting(value))
+            case 20 where key.equals("INNER_MULTI_DISPATCH"): isOdd = true
             default: break
             }
-            return true
         }
+    }
+
+    @inline(__always) private mutating func takeShort(_ key: Span<UInt8>, _ value: Range<Int>, _ text: Span<UInt8>) {
+        if key.equals(PropertyName.wait) {
+            waitsForFlush = !text.extracting(value).equals("false")
+        } else if key.equals(PropertyName.tags) {
+            isOdd = isOdd || tags != nil
+            tags = value
+        } else if key.equals(PropertyName.keys) {
+            isOdd = isOdd || keys != nil
+            keys = value
+        }
+    }
+
+    @inline(__always) private mutating func takeEight(_ key: Span<UInt8>, _ value: Range<Int>, _ text: Span<UInt8>) {
+        if key.equals(PropertyName.uniqueKey) {
+            isOdd = isOdd || uniqueKey != nil
+            uniqueKey = value.isEmpty ? nil : value
+        } else if key.equals(PropertyName.traceOn) {
+            hasTraceOn = true
+        } else if key.equals(PropertyName.transactionPrepared) {
+            isHalfMessage = text.extracting(value).equals("true")
+        }
+    }
+
+    /// What queues and index will hold of the message when it is stored in `queue`; `nil`: dispatch must see for itself.
+    /// - Parameters:
+    ///   - text: the properties.
+    ///   - uniqueKey: the message's, which the broker may have made.
+    func unitFacts(_ text: Span<UInt8>, uniqueKey: Span<UInt8>, in queue: ConsumeQueue) -> UnitFacts? {
+        guard !isOdd else { return nil }
+        var facts = UnitFacts()
+        if let tags { facts.setTags(text.extracting(tags)) }
+        guard facts.addKey(uniqueKey, in: queue) else { return nil }
+        guard let keys else { return facts }
+        var start = keys.lowerBound
+        while start < keys.upperBound {
+            let end = min(text.next(UInt8(ascii: " "), from: start), keys.upperBound)
+            if end > start, !facts.addKey(text.extracting(start..<end), in: queue) { return nil }
+            start = end + 1
+        }
+        return facts
     }
 }
