@@ -40,7 +40,9 @@ import Testing
 
     @Test func `a frozen broker costs a deadline, and is there again when it thaws`() async throws {
         let (cluster, relay) = try relayed(["t": 1])
-        let producer = try await producer(options(cluster)) { $0.retries = 0 }
+        var client = options(cluster)
+        client.heartbeatInterval = .seconds(60)  // one without an answer would end the connection
+        let producer = try await producer(client) { $0.retries = 0 }
         try await producer.send(Message(topic: "t", body: [1]))
         relay.set(.frozen)
         let begun = SystemClock.now()

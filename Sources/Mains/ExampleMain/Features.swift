@@ -1,3 +1,4 @@
+import MQBase
 import MQProtocol
 import MQSystem
 import RocketMQClient
