@@ -3,6 +3,7 @@ import argparse, contextlib, json, os, random, shutil, signal, socket, statistic
 
 import clientrows
 import storerows
+import timerrows
 
 DEADLINE = 20  # seconds a server may take to start or stop
 
@@ -342,8 +343,9 @@ def run(bench, options):
              for w in (1, 8)]
     rows += [bench.drain("drain a backlog, 32 a pull")]
     rows = [row for row in rows if row]
-    store = [] if options.floor_only else storerows.measure(bench, options, ask, say)
-    store += [] if options.floor_only else clientrows.measure(bench, options, say)
+    store = [] if options.floor_only else (
+        storerows.measure(bench, options, ask, say) + timerrows.measure(bench, options, ask, say)
+        + clientrows.measure(bench, options, say))
     idle = None if options.floor_only or options.only not in "idle" else bench.idle()
     print(f"1 KiB bodies, medians of {bench.rounds} runs of {bench.seconds} s, floor and broker in turn, "
           f"{os.cpu_count()} cores shared with the load generator; load average before {load_before:.1f}.\n")

@@ -147,12 +147,10 @@ enum NotYetKeys {
         queryMessageThreadPoolNums int cpu(1,8,max)
         queryThreadPoolQueueCapacity int 20000
         realTimeNotifyConsumerChange bool true
-        recallMessageEnable bool false
         recoverConcurrently* bool false
         recoverThreadPoolNums int 32
         registerBrokerTimeoutMills int 24000
         rejectPullConsumerEnable bool false
-        rejectTransactionMessage* bool false
         replyThreadPoolQueueCapacity int 10000
         retrieveMessageFromPopRetryTopicV1 bool true
         reviveAckWaitMs int 180000
@@ -174,12 +172,7 @@ enum NotYetKeys {
         syncBrokerMemberGroupPeriod int 1000
         syncBrokerMetadataPeriod int 5000
         syncControllerMetadataPeriod int 10000
-        transactionCheckInterval* int 30000
-        transactionCheckMax* int 15
         transactionMetricFlushInterval int 10000
-        transactionOpBatchInterval int 3000
-        transactionOpMsgMaxSize int 4096
-        transactionTimeOut* int 6000
         transferMsgByHeap bool true
         updateNameServerAddrPeriod int 120000
         usePIDColdCtrStrategy bool true
@@ -267,7 +260,6 @@ enum NotYetKeys {
         logicQueueForceSwapMapInterval int 43200000
         logicQueueSwapMapInterval int 3600000
         logicQueueSwapMapReserveFileNum int 20
-        mappedFileSizeTimerLog int 104857600
         mappedFileSwapEnable bool true
         mapperFileSizeBatchConsumeQueue int 13800000
         maxAsyncPutMessageRequests int 5000
@@ -315,24 +307,18 @@ enum NotYetKeys {
         syncMasterFlushOffsetWhenStartup bool false
         timerCheckMetricsWhen text 05
         timerColdDataCheckIntervalMs int 60000
-        timerCongestNumEachSlot int 2147483647
         timerEnableCheckMetrics bool true
         timerEnableDisruptor bool false
         timerEnableRetryUntilSuccess bool false
-        timerFlushIntervalMs int 1000
         timerGetMessageThreadNum int 3
         timerInterceptDelayLevel bool false
-        timerMaxDelaySec int 259200
         timerMetricSmallThreshold int 1000000
-        timerPrecisionMs int 1000
         timerProgressLogIntervalMs int 10000
         timerPutMessageThreadNum int 3
-        timerRollWindowSlot int 172800
         timerSkipUnknownError bool false
         timerStopDequeue bool false
         timerStopEnqueue bool false
         timerWarmEnable bool false
-        timerWheelEnable bool true
         topicQueueLockNum int 32
         totalReplicas* int 1
         transientStorePoolEnable* bool false

@@ -90,7 +90,8 @@ extension ConfigTable {
     /// All keys of `broker.conf`.
     public static let broker = ConfigTable(
         sections: [
-            Section("BrokerConfig", BrokerKeys.all, notYet: NotYetKeys.broker),
+            Section(
+                "BrokerConfig", BrokerKeys.all + TransactionKeys.all + TimerKeys.broker, notYet: NotYetKeys.broker),
             Section(
                 "NettyServerConfig",
                 [
@@ -99,7 +100,8 @@ extension ConfigTable {
                 ], notYet: NotYetKeys.server),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
             Section(
-                "MessageStoreConfig", StoreKeys.all + RetentionKeys.all + FormatKeys.all, notYet: NotYetKeys.store),
+                "MessageStoreConfig", StoreKeys.all + RetentionKeys.all + FormatKeys.all + TimerKeys.store,
+                notYet: NotYetKeys.store),
             Section("AuthConfig", [], notYet: NotYetKeys.auth),
         ],
         removed: [

@@ -1,3 +1,5 @@
+import MQBytes
+
 /// Property names that the system gives meaning to. Source: `MessageConst.java`, RocketMQ 5.3.
 public enum PropertyName {
     /// Words the message is found by, separated by blanks.
@@ -48,4 +50,27 @@ public enum PropertyName {
     @inlinable public static var timerDelayMilliseconds: StaticString { "TIMER_DELAY_MS" }
     /// When it is due, ms since 1970.
     @inlinable public static var timerDeliverMilliseconds: StaticString { "TIMER_DELIVER_MS" }
+    /// The id of a transaction: the unique key of its message.
+    @inlinable public static var transactionID: StaticString { "__transactionId__" }
+    /// How often the producer of a half message was asked what became of it.
+    @inlinable public static var transactionCheckTimes: StaticString { "TRANSACTION_CHECK_TIMES" }
+    /// Where a half message was when it came first, in its queue.
+    @inlinable public static var transactionPreparedOffset: StaticString { "TRAN_PREPARED_QUEUE_OFFSET" }
+    /// How old a half message must be before its producer is asked, in seconds.
+    @inlinable public static var checkImmunitySeconds: StaticString { "CHECK_IMMUNITY_TIME_IN_SECONDS" }
+
+    /// Whether brokers write `name` into half messages themselves: what a producer says there does not count.
+    public static func isOfHalfMessages(_ name: Span<UInt8>) -> Bool {
+        name.equals(transactionID) || name.equals(transactionCheckTimes) || name.equals(transactionPreparedOffset)
+    }
+    /// The slot it waits in, ms since 1970: set by the broker.
+    @inlinable public static var timerOut: StaticString { "TIMER_OUT_MS" }
+    /// When it was put into the timer, ms since 1970; the largest number if it never was.
+    @inlinable public static var timerEnqueue: StaticString { "TIMER_ENQUEUE_MS" }
+    /// When it was delivered or put in again, ms since 1970.
+    @inlinable public static var timerDequeue: StaticString { "TIMER_DEQUEUE_MS" }
+    /// How often it was put in again.
+    @inlinable public static var timerRollTimes: StaticString { "TIMER_ROLL_TIMES" }
+    /// The message it takes back: real topic, `+`, unique key.
+    @inlinable public static var timerDeleteUniqueKey: StaticString { "TIMER_DEL_UNIQKEY" }
 }

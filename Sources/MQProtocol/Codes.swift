@@ -32,6 +32,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getAllConsumerOffset = RequestCode(43)
     public static let getAllDelayOffset = RequestCode(45)
     public static let checkClientConfig = RequestCode(46)
+    public static let getTimerCheckpoint = RequestCode(60)
+    public static let getTimerMetrics = RequestCode(61)
     public static let putKVConfig = RequestCode(100)
     public static let getKVConfig = RequestCode(101)
     public static let deleteKVConfig = RequestCode(102)
@@ -70,12 +72,14 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getNameServerConfig = RequestCode(319)
     public static let sendBatchMessage = RequestCode(320)
     public static let queryDataVersion = RequestCode(322)
+    public static let resumeCheckHalfMessage = RequestCode(323)
     public static let addWritePermOfBroker = RequestCode(327)
     public static let deleteExpiredCommitLog = RequestCode(329)
     public static let queryTopicsByConsumer = RequestCode(343)
     public static let getTopicConfig = RequestCode(351)
     public static let getSubscriptionGroupConfig = RequestCode(352)
     public static let litePullMessage = RequestCode(361)
+    public static let recallMessage = RequestCode(370)
     public static let getBrokerMemberGroup = RequestCode(901)
     public static let brokerHeartbeat = RequestCode(904)
 
@@ -114,6 +118,7 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let consumeMessageTimeout = ResponseCode(207)
     public static let noMessage = ResponseCode(208)
     public static let broadcastConsumption = ResponseCode(213)
+    public static let illegalOperation = ResponseCode(604)
 
     public var description: String { String(rawValue) }
 }

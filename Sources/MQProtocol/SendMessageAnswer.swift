@@ -10,6 +10,8 @@ public struct SendMessageAnswer {
     public var queueOffset: Int64
     /// `true` or `false`.
     public var traceOn: StaticString
+    /// By which a message with a time of delivery can be taken back; empty: left out. Nothing that JSON would escape.
+    public var recallHandle: [UInt8] = []
 
     /// An answer.
     public init(code: ResponseCode, opaque: Int32, queueID: Int64, queueOffset: Int64, traceOn: StaticString) {
@@ -50,6 +52,10 @@ public struct SendMessageAnswer {
         buffer.append(region)
         buffer.append("\",\"queueOffset\":\"")
         buffer.append(decimal: queueOffset)
+        if !recallHandle.isEmpty {
+            buffer.append("\",\"recallHandle\":\"")
+            buffer.append(recallHandle)
+        }
         buffer.append("\"},\"flag\":1,\"language\":\"JAVA\",\"opaque\":")
         buffer.append(decimal: Int64(opaque))
         buffer.append(",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":")
@@ -71,6 +77,7 @@ public struct SendMessageAnswer {
         writer.field("TRACE_ON", traceOn, to: &buffer)
         writer.field("MSG_REGION", to: &buffer) { $0.append(region) }
         writer.field("queueOffset", queueOffset, to: &buffer)
+        if !recallHandle.isEmpty { writer.field("recallHandle", to: &buffer) { $0.append(recallHandle) } }
         writer.finish(opaque: opaque, in: &buffer)
     }
 }

@@ -12,11 +12,20 @@ protocol ConsumerMember: AnyObject, Sendable {
     func runningInfo() async -> JSON
 }
 
+/// A producer of transactions as its link sees it.
+protocol TransactionMember: AnyObject, Sendable {
+    /// A broker asks with `request` what became of the transaction of `message`. Must not wait; `answer` sends a one-way
+    /// request back over the connection, from any thread.
+    func check(
+        _ message: MessageExt, for request: RemotingCommand, answer: @escaping @Sendable (RemotingCommand) -> Void)
+}
+
 /// Who works over a link: what heartbeats tell and pushed requests are for. A leaf lock inside.
 final class Members: Sendable {
     private struct Table {
         var producerGroups: [String: Int] = [:]
         var consumers: [String: any ConsumerMember] = [:]
+        var transactions: [String: any TransactionMember] = [:]
     }
 
     private let table = Lock(Table())
@@ -44,6 +53,17 @@ final class Members: Sendable {
     func remove(consumerGroup: String) { _ = table.withLock { $0.consumers.removeValue(forKey: consumerGroup) } }
 
     func consumer(_ group: String) -> (any ConsumerMember)? { table.withLock { $0.consumers[group] } }
+
+    /// The last one of a group that was added is asked.
+    func add(_ member: any TransactionMember, transactionGroup: String) {
+        table.withLock { $0.transactions[transactionGroup] = member }
+    }
+
+    func remove(transactionGroup: String) {
+        _ = table.withLock { $0.transactions.removeValue(forKey: transactionGroup) }
+    }
+
+    func transactions(of group: String) -> (any TransactionMember)? { table.withLock { $0.transactions[group] } }
 
     var consumers: [any ConsumerMember] { table.withLock { Array($0.consumers.values) } }
 

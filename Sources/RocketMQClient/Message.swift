@@ -41,6 +41,25 @@ public struct Message: Equatable, Sendable {
         set { properties[PropertyName.delay] = newValue.map(String.init) }
     }
 
+    /// Delivered so much later than it is sent, to the millisecond; up to a second more, and never less. `nil` at once. A
+    /// ``delayLevel`` wins over it, and it over ``deliveryTimestamp``.
+    public var delay: Duration? {
+        get { properties[PropertyName.timerDelayMilliseconds].flatMap { Int64($0) }.map { .milliseconds($0) } }
+        set {
+            properties[PropertyName.timerDelayMilliseconds] = newValue.map { delay in
+                let (seconds, attoseconds) = delay.components
+                return String(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+            }
+        }
+    }
+
+    /// Delivered at this time, milliseconds since 1970, or up to a second later; `nil` at once. Brokers refuse what is more than
+    /// three days ahead, unless their `timerMaxDelaySec` says otherwise.
+    public var deliveryTimestamp: Int64? {
+        get { properties[PropertyName.timerDeliverMilliseconds].flatMap { Int64($0) } }
+        set { properties[PropertyName.timerDeliverMilliseconds] = newValue.map { String($0) } }
+    }
+
     /// Whether the answer waits for what the broker's flush and replication settings promise.
     public var waitsForStore: Bool {
         get { properties[PropertyName.wait] != "false" }

@@ -1,5 +1,6 @@
 import MQBytes
 import MQJSON
+import MQMessage
 import MQProtocol
 import MQRemoting
 import MQSystem
@@ -24,8 +25,19 @@ final class PushedRequests: RemotingService, Sendable {
             members.consumer(request["consumerGroup"] ?? "")?.rebalanceSoon()
             reply.send(RemotingCommand(.success))
         case .getConsumerRunningInfo: sendRunningInfo(request, reply)
+        case .checkTransactionState: checkTransaction(request, on: channel)
         default: reply.send(.notSupported(request.code))
         }
+    }
+
+    /// Not answered: the member sends END_TRANSACTION. A message that is none, or of a group we have not, is passed over;
+    /// the broker will ask somebody else.
+    private func checkTransaction(_ request: RemotingCommand, on channel: RemotingChannel) {
+        guard let message = try? MessageExt(request.body.span),
+            let member = message.properties[PropertyName.producerGroup].flatMap({ members.transactions(of: $0) })
+        else { return }
+        let channel = LoopBound(channel, on: channel.connection.loop)
+        member.check(message, for: request) { end in channel.execute { $0.send(end) } }
     }
 
     private func sendRunningInfo(_ request: RemotingCommand, _ reply: Reply) {

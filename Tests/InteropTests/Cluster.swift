@@ -45,6 +45,12 @@ final class Cluster {
         try await client(["producer", "--group", group] + (orderly ? ["--orderly"] : []))
     }
 
+    /// A producer of transactions of Apache's C++ client, started.
+    /// - Parameter check: what it answers when it is asked: `commit`, `rollback`, `unknown`.
+    func transactionProducer(check: String, group: String = "interop-transactions") async throws -> CppClient {
+        try await client(["transaction", "--group", group, "--check", check])
+    }
+
     /// A push consumer of Apache's C++ client, started.
     /// - Parameter failures: how often it answers RECONSUME_LATER to each body first.
     func consumer(

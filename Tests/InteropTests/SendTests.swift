@@ -76,4 +76,19 @@ import Testing
             #expect(ContinuousClock.now - start >= .milliseconds(900))
         }
     }
+
+    @Test func `a message with a time of delivery arrives, and not before its time`() async throws {
+        try await Cluster.run { cluster in
+            let producer = try await cluster.producer()
+            try await producer.sendOK(["warm up"], to: "TimedTopic")
+            let consumer = try await cluster.consumer(group: "timed-group", topic: "TimedTopic")
+            try await consumer.waitFor(["warm up"])
+            let start = ContinuousClock.now
+            try await producer.sendOK(["timed"], to: "TimedTopic", properties: ["TIMER_DELAY_MS": "2500"])
+            try await consumer.waitFor(["timed"])
+            let passed = ContinuousClock.now - start
+            #expect(passed >= .milliseconds(2500))
+            #expect(passed < .seconds(8))
+        }
+    }
 }

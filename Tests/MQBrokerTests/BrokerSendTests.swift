@@ -261,16 +261,6 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        "TRAN_MSG\u{1}true", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELAY_MS\u{1}5000", "TIMER_DELIVER_MS\u{1}99999999999999",
-    ])
-    func `what is not served yet is refused with a sentence`(properties: String) throws {
-        let answer = try peer.ask(.put("t", properties: properties))
-        #expect([.noPermission, .messageIllegal].contains(answer.responseCode))
-        #expect(answer.remark?.contains("not serve") == true)
-        #expect(try peer.ask(.put("t"))["queueOffset"] == "0")
-    }
-
     @Test func `one-way sends are stored and not answered`() throws {
         var send = RemotingCommand.put("t", "quiet")
         send.isOneWay = true

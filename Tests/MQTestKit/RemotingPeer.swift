@@ -4,7 +4,8 @@ public import MQProtocol
 public final class RemotingPeer {
     private let socket: RawSocket
     private var held: [UInt8] = []
-    private var notices: [RemotingCommand] = []
+    /// What the server asked while an answer was waited for, and ``nextNotice()`` has not taken.
+    public private(set) var notices: [RemotingCommand] = []
     private var lastOpaque: Int32 = 0
 
     /// Connects to 127.0.0.1.

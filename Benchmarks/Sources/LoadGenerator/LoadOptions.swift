@@ -36,6 +36,8 @@ struct LoadOptions: Equatable, Sendable {
     var usesFirstSendCode = false
     /// Property `WAIT`: whether the broker waits for its flush and slaves before it answers.
     var waitsForStore = true
+    /// Further properties of each message, as they are stored: `name \x01 value \x02`, JSON-escaped.
+    var properties = ""
     /// Messages asked for in one pull.
     var pullMax = 32
     var start: Start?
@@ -72,6 +74,7 @@ extension LoadOptions {
           --count N           end after N messages instead; everything is measured
           --v1                send with code 10 instead of 310
           --no-wait           property WAIT=false: the broker need not wait for flush and slaves
+          --property K=V      a property of each message, such as TIMER_DELAY_MS=5000; may be repeated
           --pull N            messages a pull (32)
           --from min|max      where a consumer begins (consume: min; both: max)
           --watch PID[,PID]   report CPU per message and memory of these processes
@@ -140,6 +143,12 @@ extension LoadOptions {
         "--warmup": { set(&$0.warmup, seconds: $1) },
         "--count": {
             $0.messageCount = Int($1); return $0.messageCount.map { $0 > 0 } ?? false
+        },
+        "--property": { options, text in
+            let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard pair.count == 2, isName(pair[0]), isName(pair[1]) else { return false }
+            options.properties += pair[0] + "\\u0001" + pair[1] + "\\u0002"
+            return true
         },
         "--from": {
             $0.start = Start(rawValue: $1); return $0.start != nil

@@ -20,7 +20,7 @@ struct SendTemplate {
         precondition(keyHead.utf8.count == 24, "UNIQ_KEY has 32 digits")
         let properties =
             "UNIQ_KEY\\u0001\(keyHead)00000000\\u0002WAIT\\u0001\(options.waitsForStore)\\u0002"
-            + "TAGS\\u0001bench\\u0002"
+            + "TAGS\\u0001bench\\u0002\(options.properties)"
         let born = "1000000000000"
         let fields: [(String, String)]
         if options.usesFirstSendCode {

@@ -122,8 +122,15 @@ public final class ControlService: Sendable {
         case .getEarliestMessageStoreTime: return try earliestTime(request, reply: reply)
         case .getAllConsumerOffset: return RemotingCommand(.success, body: offsets.wrapper().encoded())
         case .getAllDelayOffset: return RemotingCommand(.success, body: store.delayOffsets().encoded())
+        case .getTimerCheckpoint: return try timerBody(store.timerCheckpoint(), or: "The checkpoint is null")
+        case .getTimerMetrics: return try timerBody(store.timerCounts(), or: "The timer message store is null")
         default: return try administer(request, on: channel, reply: reply)
         }
+    }
+
+    private func timerBody(_ body: [UInt8]?, or remark: String) throws(Refusal) -> RemotingCommand {
+        guard let body else { throw Refusal(.systemError, remark) }
+        return RemotingCommand(.success, body: body)
     }
 
     /// Requests of administrators, and what no one knows.

@@ -38,7 +38,21 @@ public protocol StoreQueries: Sendable {
     /// How far delayed messages are.
     func delayOffsets() -> DelayOffsetSerializeWrapper
 
+    /// How far timed messages are, 56 bytes; `nil` without a timer.
+    func timerCheckpoint() -> [UInt8]?
+
+    /// How many messages wait for their time, by topic, as JSON; `nil` without a timer.
+    func timerCounts() -> [UInt8]?
+
     /// Names and values for `GET_BROKER_RUNTIME_INFO` (28); they win over what ``ControlService`` knows itself.
     /// May wait for a disk.
     var runtimeValues: [(String, String)] { get }
+}
+
+extension StoreQueries {
+    /// No timer.
+    public func timerCheckpoint() -> [UInt8]? { nil }
+
+    /// No timer.
+    public func timerCounts() -> [UInt8]? { nil }
 }

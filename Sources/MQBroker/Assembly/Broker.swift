@@ -27,6 +27,8 @@ public final class Broker: Sendable {
     private let tables: BrokerTables
     let store: MessageStore
     private let delay: DelayDelivery
+    private let transactions: Transactions
+    private let timer: TimerDelivery?
     private let coldReads: WorkerPool
     private let control: ControlService
     private let registrar: NameServerRegistrar
@@ -34,6 +36,8 @@ public final class Broker: Sendable {
     private let loops: [EventLoop]
     private let servers: [RemotingServer]
     private let delayThread = Lock<Thread?>(nil)
+    private let transactionThread = Lock<Thread?>(nil)
+    private let timerThread = Lock<Thread?>(nil)
 
     /// Who it is and where it listens.
     public let identity: BrokerIdentity
@@ -61,12 +65,18 @@ public final class Broker: Sendable {
                 stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
+        let transactions = try BrokerStartError.wrap {
+            try Transactions(
+                store: store, config: config, tables: tables, storeHost: send.storeHost, stats: stats, log: log)
+        }
+        let timer = try Self.timer(settings, store, send, files, stats, log)
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
-            clients: tables.clients, store: StoreView(store: store, delay: delay), stats: stats, files: files, log: log)
+            clients: tables.clients, store: StoreView(store: store, delay: delay, timer: timer), stats: stats,
+            files: files, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
-            stats: stats)
+            transactions: transactions, stats: stats, timer: timer)
         let parts = loops.enumerated().map { corridors.make(on: $1, index: $0) }
         services = zip(loops, parts).map { LoopBound($1.main, on: $0) }
         do throws(BrokerStartError) {
@@ -82,6 +92,8 @@ public final class Broker: Sendable {
         self.files = files
         self.tables = tables
         self.delay = delay
+        self.transactions = transactions
+        self.timer = timer
         self.coldReads = coldReads
         self.control = control
     }
@@ -90,6 +102,21 @@ public final class Broker: Sendable {
     public var bootLine: String {
         let line = "The broker[\(identity.brokerName), \(identity.address)] boot success. serializeType=JSON"
         return nameServers.isEmpty ? line : line + " and name server is " + nameServers.joined(separator: ";")
+    }
+
+    /// What delivers messages at their time, unless `timerWheelEnable` is off.
+    private static func timer(
+        _ settings: BrokerConfig, _ store: MessageStore, _ send: SendHandler.Settings, _ files: ConfigFiles,
+        _ stats: BrokerStats, _ log: Log
+    ) throws(BrokerStartError) -> TimerDelivery? {
+        guard settings.timer.isEnabled else { return nil }
+        return try BrokerStartError.wrap {
+            try TimerDelivery(
+                store: store, settings: settings.timer,
+                redelivery: Redelivery(
+                    store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax),
+                files: files, stats: stats, log: log)
+        }
     }
 
     /// Binds the ports: the main one, and two below it the fast one (RocketMQ's VIP channel), which does not pull.
@@ -123,17 +150,30 @@ public final class Broker: Sendable {
         coldReads.start()
         store.start(
             MessageStore.Events(
-                arrived: { [services, delay] queue in
+                arrived: { [services, delay, transactions, timer] queue in
                     let waiters = queue.waiters
-                    if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 { delay.arrived() }
+                    if waiters & 1 << UInt64(DelayDelivery.waiterIndex) != 0 {
+                        if queue === transactions.halfQueue {
+                            transactions.arrived()
+                        } else if let timer, timer.owns(queue) {
+                            timer.arrived()
+                        } else {
+                            delay.arrived()
+                        }
+                    }
                     for (index, service) in services.enumerated() where waiters & 1 << UInt64(index) != 0 {
                         service.execute { $0.arrived(queue) }
                     }
                 },
-                flushed: { [loops] in for loop in loops { loop.wake() } },
+                flushed: { [loops, timer] in
+                    for loop in loops { loop.wake() }
+                    timer?.flushed()
+                },
                 retention: { [config] in config.current.store.retention }))
         for loop in loops { loop.start() }
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
+        transactionThread.withLock { [transactions] in $0 = Thread("transactions") { transactions.run() } }
+        if let timer { timerThread.withLock { $0 = Thread("timer") { timer.run() } } }
         control.start(on: loops[0])
         for server in servers { server.start() }
         registrar.start(waitMilliseconds: 1000)
@@ -145,10 +185,15 @@ public final class Broker: Sendable {
         for server in servers { server.stop() }
         control.stop()
         delay.stop()
+        timer?.stop()
         delayThread.withLock { $0 }?.join()
+        timerThread.withLock { $0 }?.join()
         coldReads.stop()
         for loop in loops { loop.stop() }
+        transactions.stop()
+        transactionThread.withLock { $0 }?.join()
         store.stop()
+        timer?.close()
         files.stop()
     }
 }
@@ -161,7 +206,9 @@ struct Corridors {
     let store: MessageStore
     let coldReads: WorkerPool
     let control: ControlService
+    let transactions: Transactions
     let stats: BrokerStats
+    let timer: TimerDelivery?
 
     /// The services of one loop: of the main port, and of the fast one, which does not pull.
     func make(on loop: EventLoop, index: Int) -> (main: LoopService, fast: LoopService) {
@@ -171,17 +218,21 @@ struct Corridors {
             monthBounds: SystemClock.monthBounds)
         let sends = SendHandler(
             settings: send, config: config, topics: tables.topics, groups: tables.groups, store: store, loop: loop,
-            ids: ids)
-        let commits = SendCommit(store: store, settings: send, config: config, stats: stats, loop: loop)
+            ids: ids, timerCount: { [timer] in timer?.count($0) })
+        let commits = SendCommit(
+            store: store, settings: send, config: config, stats: stats, transactions: transactions, loop: loop)
+        let ends = EndTransactionHandler(
+            transactions: transactions, topics: tables.topics, store: store, config: config, loop: loop)
         let sendBacks = SendBackHandler(topics: tables.topics, groups: tables.groups, store: store, settings: send)
+        let recalls = RecallHandler(config: config, settings: send, topics: tables.topics, store: store)
         let pulls = PullHandler(
             config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
             loopIndex: index)
         let queries = QueryHandler(store: store, config: config)
         func service(_ pulls: PullHandler?) -> LoopService {
             LoopService(
-                sends: sends, commits: commits, sendBacks: sendBacks, pulls: pulls, queries: queries,
-                control: control, coldReads: coldReads, store: store)
+                sends: sends, commits: commits, sendBacks: sendBacks, ends: ends, recalls: recalls, pulls: pulls,
+                queries: queries, transactions: transactions, control: control, coldReads: coldReads, store: store)
         }
         loop.onEndOfWakeUp { commits.commit() }
         return (service(pulls), service(nil))
@@ -200,11 +251,19 @@ extension SendHandler.Settings {
             isTraceOn: config.send.isTraceOn,
             bodyByteCountMax: config.send.bodyByteCountMax,
             isBrokerWritable: config.topics.brokerPermission & 2 != 0, brokerIP: config.identity.brokerIP1,
-            delayLevelCount: config.store.delayLevels.count)
+            delayLevelCount: config.store.delayLevels.count,
+            isRejectingTransactions: config.transactions.isRejecting,
+            brokerName: Array(config.identity.brokerName.utf8), timer: config.timer)
     }
 
     /// Takes over what may change while the broker runs.
-    mutating func follow(_ config: BrokerConfig) { isBrokerWritable = config.topics.brokerPermission & 2 != 0 }
+    mutating func follow(_ config: BrokerConfig) {
+        isBrokerWritable = config.topics.brokerPermission & 2 != 0
+        isRejectingTransactions = config.transactions.isRejecting
+        timer.delayMilliseconds = config.timer.delayMilliseconds
+        timer.slotCountMax = config.timer.slotCountMax
+        timer.isRecallEnabled = config.timer.isRecallEnabled
+    }
 }
 
 extension PullHandler.Settings {

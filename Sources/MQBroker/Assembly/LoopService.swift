@@ -10,23 +10,30 @@ final class LoopService: RemotingService {
     private let sends: SendHandler
     private let commits: SendCommit
     private let sendBacks: SendBackHandler
+    private let ends: EndTransactionHandler
+    private let recalls: RecallHandler
     private let pulls: PullHandler?
     private let queries: QueryHandler
+    private let transactions: Transactions
     private let control: ControlService
     private let coldReads: WorkerPool
     private let store: MessageStore
 
     /// - Parameter pulls: `nil` on the port that does not serve pulls.
     init(
-        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, pulls: PullHandler?,
-        queries: QueryHandler, control: ControlService, coldReads: WorkerPool,
+        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, ends: EndTransactionHandler,
+        recalls: RecallHandler, pulls: PullHandler?, queries: QueryHandler, transactions: Transactions,
+        control: ControlService, coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends
         self.commits = commits
         self.sendBacks = sendBacks
+        self.ends = ends
+        self.recalls = recalls
         self.pulls = pulls
         self.queries = queries
+        self.transactions = transactions
         self.control = control
         self.coldReads = coldReads
         self.store = store
@@ -39,6 +46,9 @@ final class LoopService: RemotingService {
             switch RequestCode(rawValue: header.code) {
             case .sendMessageV2, .sendMessage, .sendBatchMessage:
                 try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
+                commits.commitIfLarge()
+            case .endTransaction:
+                try end(EndTransactionRequest(header, in: bytes), on: channel)
                 commits.commitIfLarge()
             case .pullMessage, .litePullMessage:
                 guard let pulls else { return handleRest(header, frame, in: bytes, on: channel) }
@@ -61,8 +71,13 @@ final class LoopService: RemotingService {
             case .pullMessage, .litePullMessage: reply.send(.notSupported(header.code))
             case .consumerSendMessageBack:
                 try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)
+            case .recallMessage:
+                try recalls.stage(RemotingCommand(header, frame, in: bytes), on: channel, into: commits.batch)
             case .queryMessage:
                 try query(RemotingCommand(header, frame, in: bytes), reply) { $0.byKey($1) }
+            case .resumeCheckHalfMessage:
+                let messageID = try RemotingCommand(header, frame, in: bytes).required("msgId")
+                try inBackground(reply) { [transactions] () throws(Refusal) in try transactions.resume(messageID) }
             case .viewMessageByID:
                 try query(RemotingCommand(header, frame, in: bytes), reply) { $0.byOffset($1) }
             default:
@@ -90,6 +105,46 @@ final class LoopService: RemotingService {
                 } catch {
                     reply.send(error.answer)
                 }
+            }
+        }
+        if !accepted { throw .busy }
+    }
+
+    /// Ends a transaction; a half message that may not be in memory is fetched by a thread that may wait.
+    private func end(_ request: EndTransactionRequest, on channel: RemotingChannel) throws(Refusal) {
+        guard store.isInMemory(request.commitLogOffset) else {
+            let bound = LoopBound((self, channel), on: channel.connection.loop)
+            let accepted = coldReads.submit { [store] in
+                // Now it is in memory.
+                _ = store.withRecord(at: request.commitLogOffset) { record, bytes in record.hasIntactBody(bytes) }
+                bound.execute { service, channel in
+                    do throws(Refusal) {
+                        try service.endInMemory(request, on: channel)
+                    } catch {
+                        channel.reply(to: request.opaque, isOneWay: request.isOneWay).send(error.answer)
+                    }
+                }
+            }
+            if !accepted { throw .busy }
+            return
+        }
+        try endInMemory(request, on: channel)
+    }
+
+    private func endInMemory(_ request: EndTransactionRequest, on channel: RemotingChannel) throws(Refusal) {
+        if try ends.end(request, on: channel, into: commits.batch) == .rolledBack {
+            channel.reply(to: request.opaque, isOneWay: request.isOneWay).send(RemotingCommand(.success))
+        }
+    }
+
+    /// Runs `body` on a thread that may wait, and answers success when it is done.
+    private func inBackground(_ reply: Reply, _ body: @escaping @Sendable () throws(Refusal) -> Void) throws(Refusal) {
+        let accepted = coldReads.submit {
+            do throws(Refusal) {
+                try body()
+                reply.send(RemotingCommand(.success))
+            } catch {
+                reply.send(error.answer)
             }
         }
         if !accepted { throw .busy }

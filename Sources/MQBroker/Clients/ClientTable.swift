@@ -167,6 +167,34 @@ public final class ClientTable: Sendable {
         }
     }
 
+    /// Whether a producer of `group` is there.
+    func hasProducer(in group: String) -> Bool { state.withLock { $0.producers[group] != nil } }
+
+    /// The connection of one of a group's producers, with each `turn` another one's; `nil` if none is there.
+    func producerTarget(of group: String, turn: Int) -> Target? {
+        state.withLock { state in
+            guard let members = state.producers[group]?.values, !members.isEmpty else { return nil }
+            let member = members[members.index(members.startIndex, offsetBy: Int(turn.magnitude % UInt(members.count)))]
+            return state.connections[member.connectionID].map {
+                Target(connectionID: member.connectionID, loop: $0.channel.connection.loop)
+            }
+        }
+    }
+
+    /// As ``send(_:to:)``, but not to a connection that has more than `unreadMax` bytes to read already. `done` is called
+    /// once, on the connection's loop.
+    func offer(
+        _ command: RemotingCommand, to target: Target, unreadMax: Int, _ done: @escaping @Sendable () -> Void
+    ) {
+        target.loop.execute { [self] in
+            let channel = state.withLock { $0.connections[target.connectionID]?.channel }
+            if let channel, channel.connection.isOpen, channel.connection.pendingByteCount <= unreadMax {
+                channel.send(command)
+            }
+            done()
+        }
+    }
+
     /// A connection to send something to.
     struct Target: Sendable {
         let connectionID: UInt64

@@ -15,6 +15,10 @@ public struct BrokerConfig: Sendable {
     public var store: StoreConfig
     /// How sends are answered.
     public var send: SendSettings
+    /// How transactions are looked after.
+    public var transactions: TransactionSettings
+    /// What is done with messages that have a time of delivery.
+    public var timer: TimerSettings
     /// What pulls and queries may bring.
     public var pull: PullSettings
     /// Which name servers, and how often.
@@ -32,6 +36,8 @@ public struct BrokerConfig: Sendable {
         groups = GroupSettings(values)
         store = try StoreConfig(values, physicalMemory: physicalMemory)
         send = SendSettings(values)
+        transactions = TransactionSettings(values)
+        timer = TimerSettings(values)
         pull = PullSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count

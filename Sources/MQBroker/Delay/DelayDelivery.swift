@@ -32,21 +32,19 @@ final class DelayDelivery: Sendable {
 
     private let store: MessageStore
     private let levels: [Int64]
-    private let storeHost: MessageHost
+    private let redelivery: Redelivery
     private let stats: BrokerStats
     private let log: Log
     private let progress: Lock<Progress>
     private let monitor = Monitor((isWanted: false, isStopping: false))
     private let queues: [ConsumeQueue]
-    private let queueIDMax: Int
 
     /// - Parameter stored: the content of `delayOffset.json`.
     init(
         store: MessageStore, storeHost: MessageHost, queueIDMax: Int, stored: JSON?, stats: BrokerStats, log: Log
     ) throws(BodyError) {
         self.store = store
-        self.storeHost = storeHost
-        self.queueIDMax = queueIDMax
+        redelivery = Redelivery(store: store, storeHost: storeHost, queueIDMax: queueIDMax)
         self.stats = stats
         self.log = log
         let levels = store.config.delayLevels
@@ -189,31 +187,11 @@ final class DelayDelivery: Sendable {
     /// Stages the message for the topic it was sent to; everything else stays as it is.
     private func stage(_ record: MessageRecord, _ bytes: Span<UInt8>, into batch: AppendBatch) -> Bool {
         let properties = bytes.extracting(record.properties)
-        guard let topicRange = Properties.value(of: PropertyName.realTopic, in: properties),
-            let queueRange = Properties.value(of: PropertyName.realQueueID, in: properties),
-            let queueID = Decimal.parse(properties.extracting(queueRange)), (0...Int64(queueIDMax)).contains(queueID)
-        else { return false }
-        let topic = properties.extracting(topicRange)
-        guard NameRules.refusal(ofTopic: topic) == nil else { return false }
-        let head = RecordHead(
-            queueID: Int32(queueID), flag: record.flag, sysFlag: record.sysFlag.subtracting(.transactionRollback),
-            bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
-            reconsumeTimes: record.reconsumeTimes)
-        let staged = batch.entries.count
-        do throws(WireError) {
-            try batch.stage(
-                head, topic: topic, body: bytes.extracting(record.body),
-                in: store.queue(topic.toString(), Int(queueID))
-            ) { $0.append(properties) }
-        } catch {
-            return false
-        }
-        // The real topic's name may be longer than the one it waited under.
-        guard batch.entries[staged].byteCount <= store.recordByteCountMax else {
-            batch.truncate(to: staged)
-            return false
-        }
-        return true
+        guard let real = redelivery.realQueue(properties) else { return false }
+        let topic = properties.extracting(real.topic)
+        return redelivery.stage(
+            record, bytes, topic: topic, in: store.queue(topic.toString(), real.queueID), into: batch
+        ) { $0.append(properties) }
     }
 
     /// Appends what is staged; then the level stands at `offset`.

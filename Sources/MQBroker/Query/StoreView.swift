@@ -10,6 +10,7 @@ import MQSystem
 struct StoreView: StoreQueries {
     let store: MessageStore
     let delay: DelayDelivery
+    let timer: TimerDelivery?
 
     func offsets(topic: String, queueID: Int) -> (min: Int64, max: Int64)? {
         store.existingQueue(topic, queueID).map { ($0.minOffset, $0.maxOffset) }
@@ -58,6 +59,10 @@ struct StoreView: StoreQueries {
 
     func delayOffsets() -> DelayOffsetSerializeWrapper { delay.table() }
 
+    func timerCheckpoint() -> [UInt8]? { timer?.checkpointBody }
+
+    func timerCounts() -> [UInt8]? { timer?.countsBody }
+
     var runtimeValues: [(String, String)] {
         let written = store.writtenOffset.rawValue
         var values = [
@@ -83,7 +88,7 @@ struct StoreView: StoreQueries {
             let end = store.existingQueue(ScheduleTopic.name, Int(level) - 1)?.maxOffset ?? 0
             values.append(("scheduleMessageOffset_\(level)", "\(offset),\(end)"))
         }
-        return values
+        return values + (timer?.runtimeValues ?? [])
     }
 
     private func gib(_ byteCount: UInt64) -> String {

@@ -19,10 +19,14 @@ final class SendBatch {
         let entries: Range<Int>
         /// Where its UNIQ_KEY lies in `keys`; empty for none.
         let uniqueKey: Range<Int>
-        /// CONSUMER_SEND_MSG_BACK is answered without fields.
+        /// CONSUMER_SEND_MSG_BACK and END_TRANSACTION are answered without fields.
         let isSendBack: Bool
         /// `WAIT=false`: answered when it is in the log, durable or not.
         let waitsForFlush: Bool
+        /// Where the handle lies in `keys` by which it can be taken back; empty for none.
+        var recallHandle: Range<Int> = 0..<0
+        /// RECALL_MESSAGE is answered with the unique key as `msgId`.
+        var isRecall = false
     }
 
     let records = AppendBatch()
@@ -30,6 +34,8 @@ final class SendBatch {
     var waiting: [Waiting] = []
     private var channels: [RemotingChannel] = []
     var keys = ByteBuffer()
+    /// Half messages that are committed with this batch.
+    var halves: [HalfMessage] = []
     /// Whether any request waits for the flush.
     var needsFlush = false
 
@@ -58,6 +64,7 @@ final class SendBatch {
         channels.removeAll(keepingCapacity: true)
         waiting.removeAll(keepingCapacity: true)
         keys.removeAll()
+        if !halves.isEmpty { halves.removeAll(keepingCapacity: true) }
         needsFlush = false
     }
 }

@@ -20,6 +20,7 @@ final class SendCommit {
     private var flushTimeoutMilliseconds: Int64
     private var watch: ConfigWatch
     private let stats: BrokerStats
+    private let transactions: Transactions
     private let loop: EventLoop
     private var gate = AckGate<SendBatch>()
     private var spare: [SendBatch] = []
@@ -30,7 +31,7 @@ final class SendCommit {
 
     init(
         store: MessageStore, settings: SendHandler.Settings, config: LiveConfig, stats: BrokerStats,
-        loop: EventLoop
+        transactions: Transactions, loop: EventLoop
     ) {
         self.store = store
         batch = SendBatch(appendsChecksum: store.config.appendsChecksum)
@@ -40,6 +41,7 @@ final class SendCommit {
         watch = ConfigWatch(config)
         flushTimeoutMilliseconds = config.current.send.syncFlushTimeoutMilliseconds
         self.stats = stats
+        self.transactions = transactions
         self.loop = loop
     }
 
@@ -60,9 +62,11 @@ final class SendCommit {
             try store.append(sent.records, at: loop.wall)
         } catch {
             stats.sendsFailed.add(sent.waiting.count)
+            if !sent.halves.isEmpty { transactions.release(sent.halves) }
             refuse(sent, error.answer) { _ in true }
             return sent.removeAll()
         }
+        if !sent.halves.isEmpty { transactions.end(sent.halves) }
         stats.messagesIn.add(sent.records.entries.count)
         stats.bytesIn.add(sent.records.byteCount)
         guard sent.needsFlush, store.config.isFlushSynchronous, store.flushedOffset < sent.records.end else {
@@ -133,10 +137,18 @@ final class SendCommit {
             let writer = ResponseWriter(&output, type: type, code: code.rawValue)
             return writer.finish(opaque: waiting.opaque, in: &output)
         }
+        guard !waiting.isRecall else {
+            var writer = ResponseWriter(&output, type: type, code: code.rawValue)
+            sent.keys.withBytes(waiting.uniqueKey) { writer.field("msgId", escaping: $0, to: &output) }
+            return writer.finish(opaque: waiting.opaque, in: &output)
+        }
         let first = range.lowerBound
-        let answer = SendMessageAnswer(
+        var answer = SendMessageAnswer(
             code: code, opaque: waiting.opaque, queueID: Int64(waiting.queueID),
             queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
+        if !waiting.recallHandle.isEmpty {
+            answer.recallHandle = sent.keys.withBytes(waiting.recallHandle) { $0.toArray() }
+        }
         answer.append(
             to: &output, as: type,
             transactionID: { output in

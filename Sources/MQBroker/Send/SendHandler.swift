@@ -21,6 +21,9 @@ final class SendHandler {
         var isBrokerWritable: Bool
         var brokerIP: String
         var delayLevelCount: Int
+        var isRejectingTransactions: Bool
+        var brokerName: [UInt8]
+        var timer: TimerSettings
     }
 
     private var settings: Settings
@@ -29,6 +32,8 @@ final class SendHandler {
     private let groups: GroupTable
     private let loop: EventLoop
     private let recordByteCountMax: Int
+    /// How many messages wait in a slot of the timer.
+    private let timerCount: (Int64) -> Int64?
     private var lookup: TopicLookup
     private var ids: UniqueIDMaker
     private var random: SeededRandom
@@ -38,9 +43,10 @@ final class SendHandler {
 
     init(
         settings: Settings, config: LiveConfig, topics: TopicTable, groups: GroupTable, store: MessageStore,
-        loop: EventLoop, ids: UniqueIDMaker
+        loop: EventLoop, ids: UniqueIDMaker, timerCount: @escaping (Int64) -> Int64? = { _ in nil }
     ) {
         self.settings = settings
+        self.timerCount = timerCount
         watch = ConfigWatch(config)
         self.topics = topics
         self.groups = groups
@@ -75,20 +81,20 @@ final class SendHandler {
         guard body.count <= settings.bodyByteCountMax else { throw tooLarge(body.count) }
         let isBatch = header.code == RequestCode.sendBatchMessage.rawValue || request.isBatch
         let first = batch.records.entries.count
-        let key: Range<Int>
-        let waits: Bool
+        let staged: Staged
         if isBatch {
-            (key, waits) = try stageMany(request, route, queueID, body, bytes, channel, batch)
+            staged = try stageMany(request, route, queueID, body, bytes, channel, batch)
         } else {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
-            (key, waits) = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            staged = try stageOne(request, route, queueID, request.flag, body, channel, batch)
         }
         batch.waiting.append(
             SendBatch.Waiting(
                 channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay, queueID: queueID,
-                entries: first..<batch.records.entries.count, uniqueKey: key, isSendBack: false, waitsForFlush: waits))
-        if waits { batch.needsFlush = true }
+                entries: first..<batch.records.entries.count, uniqueKey: staged.key, isSendBack: false,
+                waitsForFlush: staged.waits, recallHandle: staged.recallHandle))
+        if staged.waits { batch.needsFlush = true }
     }
 
     // MARK: - Where to
@@ -155,19 +161,31 @@ final class SendHandler {
         /// The queue it was sent to.
         let queueID: Int
         let flag: Int32
+        /// The timer's slot that it waits in.
+        let timerOut: Int64?
+        var isHalf = false
     }
 
-    /// Stages the message whose properties are in `properties`. Returns where its unique key lies in the batch's keys,
-    /// and whether it waits for the flush.
+    /// What the answer to a message needs.
+    private struct Staged {
+        /// Where its unique key lies in the batch's keys.
+        var key: Range<Int>
+        /// Whether it waits for the flush.
+        var waits: Bool
+        /// Where the handle to take it back lies in the batch's keys; empty for none.
+        var recallHandle: Range<Int> = 0..<0
+    }
+
+    /// Stages the message whose properties are in `properties`.
     private func stageOne(
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+    ) throws(Refusal) -> Staged {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
-        try refuseUnserved(facts)
         guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
             throw Refusal(.messageIllegal, "the message is illegal, its properties hold 512 zero bytes in a row")
         }
+        let timerOut = try timerOut(facts)
         let keyStart = batch.keys.count
         if let key = facts.uniqueKey {
             properties.withBytes(key) { batch.keys.append($0) }
@@ -175,14 +193,46 @@ final class SendHandler {
             ids.append(at: loop.wall, to: &batch.keys)
         }
         let key = keyStart..<batch.keys.count
-        let message = Message(facts: facts, key: key, queueID: queueID, flag: flag)
-        if route.isRetry || facts.delayLevel > 0, let detour = try detour(message, request, route) {
+        var message = Message(facts: facts, key: key, queueID: queueID, flag: flag, timerOut: timerOut)
+        var staged = Staged(key: key, waits: facts.waitsForFlush)
+        if isHalf(request, facts) {
+            message.isHalf = true
+            try putHalf(message, request, route, body, channel, batch)
+        } else if route.isRetry || facts.delayLevel > 0 || timerOut != nil,
+            let detour = try detour(message, request, route)
+        {
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
+            if let timerOut, detour.isDelay, !route.isRetry {
+                staged.recallHandle = appendRecallHandle(route, timerOut, key, batch)
+            }
         } else {
             try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
         }
-        return (key, facts.waitsForFlush)
+        return staged
+    }
+
+    /// The slot that a message waits in which has a time of delivery; `nil` for one that has none, or whose time has come. A
+    /// delay level wins.
+    private func timerOut(_ facts: SendProperties) throws(Refusal) -> Int64? {
+        guard facts.timer.isTimed, facts.delayLevel <= 0 else { return nil }
+        let rules = TimerRules(settings: settings.timer)
+        return try properties.withBytes(0..<properties.count) { text throws(Refusal) in
+            try rules.out(
+                facts.timer, text, now: loop.wall.rawValue, dice: Int.random(in: 0..<1000, using: &random),
+                count: timerCount)
+        }
+    }
+
+    private func appendRecallHandle(
+        _ route: TopicRoute, _ out: Int64, _ key: Range<Int>, _ batch: SendBatch
+    ) -> Range<Int> {
+        let handle = batch.keys.withBytes(key) { key in
+            RecallHandle.text(topic: route.bytes, brokerName: settings.brokerName, out: out, uniqueKey: key)
+        }
+        let start = batch.keys.count
+        batch.keys.append(handle)
+        return start..<batch.keys.count
     }
 
     /// Encodes the message's record for a queue of `route`. A delayed one remembers the topic it was sent to.
@@ -226,7 +276,7 @@ final class SendHandler {
     ) {
         let facts = message.facts
         properties.withBytes(0..<properties.count) { text in
-            if origin != nil { return appendUndelayed(text, to: &buffer) }
+            if origin != nil { return appendFresh(text, message, to: &buffer) }
             buffer.append(text)
             if text.count > 0, text[text.count - 1] != Properties.valueEnd { buffer.append(Properties.valueEnd) }
         }
@@ -245,6 +295,14 @@ final class SendHandler {
             buffer.append(decimal: Int64(message.queueID))
             buffer.append(Properties.valueEnd)
         }
+        if message.isHalf {
+            batch.keys.withBytes(message.key) { Properties.append(PropertyName.transactionID, $0, to: &buffer) }
+        }
+        if let out = message.timerOut, origin != nil {
+            buffer.append("TIMER_OUT_MS\u{1}")
+            buffer.append(decimal: out)
+            buffer.append(Properties.valueEnd)
+        }
     }
 
     private static func append(
@@ -255,11 +313,18 @@ final class SendHandler {
         if cluster { Properties.append(PropertyName.cluster, settings.clusterName, to: &buffer) }
     }
 
-    /// The properties without those that an earlier delay left: a consumer that sends its retry itself copies them.
-    private func appendUndelayed(_ text: Span<UInt8>, to buffer: inout ByteBuffer) {
+    /// The properties without those that an earlier delay or transaction left: a consumer that sends its retry itself
+    /// copies them. Without times of delivery, too, which a delay level overrules.
+    private func appendFresh(_ text: Span<UInt8>, _ message: Message, to buffer: inout ByteBuffer) {
         Properties.forEach(in: text) { name, value in
             let key = text.extracting(name)
-            if !key.equals(PropertyName.realTopic), !key.equals(PropertyName.realQueueID) {
+            let isTime =
+                key.equals(PropertyName.timerDelaySeconds) || key.equals(PropertyName.timerDelayMilliseconds)
+                || key.equals(PropertyName.timerDeliverMilliseconds)
+            let isStale =
+                key.equals(PropertyName.realTopic) || key.equals(PropertyName.realQueueID)
+                || message.isHalf && PropertyName.isOfHalfMessages(key) || message.timerOut == nil && isTime
+            if !isStale {
                 buffer.append(text.extracting(name.lowerBound..<value.upperBound))
                 buffer.append(Properties.valueEnd)
             }
@@ -271,7 +336,7 @@ final class SendHandler {
     private func stageMany(
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ body: Span<UInt8>, _ bytes: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) -> (key: Range<Int>, waits: Bool) {
+    ) throws(Refusal) -> Staged {
         let items: [MessageBatch.Item]
         do throws(WireError) { items = try MessageBatch.items(body) } catch {
             throw Refusal(.messageIllegal, "the batch is malformed: \(error)")
@@ -284,12 +349,14 @@ final class SendHandler {
         let first = batch.records.entries.count
         let keysStart = batch.keys.count
         do throws(Refusal) {
-            var result: (key: Range<Int>, waits: Bool) = (keysStart..<keysStart, true)
+            var result = Staged(key: keysStart..<keysStart, waits: true)
             for (index, item) in items.enumerated() {
                 properties.removeAll()
                 properties.append(body.extracting(item.properties))
-                guard properties.withBytes(0..<properties.count, { SendProperties($0) }).delayLevel <= 0 else {
-                    throw Refusal(.messageIllegal, "a batch cannot hold delayed messages")
+                let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
+                guard facts.delayLevel <= 0, !facts.timer.isTimed, !isHalf(request, facts) else {
+                    let kind = facts.delayLevel > 0 || facts.timer.isTimed ? "delayed" : "half"
+                    throw Refusal(.messageIllegal, "a batch cannot hold \(kind) messages")
                 }
                 let one = try stageOne(
                     request, route, queueID, item.flag, body.extracting(item.body), channel, batch)
@@ -298,7 +365,8 @@ final class SendHandler {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
             let shared = properties.withBytes(0..<properties.count) { SendProperties($0) }
-            return (result.key, shared.waitsForFlush)
+            result.waits = shared.waitsForFlush
+            return result
         } catch {
             batch.records.truncate(to: first)
             throw error
@@ -318,20 +386,50 @@ final class SendHandler {
         _ message: Message, _ request: SendMessageRequest, _ route: TopicRoute
     ) throws(Refusal) -> Detour? {
         if route.isRetry, let dead = try deadLetter(request, route) { return dead }
-        guard let delayed = delayed(message.facts.delayLevel) else { return nil }
+        guard let delayed = message.timerOut == nil ? delayed(message.facts.delayLevel) : timed() else { return nil }
         _ = try route.writableQueue(message.queueID)  // the message comes there when it is due
         return delayed
     }
 
-    private func refuseUnserved(_ facts: SendProperties) throws(Refusal) {
-        if facts.isHalfMessage {
-            throw Refusal(.noPermission, "this broker does not serve transaction messages yet; nothing was stored")
-        }
-        if facts.isTimed {
+    /// Whether the message opens a transaction. A delayed retry does not: consumers before 4.6.1 copy `TRAN_MSG` into it.
+    private func isHalf(_ request: SendMessageRequest, _ facts: SendProperties) -> Bool {
+        (facts.isHalfMessage || request.sysFlag.transaction == .transactionPrepared)
+            && !(request.reconsumeTimes > 0 && facts.delayLevel > 0)
+    }
+
+    /// Stages a half message: it waits where no consumer sees it, and remembers the queue it is for. Java takes one with
+    /// a delay and loses it when it is due.
+    private func putHalf(
+        _ message: Message, _ request: SendMessageRequest, _ route: TopicRoute, _ body: Span<UInt8>,
+        _ channel: RemotingChannel, _ batch: SendBatch
+    ) throws(Refusal) {
+        guard !settings.isRejectingTransactions else {
             throw Refusal(
-                .messageIllegal, "this broker does not serve timed messages (TIMER_*) yet; use a delay level")
+                .noPermission, "the broker[\(settings.brokerIP)] sending transaction message is forbidden")
+        }
+        guard message.facts.delayLevel <= 0, message.timerOut == nil else {
+            throw Refusal(.messageIllegal, "a half message cannot be delayed; nothing was stored")
+        }
+        guard message.facts.hasProducerGroup else {
+            throw Refusal(.messageIllegal, "a half message needs the property PGROUP: whom to ask what became of it")
+        }
+        _ = try route.writableQueue(message.queueID)  // the message comes there when it is committed
+        guard let half = lookup.route(Self.halfTopic.span), half.hasQueue(0) else {
+            throw Refusal(.systemError, "this broker has no topic \(SystemTopics.transactionHalf)")
+        }
+        let staged = batch.records.entries.count
+        try put(message, request, body, channel, in: half, 0, delayedFrom: route, batch)
+        // Room for what checks add. The head, which is longer than that, counts as properties here.
+        let entry = batch.records.entries[staged]
+        guard entry.byteCount - body.count <= Properties.byteCountMax,
+            entry.byteCount + HalfFacts.addedByteCountMax <= recordByteCountMax
+        else {
+            batch.records.truncate(to: staged)
+            throw tooLarge(body.count)
         }
     }
+
+    private static let halfTopic = Array(SystemTopics.transactionHalf.utf8)
 
     /// Where a delayed message waits. Levels over the last count as the last.
     private func delayed(_ level: Int64) -> Detour? {
@@ -339,6 +437,11 @@ final class SendHandler {
         guard level > 0, let schedule = lookup.route(Array(ScheduleTopic.name.utf8).span), schedule.hasQueue(level - 1)
         else { return nil }
         return Detour(route: schedule, queueID: level - 1, isDelay: true)
+    }
+
+    /// Where a message with a time of delivery waits.
+    private func timed() -> Detour? {
+        lookup.route(Array(TimerWorker.topic.utf8).span).map { Detour(route: $0, queueID: 0, isDelay: true) }
     }
 
     /// A consumer that sends its retries itself: over the limit they go to the dead letters.

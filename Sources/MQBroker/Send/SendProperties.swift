@@ -12,7 +12,8 @@ struct SendProperties {
     private(set) var delayLevel: Int64 = 0
     private(set) var maxReconsumeTimes: Int64?
     private(set) var isHalfMessage = false
-    private(set) var isTimed = false
+    private(set) var hasProducerGroup = false
+    private(set) var timer = TimerWish()
     private(set) var waitsForFlush = true
     private var tags: Range<Int>?
     private var keys: Range<Int>?
@@ -27,12 +28,15 @@ struct SendProperties {
             switch key.count {
             case 4: takeShort(key, value, text)
             case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(text.extracting(value)) ?? 0
+            case 6 where key.equals(PropertyName.producerGroup): hasProducerGroup = !value.isEmpty
             case 7 where key.equals(PropertyName.cluster): hasCluster = true
             case 8: takeEight(key, value, text)
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
-            case 14 where key.equals(PropertyName.timerDelayMilliseconds): isTimed = true
-            case 15 where key.equals(PropertyName.timerDelaySeconds): isTimed = true
-            case 16 where key.equals(PropertyName.timerDeliverMilliseconds): isTimed = true
+            case 12 where key.equals(PropertyName.timerOut): timer.isDone = true
+            case 14 where key.equals(PropertyName.timerDelayMilliseconds): timer.milliseconds = value
+            case 15 where key.equals(PropertyName.timerDelaySeconds): timer.seconds = value
+            case 16 where key.equals(PropertyName.timerDeliverMilliseconds): timer.deliver = value
+            case 17 where key.equals(PropertyName.timerDeleteUniqueKey): timer.isDelete = true
             case 20 where key.equals(PropertyName.maxReconsumeTimes):
                 maxReconsumeTimes = Decimal.parse(text.extracting(value))
             case 20 where key.equals("INNER_MULTI_DISPATCH"): isOdd = true

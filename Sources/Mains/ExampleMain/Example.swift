@@ -28,6 +28,7 @@ struct Example: Sendable {
         Example("schedule.ScheduledMessageConsumer", scheduledConsumer),
         Example("schedule.TimerMessageProducer", timerProducer),
         Example("schedule.TimerMessageConsumer", timerConsumer),
+        Example("transaction.TransactionProducer", transactionProducer),
         Example("batch.SimpleBatchProducer", simpleBatchProducer),
         Example("batch.SplitBatchProducer", splitBatchProducer), Example("broadcast.PushConsumer", broadcastConsumer),
         Example("filter.TagFilterProducer", tagFilterProducer), Example("filter.TagFilterConsumer", tagFilterConsumer),

@@ -2,6 +2,8 @@
 
 producer  reads {"op": "send", "topic": …, "bodies": […], "mode": "sync" | "oneway" | "orderly", "tags": …, "keys": …,
           "properties": {…}, "shardingKey": …, "delayLevel": …}; answers one "sent" or "failed" event a body, then "done".
+transaction  reads {"op": "send", "topic": …, "bodies": […], "mode": "commit" | "rollback" | "unknown"}; answers like
+          producer, and prints a "checked" event for each question of the broker's, which it answers with --check.
 consumer  prints a "message" event for each delivery; the first --fail deliveries of each body are answered RECONSUME_LATER.
 
 Both print "started" once they run, and stop at {"op": "stop"} or at the end of standard input with "stopped".
@@ -13,7 +15,8 @@ import os
 import sys
 import threading
 
-from rocketmq.client import ConsumeStatus, Message, Producer, PushConsumer
+from rocketmq.client import (
+    ConsumeStatus, Message, Producer, PushConsumer, TransactionMQProducer, TransactionStatus)
 from rocketmq.ffi import MessageModel
 
 output_lock = threading.Lock()
@@ -83,6 +86,33 @@ def run_producer(arguments):
     producer.shutdown()
 
 
+def run_transaction(arguments):
+    states = {
+        "commit": TransactionStatus.COMMIT, "rollback": TransactionStatus.ROLLBACK,
+        "unknown": TransactionStatus.UNKNOWN}
+
+    def check(message):
+        tell("checked", body=text(message.body)[:200], topic=message.topic)
+        return states[arguments.check]
+
+    producer = TransactionMQProducer(arguments.group, check, timeout=arguments.timeout)
+    producer.set_namesrv_addr(arguments.namesrv)
+    producer.start()
+    tell("started")
+    for command in commands():
+        for body in command["bodies"]:
+            message = make_message(command, body)
+            try:
+                result = producer.send_message_in_transaction(message, lambda _, __: states[command["mode"]])
+                tell("sent", body=body[:200], status=result.status.name, msgId=result.msg_id, offset=result.offset)
+            except Exception as error:  # whatever the client raises is what the test wants to see
+                tell("failed", body=body[:200], error="%s: %s" % (type(error).__name__, error))
+            finally:
+                message.destroy()
+        tell("done")
+    producer.shutdown()
+
+
 def run_consumer(arguments):
     model = MessageModel.BROADCASTING if arguments.model == "broadcasting" else MessageModel.CLUSTERING
     consumer = PushConsumer(arguments.group, orderly=arguments.orderly, message_model=model)
@@ -126,11 +156,12 @@ def run_consumer(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("role", choices=["producer", "consumer"])
+    parser.add_argument("role", choices=["producer", "transaction", "consumer"])
     parser.add_argument("--namesrv", required=True)
     parser.add_argument("--group", required=True)
     parser.add_argument("--orderly", action="store_true")
     parser.add_argument("--timeout", type=int, default=3000, help="producer: milliseconds a send may take")
+    parser.add_argument("--check", default="unknown", help="transaction: the answer to checks")
     parser.add_argument("--topic", help="consumer: what to subscribe to")
     parser.add_argument("--expression", default="*")
     parser.add_argument("--model", choices=["clustering", "broadcasting"], default="clustering")
@@ -138,7 +169,7 @@ def main():
     parser.add_argument("--fail", type=int, default=0)
     parser.add_argument("--property", action="append", default=[], help="consumer: a property to print")
     arguments = parser.parse_args()
-    run_producer(arguments) if arguments.role == "producer" else run_consumer(arguments)
+    {"producer": run_producer, "transaction": run_transaction, "consumer": run_consumer}[arguments.role](arguments)
     tell("stopped")
     # The library's own threads may outlive its shutdown: do not wait for them.
     os._exit(0)

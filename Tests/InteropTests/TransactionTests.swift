@@ -1,0 +1,59 @@
+import MQTestKit
+import Testing
+
+/// Goal: transactions of Apache's C++ client are held back, ended and asked about as RocketMQ does.
+@Suite(.serialized, .whereReady, .timeLimit(.minutes(5))) struct TransactionTests {
+    private let settings = [
+        "transactionTimeOut": "500", "transactionCheckInterval": "1000", "transactionOpBatchInterval": "300",
+        "transactionCheckMax": "1000",
+    ]
+
+    private func sent(_ client: CppClient, _ bodies: [String], _ state: String) async throws {
+        let events = try await client.send(bodies, to: "TransactionTopic", mode: state, tags: "TagA", keys: "key")
+        #expect(events.filter { $0.event == "sent" && $0.status == "OK" }.map(\.body) == bodies, "\(events)")
+    }
+
+    private func checked(_ client: CppClient) -> [String] {
+        client.events.filter { $0.event == "checked" }.compactMap(\.body)
+    }
+
+    @Test func `what is committed arrives, what is rolled back does not`() async throws {
+        try await Cluster.run(settings) { cluster in
+            let producer = try await cluster.transactionProducer(check: "rollback")
+            let committed = (0..<20).map { "committed \($0)" }
+            try await sent(producer, committed, "commit")
+            try await sent(producer, (0..<20).map { "rolled back \($0)" }, "rollback")
+            let consumer = try await cluster.consumer(
+                group: "transaction-group", topic: "TransactionTopic", properties: ["PGROUP", "TRAN_MSG"])
+            try await consumer.waitFor(committed)
+            // One of a later round of checks: whatever was open before has been asked about.
+            try await sent(producer, ["open"], "unknown")
+            try await eventually("it is asked about") { checked(producer).contains("open") }
+            #expect(checked(producer).allSatisfy { $0 == "open" }, "what is over is not asked about")
+            #expect(consumer.bodies.sorted() == committed.sorted())
+            #expect(
+                consumer.messages.allSatisfy {
+                    $0.tags == "TagA" && $0.keys == "key" && $0.properties?["PGROUP"] == "interop-transactions"
+                })
+        }
+    }
+
+    @Test(arguments: ["none", "TERM", "KILL"])
+    func `what stays open is asked about and committed, whatever became of the broker by`(signal: String) async throws {
+        try await Cluster.run(settings) { cluster in
+            let producer = try await cluster.transactionProducer(check: "commit")
+            let open = (0..<10).map { "open \($0)" }
+            try await sent(producer, open, "unknown")
+            switch signal {
+            case "TERM": try await cluster.broker.stop()
+            case "KILL": try await cluster.broker.kill()
+            default: break
+            }
+            if signal != "none" { try await cluster.broker.start() }
+            let consumer = try await cluster.consumer(group: "transaction-group", topic: "TransactionTopic")
+            // The client tells a broker that it is there every 30 s.
+            try await consumer.waitFor(open, within: .seconds(120))
+            #expect(consumer.bodies.sorted() == open.sorted())
+        }
+    }
+}
