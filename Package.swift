@@ -54,6 +54,7 @@ let package = Package(
     products: [
         .library(name: "RocketMQClient", targets: ["RocketMQClient"]),
         .library(name: "MQStore", targets: ["MQStore"]),  // for Fuzz
+        .library(name: "MQFilter", targets: ["MQFilter"]),  // for Fuzz
         .executable(name: "mqnamesrv", targets: ["NameServerMain"]),
         .executable(name: "mqbroker", targets: ["BrokerMain"]),
         .executable(name: "mqadmin", targets: ["AdminMain"]),
@@ -104,6 +105,7 @@ let package = Package(
         example("Ordered"),
         example("Delayed"),
         example("Broadcasting"),
+        example("Transactions"),
         // Tests.
         testSupport("MQTestKit", uses: ["MQProtocol", "MQSystem"]),
         tests("MQBaseTests", uses: ["MQBase"]),

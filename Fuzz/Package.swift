@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 
 let apus: Target.Dependency = .product(name: "RocketMQClient", package: "apus")
 let store: Target.Dependency = .product(name: "MQStore", package: "apus")
+let filter: Target.Dependency = .product(name: "MQFilter", package: "apus")
 
 let package = Package(
     name: "apus-fuzz",
@@ -20,6 +21,7 @@ let package = Package(
     targets: [
         .executableTarget(name: "FuzzFrames", dependencies: [apus], swiftSettings: settings),
         .executableTarget(name: "FuzzBodies", dependencies: [apus], swiftSettings: settings),
+        .executableTarget(name: "FuzzFilters", dependencies: [filter], swiftSettings: settings),
         .executableTarget(name: "FuzzStore", dependencies: [store], swiftSettings: settings),
     ]
 )

@@ -13,9 +13,34 @@ extension Admin {
 
     /// The group's configuration at the broker at `address`; `nil` if it has none there.
     public func group(_ group: String, at address: String) async throws(ClientError) -> SubscriptionGroupConfig? {
-        let answer = try await link.ask(RemotingCommand(.getAllSubscriptionGroupConfig), at: address)
-        let table = try link.body(SubscriptionGroupWrapper.self, of: answer, from: address)
-        return table.subscriptionGroupTable[group]
+        try await groups(at: address).subscriptionGroupTable[group]
+    }
+
+    /// Makes groups at the broker at `address`, or changes them: all, or none if one is refused.
+    public func update(_ groups: [SubscriptionGroupConfig], at address: String) async throws(ClientError) {
+        let body = SubscriptionGroupList(groups: groups).encoded()
+        try await link.ask(
+            RemotingCommand(.updateAndCreateSubscriptionGroupList, body: body), at: address, timeout: .seconds(15))
+    }
+
+    /// All groups of the broker at `address`.
+    public func groups(at address: String) async throws(ClientError) -> SubscriptionGroupWrapper {
+        let answer = try await link.ask(
+            RemotingCommand(.getAllSubscriptionGroupConfig), at: address, timeout: .seconds(10))
+        return try link.body(SubscriptionGroupWrapper.self, of: answer, from: address)
+    }
+
+    /// Says at the broker at `address` how a group takes a topic: `PULL` or `POP`.
+    /// - Parameter shareCount: members that share one queue in pop mode; 0 for all.
+    public func setRequestMode(
+        _ mode: String, of group: String, topic: String, shareCount: Int, at address: String
+    ) async throws(ClientError) {
+        let body: JSON = [
+            "consumerGroup": .string(group), "mode": .string(mode), "popShareQueueNum": JSON(shareCount),
+            "topic": .string(topic),
+        ]
+        try await link.ask(
+            RemotingCommand(RequestCode(rawValue: 401), body: body.encoded()), at: address, timeout: .seconds(5))
     }
 
     /// Removes a consumer group from the broker at `address`, with its progress if `cleanOffset` says so.
@@ -38,40 +63,5 @@ extension Admin {
             all.consumeTps += part.consumeTps
         }
         return all
-    }
-
-    /// A group's members and subscriptions, as one broker knows them: the one at `address`, or any that has the group's
-    /// retry topic.
-    /// - Throws: `refused` with code 206 if no member is connected.
-    public func consumers(of group: String, at address: String? = nil) async throws(ClientError) -> ConsumerConnection {
-        let broker: String
-        if let address { broker = address } else { broker = try await anyBroker(of: Self.retryPrefix + group) }
-        let answer = try await link.ask(
-            RemotingCommand(.getConsumerConnectionList, ["consumerGroup": group]), at: broker)
-        return try link.body(ConsumerConnection.self, of: answer, from: broker)
-    }
-
-    /// A producer group's members, as one broker of the topic knows them.
-    public func producers(of group: String, topic: String) async throws(ClientError) -> ProducerConnection {
-        let broker = try await anyBroker(of: topic)
-        let answer = try await link.ask(
-            RemotingCommand(.getProducerConnectionList, ["producerGroup": group]), at: broker)
-        return try link.body(ProducerConnection.self, of: answer, from: broker)
-    }
-
-    /// The queues one member holds now, asked of the member itself through a broker.
-    public func queues(ofClient clientID: String, group: String) async throws(ClientError) -> [MessageQueue] {
-        let broker = try await anyBroker(of: Self.retryPrefix + group)
-        let request = RemotingCommand(
-            .getConsumerRunningInfo, ["consumerGroup": group, "clientId": clientID, "jstackEnable": "false"])
-        let answer = try await link.ask(request, at: broker, timeout: .seconds(10))
-        do throws(JSONError) {
-            let table = try JSON(parsing: answer.body)["mqTable"].object ?? JSONObject()
-            return table.compactMap { member in
-                member.key.object.flatMap { try? MessageQueue(json: .object($0)) }  // a client's bad key is left out
-            }
-        } catch {
-            throw .badAnswer(from: broker, "\(error)")
-        }
     }
 }

@@ -39,6 +39,12 @@ extension Admin {
         try await askAllNameServers(request)
     }
 
+    /// A value of the name servers' key-value store.
+    /// - Throws: `refused` with code 22 if there is none.
+    public func value(of key: String, namespace: String) async throws(ClientError) -> String {
+        try await askNameServer(RemotingCommand(.getKVConfig, ["namespace": namespace, "key": key]))["value"] ?? ""
+    }
+
     /// The lines of a properties text, comments left out.
     func properties(in answer: RemotingCommand) -> [(key: String, value: String)] {
         String(decoding: answer.body, as: UTF8.self).split(separator: "\n").compactMap { line in

@@ -48,6 +48,24 @@ extension Admin {
         try await link.ask(request, at: address, timeout: .seconds(5))
     }
 
+    /// Makes topics at the broker at `address`, or changes them: all, or none if one is refused.
+    public func update(_ topics: [TopicConfig], at address: String) async throws(ClientError) {
+        let body = CreateTopicListRequestBody(topics: topics).encoded()
+        try await link.ask(RemotingCommand(.updateAndCreateTopicList, body: body), at: address, timeout: .seconds(15))
+    }
+
+    /// All topics of the broker at `address`.
+    public func topicConfigs(at address: String) async throws(ClientError) -> TopicConfigSerializeWrapper {
+        let answer = try await link.ask(RemotingCommand(.getAllTopicConfig), at: address, timeout: .seconds(10))
+        return try link.body(TopicConfigSerializeWrapper.self, of: answer, from: address)
+    }
+
+    /// Names of the topics that the broker at `address` made for itself.
+    public func systemTopics(at address: String) async throws(ClientError) -> [String] {
+        let answer = try await link.ask(RemotingCommand(.getSystemTopicListFromBroker), at: address)
+        return try link.body(TopicList.self, of: answer, from: address).topicList
+    }
+
     /// Waits, at most a second, until a name server gives the topic's new route: brokers tell them soon, not at once, and
     /// whoever made a topic wants to use it.
     func waitForRoute(of topic: TopicConfig, at addresses: [String]) async {

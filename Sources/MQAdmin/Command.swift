@@ -4,26 +4,42 @@ public struct Command: Sendable {
     public let name: String
     /// One line for the list.
     public let summary: String
-    /// Its own options; `-h` and `-n` come on top.
+    /// Its own options; those of all commands come on top (``allOptions``).
     public let options: [CommandOption]
+    /// Whether it only shows something: then it can be repeated with `--watch`.
+    public let isListing: Bool
     /// Does it.
     public let run: @Sendable (CommandArguments, Admin, Output) async throws -> Void
 
     /// A command.
     /// - Parameter run: throws ``ClientError`` only; the type is not spelled because closures do not infer it.
     public init(
-        _ name: String, _ summary: String, _ options: [CommandOption] = [],
+        _ name: String, _ summary: String, _ options: [CommandOption] = [], isListing: Bool = false,
         run: @escaping @Sendable (CommandArguments, Admin, Output) async throws -> Void
     ) {
         self.name = name
         self.summary = summary
         self.options = options
+        self.isListing = isListing
         self.run = run
+    }
+
+    /// A command that only shows something.
+    static func listing(
+        _ name: String, _ summary: String, _ options: [CommandOption] = [],
+        run: @escaping @Sendable (CommandArguments, Admin, Output) async throws -> Void
+    ) -> Command {
+        Command(name, summary, options, isListing: true, run: run)
+    }
+
+    /// What it can be called with.
+    public var allOptions: [CommandOption] {
+        options + CommandOption.common + (isListing ? [.json, .watch] : [.json])
     }
 
     /// `usage: mqadmin <name> …` and a line for each option.
     public var help: String {
-        let all = (options + CommandOption.common).sorted { $0.short.lowercased() < $1.short.lowercased() }
+        let all = allOptions.sorted { $0.short.lowercased() < $1.short.lowercased() }
         var usage = "usage: mqadmin \(name)"
         var shownGroups = Set<String>()
         for option in all {
@@ -31,29 +47,18 @@ public struct Command: Sendable {
                 guard shownGroups.insert(group).inserted else { continue }
                 usage += " " + all.filter { $0.group == group }.map { "-\($0.short) <arg>" }.joined(separator: " | ")
             } else {
-                let text = "-\(option.short)" + (option.takesValue ? " <arg>" : "")
+                let text = option.spelling + (option.takesValue ? " <arg>" : "")
                 usage += option.isRequired ? " \(text)" : " [\(text)]"
             }
         }
-        let names = all.map { " -\($0.short),--\($0.long)" + ($0.takesValue ? " <arg>" : "") }
+        let names = all.map { option in
+            (option.isLongOnly ? "    --\(option.long)" : " -\(option.short),--\(option.long)")
+                + (option.takesValue ? " <arg>" : "")
+        }
         let width = (names.map(\.count).max() ?? 0) + 3
         let lines = zip(all, names).map { option, name in
             name + String(repeating: " ", count: width - name.count) + option.help
         }
         return ([usage] + lines).joined(separator: "\n") + "\n"
     }
-}
-
-/// Where commands print.
-public struct Output: Sendable {
-    private let write: @Sendable (String) -> Void
-
-    /// - Parameter write: gets the text, line ends included.
-    public init(_ write: @escaping @Sendable (String) -> Void) { self.write = write }
-
-    /// Prints as Java's `printf` does.
-    public func print(_ pattern: String, _ arguments: any JavaFormattable...) { write(javaFormat(pattern, arguments)) }
-
-    /// Prints text as it is.
-    public func put(_ text: String) { write(text) }
 }

@@ -27,6 +27,27 @@ public struct CommandOption: Equatable, Sendable {
         Self(short: short, long: long, takesValue: false, isRequired: false, group: nil, help: help)
     }
 
+    /// Whether it has no short form: `--json`.
+    var isLongOnly: Bool { short == long }
+    /// As it is typed.
+    var spelling: String { isLongOnly ? "--\(long)" : "-\(short)" }
+
+    /// The two that most commands mean a place by: one broker, or all masters of a cluster.
+    static func target(_ broker: String, _ cluster: String) -> [CommandOption] {
+        [
+            .value("b", "brokerAddr", broker, group: "target"), .value("c", "clusterName", cluster, group: "target"),
+        ]
+    }
+
+    /// Which route to take; what there are no other routes for is not asked.
+    static let cluster = value(
+        "c", "cluster", "Cluster name or lmq parent topic, lmq is used to find the route.")
+
+    /// Beyond RocketMQ: one JSON document in place of columns.
+    static let json = flag("json", "json", "Print JSON")
+    /// Beyond RocketMQ: again and again.
+    static let watch = value("watch", "watch", "Repeat every so many seconds")
+
     /// What every command takes besides its own.
     static let common: [CommandOption] = [
         .flag("h", "help", "Print help"),

@@ -5,11 +5,14 @@ import RocketMQClient
 public struct CommandTable: Sendable {
     /// In the order the list shows them.
     public let commands: [Command]
+    let notServed: [NotServed]
 
     /// The commands of this release.
     public static let standard = CommandTable(
-        commands: topicCommands + groupCommands + connectionCommands + brokerCommands + clusterCommands
-            + messageCommands + printCommands + nameServerCommands)
+        commands: topicCommands + topicUpdateCommands + groupCommands + progressCommands + clientCommands
+            + offsetCommands + connectionCommands + brokerCommands + clusterCommands + latencyCommands + messageCommands
+            + printCommands + traceCommands + statsCommands + nameServerCommands + exportCommands + monitorCommands,
+        notServed: NotServed.all)
 
     /// The command called `name`, in any case.
     public func command(_ name: String) -> Command? {
@@ -20,17 +23,23 @@ public struct CommandTable: Sendable {
     public var list: String {
         var text = "The most commonly used mqadmin commands are:\n"
         for command in commands { text += javaFormat("   %-35s %s%n", [command.name, command.summary]) }
-        return text + "\nSee 'mqadmin help <command>' for more information on a specific command.\n"
+        text += "\nSee 'mqadmin help <command>' for more information on a specific command.\n"
+        text +=
+            "Every command takes --json, those that show something --watch <seconds>; 'mqadmin completion bash|zsh' "
+        text += "prints a script for the shell.\n\nNot in this release:\n"
+        for command in notServed { text += javaFormat("   %-35s %s%n", [command.name, command.summary]) }
+        return text
     }
 
     /// Runs what `words` (without the program's name) ask for.
     /// - Returns: the exit code: 0, or 1 after one sentence to `complain`.
-    public func run(_ words: [String], output: Output, complain: @Sendable (String) -> Void) async -> Int32 {
+    public func run(_ words: [String], output: Output, complain: @escaping @Sendable (String) -> Void) async -> Int32 {
         guard let first = words.first else {
             output.put(list)
             return 0
         }
-        if first == "help" || first == "-h" || first == "--help" {
+        switch first {
+        case "help", "-h", "--help":
             guard words.count > 1 else {
                 output.put(list)
                 return 0
@@ -38,43 +47,92 @@ public struct CommandTable: Sendable {
             guard let command = command(words[1]) else { return unknown(words[1], complain) }
             output.put(command.help)
             return 0
+        case "completion": return complete(words.dropFirst().first, output, complain)
+        default:
+            guard let command = command(first) else { return unknown(first, complain) }
+            return await CommandRun(command: command, write: { output.put($0) }, complain: complain)
+                .run(Array(words.dropFirst()))
         }
-        guard let command = command(first) else { return unknown(first, complain) }
+    }
+
+    private func complete(_ shell: String?, _ output: Output, _ complain: (String) -> Void) -> Int32 {
+        let completion = Completion(commands: commands)
+        switch shell {
+        case "bash": output.put(completion.bash)
+        case "zsh": output.put(completion.zsh)
+        default:
+            complain("mqadmin completion: expected bash or zsh")
+            return 1
+        }
+        return 0
+    }
+
+    private func unknown(_ name: String, _ complain: (String) -> Void) -> Int32 {
+        let known = notServed.first { $0.name.lowercased() == name.lowercased() }
+        complain(known?.sentence ?? "The sub command \(name) not exist.")
+        return 1
+    }
+}
+
+/// One call of a command.
+struct CommandRun: Sendable {
+    let command: Command
+    let write: @Sendable (String) -> Void
+    let complain: @Sendable (String) -> Void
+
+    /// - Returns: the exit code.
+    func run(_ words: [String]) async -> Int32 {
+        var nameServers: [String] = []
         do throws(ClientError) {
-            let options = command.options + CommandOption.common
-            let arguments = try CommandArguments(Array(words.dropFirst()), options: options)
+            let options = command.allOptions
+            let arguments = try CommandArguments(words, options: options)
             if arguments.has("h") {
-                output.put(command.help)
+                write(command.help)
                 return 0
             }
             try arguments.checkRequired(options)
-            try await run(command, arguments, output)
+            let interval = try arguments.integer("watch")
+            guard interval != 0 else { throw .invalid("option --watch expects seconds, at least 1") }
+            let client = ClientOptions(nameServers: arguments["n"])
+            nameServers = client.nameServers
+            let admin = Admin(link: try ClusterLink(client))
+            admin.link.start()
+            let failure = await repeated(every: interval, arguments, admin)
+            await admin.link.shutdown()
+            if let failure { throw failure }
             return 0
         } catch {
-            complain("mqadmin \(command.name): \(error)")
+            complain("mqadmin \(command.name): \(explanation(of: error, nameServers: nameServers))")
             return 1
         }
     }
 
-    private func run(_ command: Command, _ arguments: CommandArguments, _ output: Output) async throws(ClientError) {
-        let admin = Admin(link: try ClusterLink(ClientOptions(nameServers: arguments["n"])))
-        admin.link.start()
-        let failure: ClientError?
-        do {
-            try await command.run(arguments, admin, output)
-            failure = nil
-        } catch let error as ClientError {
-            failure = error
-        } catch {
-            failure = .invalid("\(error)")
+    /// Runs it once, or until the process ends. When it has worked once, trouble is told and it goes on.
+    private func repeated(every seconds: Int64?, _ arguments: CommandArguments, _ admin: Admin) async -> ClientError? {
+        var hasWorked = false
+        while true {
+            let failure = await once(arguments, admin)
+            guard let seconds, failure == nil || hasWorked else { return failure }
+            if let failure {
+                complain(explanation(of: failure, nameServers: admin.link.options.nameServers))
+            }
+            hasWorked = true
+            do { try await Task.sleep(for: .seconds(seconds)) } catch { return nil }
+            if !arguments.has("json") { write("\n") }
         }
-        await admin.link.shutdown()
-        if let failure { throw failure }
     }
 
-    private func unknown(_ name: String, _ complain: (String) -> Void) -> Int32 {
-        complain("The sub command \(name) not exist.")
-        return 1
+    private func once(_ arguments: CommandArguments, _ admin: Admin) async -> ClientError? {
+        let output = Output(json: arguments.has("json"), write)
+        do {
+            try await command.run(arguments, admin, output)
+            output.finish()
+            return nil
+        } catch let error as ClientError {
+            return error
+        } catch {
+            return .invalid("\(error)")
+        }
     }
 }
 

@@ -1,37 +1,53 @@
+public import MQJSON
+
 /// A value that ``javaFormat(_:_:)`` can print.
 public protocol JavaFormattable: Sendable {
     /// For `%s`.
     var javaText: String { get }
+    /// For `--json`.
+    var json: JSON { get }
 }
 
 extension String: JavaFormattable {
     /// The text itself.
     public var javaText: String { self }
+    /// The value itself.
+    public var json: JSON { .string(self) }
 }
 
 extension Int: JavaFormattable {
     /// Decimal digits.
     public var javaText: String { String(self) }
+    /// The value itself.
+    public var json: JSON { .integer(Int64(self)) }
 }
 
 extension Int32: JavaFormattable {
     /// Decimal digits.
     public var javaText: String { String(self) }
+    /// The value itself.
+    public var json: JSON { .integer(Int64(self)) }
 }
 
 extension Int64: JavaFormattable {
     /// Decimal digits.
     public var javaText: String { String(self) }
+    /// The value itself.
+    public var json: JSON { .integer(self) }
 }
 
 extension Bool: JavaFormattable {
     /// `true` or `false`.
     public var javaText: String { String(self) }
+    /// The value itself.
+    public var json: JSON { .bool(self) }
 }
 
 extension Double: JavaFormattable {
     /// The shortest decimal text.
     public var javaText: String { String(self) }
+    /// The value itself.
+    public var json: JSON { .number(self) }
 }
 
 /// Java's `String.format` for `%s`, `%d`, `%f`, `%n` and `%%` with `-`, `0`, width and precision: what the columns of

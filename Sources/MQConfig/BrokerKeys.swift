@@ -96,6 +96,10 @@ public enum BrokerKeys {
     public static let shortPollingTimeMills = ConfigKey<Duration>.milliseconds(
         "shortPollingTimeMills", default: 1000, in: 1...60_000, "How long a pull waits when longPollingEnable is false."
     ).live
+    /// Whether SQL92 subscriptions are served.
+    public static let enablePropertyFilter = ConfigKey<Bool>.flag(
+        "enablePropertyFilter", default: false, "Lets consumers filter by SQL92 expressions over properties."
+    ).live
     /// Whether consumers are told of each other.
     public static let notifyConsumerIdsChangedEnable = ConfigKey<Bool>.flag(
         "notifyConsumerIdsChangedEnable", default: true, "Tells a group's members when one comes or goes."
@@ -125,7 +129,7 @@ public enum BrokerKeys {
         autoCreateTopicEnable.declaration, autoCreateSubscriptionGroup.declaration,
         defaultTopicQueueNums.declaration, clusterTopicEnable.declaration, brokerTopicEnable.declaration,
         traceTopicEnable.declaration, msgTraceTopicName.declaration, traceOn.declaration,
-        longPollingEnable.declaration, shortPollingTimeMills.declaration,
+        longPollingEnable.declaration, shortPollingTimeMills.declaration, enablePropertyFilter.declaration,
         notifyConsumerIdsChangedEnable.declaration, channelExpiredTimeout.declaration,
         flushConsumerOffsetInterval.declaration, startAcceptSendRequestTimeStamp.declaration,
     ]

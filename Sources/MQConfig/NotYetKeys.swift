@@ -46,7 +46,6 @@ enum NotYetKeys {
         delayOffsetUpdateVersionStep int 200
         disableConsumeIfConsumerReadSlowly bool false
         enableBroadcastOffsetStore bool true
-        enableCalcFilterBitMap bool false
         enableConnectionMetrics bool true
         enableControllerMode bool false
         enableCreateSysGroup bool true
@@ -64,7 +63,6 @@ enum NotYetKeys {
         enablePopLog bool false
         enablePopMessageThreshold bool false
         enablePopMetrics bool true
-        enablePropertyFilter bool false
         enableRegisterProducer bool true
         enableRemoteEscape bool false
         enableRemotingMetrics bool true
@@ -80,13 +78,10 @@ enum NotYetKeys {
         endTransactionPoolQueueCapacity int 100000
         endTransactionThreadPoolNums int cpu(2,8,max)
         estimateAccumulation bool true
-        expectConsumerNumUseFilter int 32
         fetchControllerAddrByDnsLookup bool false
         fetchNamesrvAddrByAddressServer* bool false
         fetchNameSrvAddrByDnsLookup* bool false
         fetchNamesrvAddrInterval int 10000
-        filterDataCleanTimeSpan int 86400000
-        filterSupportRetry bool false
         flushConsumerOffsetHistoryInterval int 60000
         forceRegister bool true
         forwardTimeout int 3000
@@ -105,7 +100,6 @@ enum NotYetKeys {
         loadBalanceProcessorThreadPoolNums int 32
         loadBalanceThreadPoolQueueCapacity int 100000
         lockInStrictMode bool false
-        maxErrorRateOfBloomFilter int 20
         maxPopPollingSize int 100000
         maxStatsIdleTimeInMinutes int -1
         messageStorePlugIn text
@@ -167,7 +161,6 @@ enum NotYetKeys {
         slaveReadEnable bool false
         splitMetadataSize int 2000
         splitRegistrationSize int 800
-        storeReplyMessageEnable bool true
         subscriptionExpiredTimeout int 600000
         syncBrokerMemberGroupPeriod int 1000
         syncBrokerMetadataPeriod int 5000
@@ -176,7 +169,6 @@ enum NotYetKeys {
         transferMsgByHeap bool true
         updateNameServerAddrPeriod int 120000
         usePIDColdCtrStrategy bool true
-        useServerSideResetOffset bool true
         useStaticSubscription bool false
         validateSystemTopicWhenUpdateTopic bool true
         waitTimeMillsInAckQueue int 3000

@@ -91,7 +91,9 @@ extension ConfigTable {
     public static let broker = ConfigTable(
         sections: [
             Section(
-                "BrokerConfig", BrokerKeys.all + TransactionKeys.all + TimerKeys.broker, notYet: NotYetKeys.broker),
+                "BrokerConfig",
+                BrokerKeys.all + TransactionKeys.all + TimerKeys.broker + ConsumptionKeys.all,
+                notYet: NotYetKeys.broker),
             Section(
                 "NettyServerConfig",
                 [

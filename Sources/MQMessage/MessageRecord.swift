@@ -45,6 +45,26 @@ public enum RecordLayout {
         88 + (bornIPv6 ? 12 : 0) + (storeIPv6 ? 12 : 0)
     }
 
+    /// Where the properties of the record at the start of `bytes` lie, found without looking at anything else; `nil` if
+    /// its lengths contradict each other.
+    public static func properties(in bytes: Span<UInt8>) -> Range<Int>? {
+        guard bytes.count >= byteCountMin else { return nil }
+        let sysFlag = SysFlag(rawValue: bytes.int32(at: sysFlag))
+        let head = headByteCount(
+            bornIPv6: sysFlag.contains(.bornHostIPv6), storeIPv6: sysFlag.contains(.storeHostIPv6))
+        var reader = WireReader(bytes)
+        do throws(WireError) {
+            _ = try reader.range(head - 4, "record head")
+            _ = try reader.range(Int(reader.int32("body length")), "body")
+            let isLong = bytes.int32(at: magic) == magicV2
+            _ = try reader.range(
+                isLong ? Int(reader.int16("topic length")) : Int(reader.uint8("topic length")), "topic")
+            return try reader.range(Int(reader.int16("properties length")), "properties")
+        } catch {
+            return nil
+        }
+    }
+
     /// A body's checksum as it is stored: the top bit is cleared; 0 for an empty body.
     @inlinable public static func storedCRC(_ body: Span<UInt8>) -> Int32 {
         Int32(bitPattern: CRC32.value(of: body) & 0x7FFF_FFFF)

@@ -44,6 +44,24 @@ public enum PropertyName {
     @inlinable public static var cluster: StaticString { "CLUSTER" }
     /// The check point of a popped message.
     @inlinable public static var popCheckPoint: StaticString { "POP_CK" }
+    /// Names a request; its reply has it too.
+    @inlinable public static var correlationID: StaticString { "CORRELATION_ID" }
+    /// The client id that waits for a reply.
+    @inlinable public static var replyToClient: StaticString { "REPLY_TO_CLIENT" }
+    /// How long it waits, ms.
+    @inlinable public static var timeToLive: StaticString { "TTL" }
+    /// `reply` for a reply.
+    @inlinable public static var messageType: StaticString { "MSG_TYPE" }
+    /// When the broker pushed a reply on, ms since 1970.
+    @inlinable public static var pushReplyTime: StaticString { "PUSH_REPLY_TIME" }
+    /// When a reply came, ms since 1970.
+    @inlinable public static var arriveTime: StaticString { "ARRIVE_TIME" }
+    /// Queues that a message is also put into, with commas between.
+    @inlinable public static var innerMultiDispatch: StaticString { "INNER_MULTI_DISPATCH" }
+    /// Its offsets there, with commas between.
+    @inlinable public static var innerMultiQueueOffset: StaticString { "INNER_MULTI_QUEUE_OFFSET" }
+    /// Messages with equal ones keep their order.
+    @inlinable public static var shardingKey: StaticString { "__SHARDINGKEY" }
     /// Delay in seconds.
     @inlinable public static var timerDelaySeconds: StaticString { "TIMER_DELAY_SEC" }
     /// Delay in ms.

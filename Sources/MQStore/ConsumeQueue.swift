@@ -186,14 +186,20 @@ public final class ConsumeQueue: Sendable {
     /// The loops with parked pulls, a bit each.
     public var waiters: UInt64 { waiting.load(ordering: .sequentiallyConsistent) }
 
+    /// Whether its units have room for bit maps.
+    var takesBitMaps: Bool { extensionUnits?.isWritten == true }
+
     // MARK: - Writing (dispatch thread)
 
     /// Adds `units`, in the log's order, as ``add(_:at:storedAt:)`` does one.
+    /// - Parameter bitMaps: what the extension units of some of them hold, by offset.
     /// - Returns: whether there is anything to publish.
-    func add(_ units: [PlacedUnit]) throws(SystemError) -> Bool {
+    func add(_ units: [PlacedUnit], bitMaps: [Int64: [UInt8]] = [:]) throws(SystemError) -> Bool {
         var done = extensionUnits?.isWritten == true ? 0 : addFollowing(units)
         while done < units.count {
-            _ = try add(units[done].unit, at: units[done].offset, storedAt: units[done].storedAt)
+            let placed = units[done]
+            let bitMap = bitMaps.isEmpty ? [] : bitMaps[placed.offset] ?? []
+            _ = try add(placed.unit, at: placed.offset, storedAt: placed.storedAt, bitMap: bitMap)
             done += 1
         }
         return pending.withLock { !$0.units.isEmpty }
@@ -221,7 +227,9 @@ public final class ConsumeQueue: Sendable {
     /// held goes. A gap can only come from a log that lost records; readers skip what fills it.
     /// - Parameter storedAt: the record's store time, which an extension unit holds, milliseconds.
     /// - Returns: whether it was new.
-    func add(_ unit: QueueUnit, at offset: Int64, storedAt: Int64 = 0) throws(SystemError) -> Bool {
+    func add(
+        _ unit: QueueUnit, at offset: Int64, storedAt: Int64 = 0, bitMap: [UInt8] = []
+    ) throws(SystemError) -> Bool {
         guard (0..<Self.offsetLimit).contains(offset) else { return false }
         let isExtended = extensionUnits?.isWritten == true
         let gap: Int64? = pending.withLock { pending in
@@ -241,7 +249,7 @@ public final class ConsumeQueue: Sendable {
         } else {
             try restart(at: offset)
         }
-        let stored = isExtended ? extended(unit, storedAt) : unit
+        let stored = isExtended ? extended(unit, storedAt, bitMap) : unit
         pending.withLock { pending in
             for _ in 0..<blanks { pending.units.append(.blank) }
             pending.units.append(stored)
@@ -253,9 +261,10 @@ public final class ConsumeQueue: Sendable {
     var hadGap: Bool { pending.withLock { $0.hadGap } }
 
     /// The unit with its tags code in an extension unit.
-    private func extended(_ unit: QueueUnit, _ storedAt: Int64) -> QueueUnit {
+    private func extended(_ unit: QueueUnit, _ storedAt: Int64, _ bitMap: [UInt8]) -> QueueUnit {
         guard let extensionUnits else { return unit }
-        let address = extensionUnits.add(ExtensionUnit(tagsCode: unit.tagsCode, storeTimestamp: storedAt))
+        let address = extensionUnits.add(
+            ExtensionUnit(tagsCode: unit.tagsCode, storeTimestamp: storedAt, bitMap: bitMap))
         return QueueUnit(physicalOffset: unit.physicalOffset, size: unit.size, tagsCode: address)
     }
 
@@ -424,6 +433,12 @@ public final class ConsumeQueue: Sendable {
     func tagsCode(of unit: QueueUnit, _ cursor: inout QueueExtension.Cursor) throws(SystemError) -> Int64? {
         guard unit.hasExtension else { return unit.tagsCode }
         return try extensionUnits?.tagsCode(at: unit.tagsCode, &cursor)
+    }
+
+    /// The extension unit that a unit of this queue points to; `nil` if it has none, or it is gone. May wait for the disk.
+    func extensionUnit(of unit: QueueUnit) throws(SystemError) -> ExtensionUnit? {
+        guard unit.hasExtension else { return nil }
+        return try extensionUnits?.unit(at: unit.tagsCode)
     }
 
     /// As the other one, for a reader of single units.

@@ -73,11 +73,16 @@ final class Dispatcher: Sendable {
     ///
     /// A full disk does not end it: what could not be written is tried again until there is room.
     /// - Parameters:
+    ///   - bitMap: what a message's extension unit notes of it; `nil` notes nothing.
     ///   - arrived: called for each queue that got units while pulls are parked on it.
     ///   - full: called with the error when there is no room, and with `nil` when there is again.
     ///   - failed: called once, with the error that ended it.
-    func run(arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void, failed: (SystemError) -> Void) {
+    func run(
+        bitMap: BitMapMaker? = nil, arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void,
+        failed: (SystemError) -> Void
+    ) {
         var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
+        worker.bitMap = bitMap
         var idleRounds = 0
         var isFull = false
         while true {
@@ -124,9 +129,11 @@ final class Dispatcher: Sendable {
         worker.beginRound()
         var position = start
         while position < stop {
-            position = try worker.takeFed(log.feed, from: position, upTo: stop)
+            // A bit map needs the properties, which the feed does not have.
+            let isFed = worker.bitMap == nil
+            if isFed { position = try worker.takeFed(log.feed, from: position, upTo: stop) }
             guard position < stop else { break }
-            let fed = worker.nextFed(log.feed, from: position) ?? end
+            let fed = isFed ? worker.nextFed(log.feed, from: position) ?? end : end
             let read = try readLog(&worker, from: position, upTo: min(fed, stop), confirmed: end)
             guard read > position else { break }
             position = read
@@ -182,6 +189,9 @@ final class Dispatcher: Sendable {
     }
 }
 
+/// What the extension unit of a message with these properties notes: which SQL92 subscriptions want it. `nil`: nothing.
+public typealias BitMapMaker = @Sendable (_ topic: String, _ properties: Span<UInt8>) -> [UInt8]?
+
 /// Takes records apart for queues and index. Owned by one thread.
 struct DispatchWorker {
     private let queues: QueueTable
@@ -197,6 +207,8 @@ struct DispatchWorker {
     private var indexedTo: Int64
     /// Which queues get units; all of them if it is `nil`.
     var accepts: ((_ topic: String, _ queueID: Int) -> Bool)?
+    /// Makes the bit maps of extension units.
+    var bitMap: BitMapMaker?
     /// The file that takes index entries, while it has room; asked for again in each round.
     private var indexFile: IndexFile?
 
@@ -222,6 +234,8 @@ struct DispatchWorker {
     private struct Target {
         var queue: ConsumeQueue
         var units: [PlacedUnit] = []
+        /// By queue offset, of those that have one.
+        var bitMaps: [Int64: [UInt8]] = [:]
     }
 
     /// Targets that keep their memory from round to round.
@@ -244,14 +258,17 @@ struct DispatchWorker {
         defer { forgetTargets() }
         for slot in 0..<targetCount {
             let queue = targets[slot].queue
-            guard try queue.add(targets[slot].units) else { continue }
+            guard try queue.add(targets[slot].units, bitMaps: targets[slot].bitMaps) else { continue }
             try queue.publish()
             published(queue)
         }
     }
 
     private mutating func forgetTargets() {
-        for slot in 0..<targetCount { targets[slot].units.removeAll(keepingCapacity: true) }
+        for slot in 0..<targetCount {
+            targets[slot].units.removeAll(keepingCapacity: true)
+            if !targets[slot].bitMaps.isEmpty { targets[slot].bitMaps = [:] }
+        }
         targetCount = 0
         if targets.count > Self.keptTargetsMax { targets.removeSubrange(Self.keptTargetsMax...) }
     }
@@ -346,7 +363,9 @@ struct DispatchWorker {
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: Self.tagsCode(facts, storedAt: storedAt, isSchedule: topic.isSchedule, delayLevels))
             let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
-            add(placed, to: queue(topic, Int(record.queueID)))
+            let target = queue(topic, Int(record.queueID))
+            let slot = add(placed, to: target)
+            if let bitMap, target.takesBitMaps { targets[slot].bitMaps[placed.offset] = bitMap(topic.name, text) }
         }
         guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
             record.physicalOffset >= indexedTo
@@ -385,9 +404,13 @@ struct DispatchWorker {
         return queue
     }
 
-    private mutating func add(_ unit: PlacedUnit, to queue: ConsumeQueue) {
+    /// - Returns: the queue's place among those that get units in this round.
+    @discardableResult private mutating func add(_ unit: PlacedUnit, to queue: ConsumeQueue) -> Int {
         let slot = queue.roundSlot.load(ordering: .relaxed)
-        if slot < targetCount, targets[slot].queue === queue { return targets[slot].units.append(unit) }
+        if slot < targetCount, targets[slot].queue === queue {
+            targets[slot].units.append(unit)
+            return slot
+        }
         if targetCount < targets.count {
             targets[targetCount].queue = queue
         } else {
@@ -396,6 +419,7 @@ struct DispatchWorker {
         targets[targetCount].units.append(unit)
         queue.roundSlot.store(targetCount, ordering: .relaxed)
         targetCount += 1
+        return targetCount - 1
     }
 
     /// What a record's unit says of its tags: their hash, or when a delayed message is due.

@@ -15,6 +15,8 @@ public enum ReadStatus: Sendable {
     case offsetTooSmall
     case noMatchedLogicQueue
     case noMessageInQueue
+    /// An administrator has set another offset: none of a read's own.
+    case offsetReset
 
     /// As RocketMQ spells it.
     public var name: StaticString {
@@ -28,6 +30,7 @@ public enum ReadStatus: Sendable {
         case .offsetTooSmall: "OFFSET_TOO_SMALL"
         case .noMatchedLogicQueue: "NO_MATCHED_LOGIC_QUEUE"
         case .noMessageInQueue: "NO_MESSAGE_IN_QUEUE"
+        case .offsetReset: "OFFSET_RESET"
         }
     }
 }
@@ -50,6 +53,8 @@ public struct ReadResult: Sendable {
     public internal(set) var messageCount = 0
     /// It was asked not to wait for the disk and would have to; nothing else here counts then.
     public var needsDisk = false
+    /// A reader that looks at properties stopped it, though there were more messages and room for them.
+    public var isStopped = false
 
     /// Nothing yet.
     public init() { self.init(status: .found, nextOffset: 0, minOffset: 0, maxOffset: 0) }
@@ -64,6 +69,7 @@ public struct ReadResult: Sendable {
         byteCount = 0
         messageCount = 0
         needsDisk = false
+        isStopped = false
     }
 
     mutating func markCold() {
@@ -115,6 +121,9 @@ public struct ReadAccess: Sendable {
     let mayWait: Bool
     /// Records from here on are known to be in memory.
     let knownFrom: Int64
+
+    /// Whether it may wait for the disk.
+    public var mayWaitForDisk: Bool { mayWait }
 
     /// Waits for the disk; not on a loop.
     public static let waiting = ReadAccess(mayWait: true, knownFrom: 0)
@@ -189,9 +198,11 @@ extension MessageStore {
     ///   - units: scratch for the raw units; its content is replaced.
     ///   - result: what was found; replaced, but for the memory it holds.
     ///   - matches: whether a message with this tags code is wanted; `nil` wants all.
+    ///   - records: decides instead, by what the records hold. Then records are read, those only that are in memory where
+    ///     the reader must not wait, and no more of each than its head and its properties.
     public func read(
         _ queue: ConsumeQueue, from offset: Int64, limits: ReadLimits, access: ReadAccess, units: inout ByteBuffer,
-        into result: inout ReadResult, matches: ((Int64) -> Bool)?
+        into result: inout ReadResult, matches: ((Int64) -> Bool)?, records: RecordLook? = nil
     ) throws(SystemError) {
         let minimum = queue.minOffset
         let maximum = queue.maxOffset
@@ -208,26 +219,28 @@ extension MessageStore {
             result.status = .offsetOverflowBadly
             result.nextOffset = maximum
         } else {
-            try collect(queue, &result, limits, access, &units, matches)
+            try collect(queue, &result, limits, access, &units, matches, records)
         }
     }
 
     private func collect(
         _ queue: ConsumeQueue, _ result: inout ReadResult, _ limits: ReadLimits, _ access: ReadAccess,
-        _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?
+        _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?, _ records: RecordLook?
     ) throws(SystemError) {
         var tags = QueueExtension.Cursor()
+        var finder = RecordFinder(access)
         var look = UnitLook(
             limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, keepsApart: access.mayWait,
-            nextOffset: result.nextOffset)
-        while !look.isFull, look.scanned < limits.unitCount, look.messageCount < limits.messageCount {
+            nextOffset: result.nextOffset, looksAtRecords: records != nil)
+        while !look.isFull, !result.isStopped, look.scanned < limits.unitCount, look.messageCount < limits.messageCount
+        {
             units.removeAll()
             let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
             let known = try self.units(of: queue, from: look.nextOffset, count: wanted, access, &units)
             guard let known else { return result.markCold() }
             guard known > 0 else { break }
             var done = 0
-            while done < known, !look.isFull {
+            while done < known, !look.isFull, !result.isStopped {
                 done = look.take(units.span, from: done, to: known, into: &result.ranges, matches)
                 switch look.wants {
                 case .nothing: break
@@ -237,6 +250,16 @@ extension MessageStore {
                     var bytes: Mapping?
                     if let segment { bytes = try mapping(of: segment) }
                     look.enter(segment, bytes, for: place, &result.ranges)
+                case .decision where records != nil:
+                    let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
+                    let choice = try self.choice(unit, of: queue, access, &finder, records)
+                    // What was found so far is delivered before anybody waits for the disk.
+                    if choice == nil, look.messageCount == 0 { return result.markCold() }
+                    if choice == nil || choice == .stop {
+                        result.isStopped = true
+                    } else {
+                        look.decide(choice == .take)
+                    }
                 case .decision:
                     guard access.mayWait else { return result.markCold() }
                     let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
@@ -255,7 +278,23 @@ extension MessageStore {
         {
             result.markCold()
         }
-        if look.messageCount == 0 { result.status = look.scanned > 0 ? .noMatchedMessage : .offsetFoundNull }
+        if look.messageCount == 0 {
+            result.status = look.scanned > 0 || result.isStopped ? .noMatchedMessage : .offsetFoundNull
+        }
+    }
+
+    /// What the reader says of the unit's message; `nil` if that would wait for the disk, and it must not.
+    private func choice(
+        _ unit: QueueUnit, of queue: ConsumeQueue, _ access: ReadAccess, _ finder: inout RecordFinder,
+        _ records: RecordLook?
+    ) throws(SystemError) -> RecordChoice? {
+        guard let records else { return .take }
+        if access.mayWait, unit.hasExtension, let mayWant = records.mayWant,
+            let bits = try queue.extensionUnit(of: unit), !mayWant(bits.bitMap.span, bits.storeTimestamp)
+        {
+            return .leave
+        }
+        return try finder.choice(unit, in: log, records)
     }
 
     /// Reads units; `nil`: they are not in memory, and it may not wait.

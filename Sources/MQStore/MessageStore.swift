@@ -17,15 +17,18 @@ public final class MessageStore: Sendable {
         public var flushed: @Sendable () -> Void
         /// Asked before old files are looked for: when they go now. `nil`: as configured at the start.
         public var retention: (@Sendable () -> RetentionSettings)?
+        /// What extension units note of new messages; on the `dispatch` thread.
+        public var bitMap: BitMapMaker?
 
         /// All are called until the store has stopped.
         public init(
             arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void,
-            retention: (@Sendable () -> RetentionSettings)? = nil
+            retention: (@Sendable () -> RetentionSettings)? = nil, bitMap: BitMapMaker? = nil
         ) {
             self.arrived = arrived
             self.flushed = flushed
             self.retention = retention
+            self.bitMap = bitMap
         }
     }
 
@@ -191,6 +194,7 @@ public final class MessageStore: Sendable {
         }
         let dispatch = Thread("dispatch", nice: 5) { [self] in
             dispatcher.run(
+                bitMap: events.bitMap,
                 arrived: { queue in
                     events.arrived(queue)
                 }, full: { dispatchIsFull($0) }, failed: { fence("cannot build queues: \($0)") })

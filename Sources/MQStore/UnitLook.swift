@@ -27,11 +27,14 @@ struct UnitLook {
         case nothing
         /// The file of the record that begins there: ``enter(_:_:for:_:)``.
         case file(PhysicalOffset)
-        /// Whether the message is wanted, whose tags do not lie in its unit: ``decide(_:)``.
+        /// Whether the message is wanted, because its tags do not lie in its unit or its reader looks at records:
+        /// ``decide(_:)``.
         case decision
     }
 
     private var decision: Bool?
+    /// A unit alone does not tell whether its message is wanted.
+    private let looksAtRecords: Bool
 
     private var mapping: Mapping?
     /// What offsets `mapping` holds, or holds none of: empty before the first file.
@@ -41,7 +44,8 @@ struct UnitLook {
     /// Bytes of the file that were taken last, and are not in a run yet.
     private var run = 0..<0
 
-    init(limits: ReadLimits, hotFrom: Int64, keepsApart: Bool, nextOffset: Int64) {
+    init(limits: ReadLimits, hotFrom: Int64, keepsApart: Bool, nextOffset: Int64, looksAtRecords: Bool = false) {
+        self.looksAtRecords = looksAtRecords
         self.limits = limits
         self.hotFrom = hotFrom
         self.keepsApart = keepsApart
@@ -61,7 +65,13 @@ struct UnitLook {
         for index in first..<end {
             let unit = QueueUnit(span, at: index &* QueueUnit.byteCount)
             var isWanted = unit.size > 0 && unit.size != QueueUnit.preBlankSize
-            if isWanted, let matches {
+            if isWanted, look.looksAtRecords {
+                guard let decision = look.decision else {
+                    look.wants = .decision
+                    return index
+                }
+                isWanted = decision
+            } else if isWanted, let matches {
                 if unit.hasExtension {
                     guard let decision = look.decision else {
                         look.wants = .decision

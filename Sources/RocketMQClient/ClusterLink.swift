@@ -15,6 +15,8 @@ public final class ClusterLink: Sendable {
     public let clientID: String
 
     let members = Members()
+    /// Requests of producers that wait for a reply.
+    let requests = OpenRequests()
     let routes: RouteCache
     private let loop: EventLoop
     private let remoting: RemotingClient
@@ -40,7 +42,7 @@ public final class ClusterLink: Sendable {
         } catch {
             throw .system(error.description)
         }
-        let pushes = PushedRequests(members: members)
+        let pushes = PushedRequests(members: members, replies: requests)
         remoting = RemotingClient(
             loop: loop, service: pushes, connectTimeoutMilliseconds: options.requestTimeout.milliseconds)
         routes = RouteCache()
@@ -101,6 +103,7 @@ public final class ClusterLink: Sendable {
         }
         for pipe in pipes { pipe.close() }
         plans.forgetAll()
+        requests.close()
     }
 
     // MARK: - Sending

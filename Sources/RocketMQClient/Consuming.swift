@@ -4,7 +4,7 @@ public import MQProtocol
 public enum ConsumeOutcome: Equatable, Sendable {
     /// Done: the group will not see it again.
     case success
-    /// Hand it out again later. In broadcasting mode it is given up instead.
+    /// Hand it out again later: in order, in its place after ``ConsumerOptions/suspendCurrentQueue``. In broadcasting mode it is given up instead.
     /// - Parameter delayLevel: 0 lets the broker choose by the number of tries, 1…18 is that level of
     ///   `messageDelayLevel`, below 0 sends it to the dead letter topic at once.
     case later(delayLevel: Int = 0)
@@ -45,8 +45,15 @@ public struct ConsumerOptions: Sendable {
     public var messagesPerQueueMax = 1000
     /// Bytes of one queue that are pulled and not finished before pulling stops.
     public var bytesPerQueueMax = 100 << 20
-    /// Tries before a message goes to the dead letter topic.
-    public var maxReconsumeTimes = 16
+    /// Tries before a message goes to the dead letter topic; -1 is 16, or without end in order.
+    public var maxReconsumeTimes = -1
+    /// Hands out each queue's messages one after the other, in the order they were stored, however often one fails: it is
+    /// tried again in its place, and what is behind it waits. In clustering mode the queue is locked at its broker.
+    public var isOrderly = false
+    /// In order: how long a queue waits before a message that failed is tried again.
+    public var suspendCurrentQueue: Duration = .seconds(1)
+    /// In order: how often locks are renewed. The broker keeps one for a minute, half of which it counts here.
+    public var lockInterval: Duration = .seconds(20)
     /// How long a broker keeps a pull that finds nothing.
     public var pullSuspend: Duration = .seconds(15)
     /// How often the queues are shared out again without being asked.
@@ -58,4 +65,7 @@ public struct ConsumerOptions: Sendable {
 
     /// RocketMQ's defaults.
     public init() {}
+
+    /// ``maxReconsumeTimes`` as a number.
+    var reconsumeTimesMax: Int { maxReconsumeTimes >= 0 ? maxReconsumeTimes : isOrderly ? Int(Int32.max) : 16 }
 }

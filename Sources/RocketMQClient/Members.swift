@@ -8,6 +8,10 @@ protocol ConsumerMember: AnyObject, Sendable {
     var consumerData: ConsumerData { get }
     /// The group's members have changed.
     func rebalanceSoon()
+    /// An administrator wants it to go on elsewhere.
+    func resetSoon(_ topic: String, to offsets: [MessageQueue: Int64])
+    /// How far it is in the queues of `topic` that it has.
+    func offsets(in topic: String) async -> [MessageQueue: Int64]
     /// What `GET_CONSUMER_RUNNING_INFO` shows.
     func runningInfo() async -> JSON
 }

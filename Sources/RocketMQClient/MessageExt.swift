@@ -2,6 +2,8 @@ public import MQBase
 public import MQBytes
 import MQCompression
 public import MQMessage
+import MQProtocol
+import MQSystem
 
 /// A message as a broker stored it.
 public struct MessageExt: Sendable, CustomStringConvertible {
@@ -67,6 +69,39 @@ public struct MessageExt: Sendable, CustomStringConvertible {
         properties = MessageProperties(stored: bytes.extracting(record.properties))
         body = bytes.extracting(record.body).toArray()
         expandBody()
+    }
+
+    /// A reply as its broker pushes it (326): not stored, so without a place. `nil` if the request lacks what it needs.
+    /// Source: `ClientRemotingProcessor.java` `receiveReplyMessage`, 5.3.
+    init?(reply request: RemotingCommand) {
+        guard let topic = request["topic"], let properties = request["properties"] else { return nil }
+        queueID = request.int32("queueId") ?? 0
+        storeByteCount = 0
+        queueOffset = 0
+        sysFlag = SysFlag(rawValue: request.int32("sysFlag") ?? 0)
+        bornTimestamp = Timestamp(rawValue: request.int64("bornTimestamp") ?? 0)
+        bornHost = Self.host(request["bornHost"])
+        storeTimestamp = Timestamp(rawValue: request.int64("storeTimestamp") ?? 0)
+        storeHost = Self.host(request["storeHost"])
+        commitLogOffset = 0
+        bodyCRC = 0
+        reconsumeTimes = request.int32("reconsumeTimes") ?? 0
+        preparedTransactionOffset = 0
+        self.topic = topic
+        flag = request.int32("flag") ?? 0
+        self.properties = MessageProperties(stored: Array(properties.utf8).span)
+        self.properties[PropertyName.arriveTime] = String(SystemClock.wall().rawValue)
+        body = request.body
+        expandBody()
+    }
+
+    /// `1.2.3.4:5678`, with or without a slash before it; nobody's address if it is something else. Shown only.
+    private static func host(_ text: String?) -> MessageHost {
+        let bare = (text ?? "").drop { $0 == "/" }
+        let parts = bare.split(separator: ":", maxSplits: 1)
+        let ip = parts.first?.split(separator: ".").compactMap { UInt8($0) } ?? []
+        let port = parts.count == 2 ? UInt16(parts[1]) : nil
+        return MessageHost(ip: ip.count == 4 ? ip : [0, 0, 0, 0], port: Int(port ?? 0))
     }
 
     /// All records of a pull or query answer. A partial record at the end is dropped, as Java does.

@@ -76,12 +76,30 @@ public actor PushConsumer {
 
     /// Wants the topic's messages for whose properties the SQL92 expression is true. The broker must have
     /// `enablePropertyFilter` on.
+    /// - Throws: `refused` if the consumer runs and a broker says that the expression is wrong; before it runs,
+    ///   ``start(_:)`` does.
     public func subscribe(_ topic: String, sql expression: String) async throws(ClientError) {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
-        await set(
-            SubscriptionData(
-                topic: namespace.wrap(topic), subString: expression, subVersion: SystemClock.wall().rawValue,
-                expressionType: "SQL92"))
+        let subscription = SubscriptionData(
+            topic: namespace.wrap(topic), subString: expression, subVersion: SystemClock.wall().rawValue,
+            expressionType: "SQL92")
+        if core != nil { try await check(subscription) }
+        await set(subscription)
+    }
+
+    /// Asks a broker of the topic whether it would serve an SQL92 subscription. A broker that cannot be asked, or does not
+    /// know the question, is no reason not to start: its pulls will say. Source: `MQClientInstance.checkClientInBroker`.
+    private func check(_ subscription: SubscriptionData) async throws(ClientError) {
+        guard subscription.expressionType != "TAG" else { return }
+        guard let route = try? await link.route(of: subscription.topic) else { return }
+        for broker in route.brokerDatas {
+            guard let address = await link.brokerAddress(broker.brokerName, orAny: true) else { continue }
+            do throws(ClientError) {
+                return try await link.check(subscription, of: group, at: address)
+            } catch {
+                if case .refused(_, let code, _) = error, [1, 23].contains(code) { throw error }
+            }
+        }
     }
 
     private func set(_ subscription: SubscriptionData) async {
@@ -97,10 +115,18 @@ public actor PushConsumer {
 
     /// Starts to hand messages to `handler`. Returns when the brokers know the consumer and its queues are shared out,
     /// as far as they can be reached; what fails is tried again for as long as it runs.
-    /// - Throws: `invalid` without a subscription; `nameServersUnreachable` and the like if no route can be had at all.
+    /// - Throws: `invalid` without a subscription; `refused` if a broker says that an SQL92 expression is wrong; `nameServersUnreachable` and the like if no route can be had at all.
     public func start(_ handler: @escaping MessageHandler) async throws(ClientError) {
         guard core == nil else { throw .invalid("the consumer \(group) runs already") }
         guard !subscriptions.isEmpty else { throw .invalid("the consumer \(group) subscribes to nothing") }
+        link.start()
+        do throws(ClientError) {
+            // Before it is a member: brokers would count it in until its connection closes.
+            for subscription in subscriptions.values { try await check(subscription) }
+        } catch {
+            if ownsLink { await link.shutdown() }
+            throw error
+        }
         let core = ConsumerCore(
             group: group, options: options, link: link, subscriptions: subscriptions,
             handler: try applicationHandler(handler))
@@ -115,7 +141,6 @@ public actor PushConsumer {
         }
         self.core = core
         self.membership = membership
-        link.start()
         do throws(ClientError) {
             for topic in subscriptions.keys.sorted() { _ = try await link.fetchRoute(topic) }
         } catch {
@@ -131,6 +156,7 @@ public actor PushConsumer {
             repeating(every: options.rebalanceInterval) { await $0.rebalance() },
             repeating(every: options.commitInterval) { await $0.commitAll() },
         ]
+        if needsLocks { upkeep.append(repeating(every: options.lockInterval) { await $0.renewLocks(core) }) }
     }
 
     /// Starts, runs until the task is cancelled, and shuts down, as a service of a server does: handlers that run are waited
@@ -157,6 +183,7 @@ public actor PushConsumer {
         endings = []
         await core.pool.close(waitingAtMost: options.shutdownWait)
         await commit(all, core)
+        if needsLocks { await unlock(all.map(\.queue)) }
         workers = [:]
         await tracer?.close()
         link.members.remove(consumerGroup: group)
@@ -232,7 +259,7 @@ public actor PushConsumer {
             var isComplete = true
             for subscription in core.allSubscriptions where self.core != nil {
                 do throws(ClientError) {
-                    try await rebalance(subscription.topic, core)
+                    if try await !rebalance(subscription.topic, core) { isComplete = false }
                 } catch {
                     if subscription.topic != core.retryTopic { core.note(error) }
                     isComplete = false
@@ -265,7 +292,8 @@ public actor PushConsumer {
         await rebalance()
     }
 
-    private func rebalance(_ topic: String, _ core: ConsumerCore) async throws(ClientError) {
+    /// - Returns: whether all queues that are this client's now are pulled; a queue may still be another client's alone.
+    private func rebalance(_ topic: String, _ core: ConsumerCore) async throws(ClientError) -> Bool {
         let route = try await link.route(of: topic)
         let queues = Self.readableQueues(topic, route)
         var mine = queues
@@ -276,21 +304,49 @@ public actor PushConsumer {
             let members = try await link.consumerIDs(of: group, at: address)
             mine = options.allocation.share(of: queues, members: members, me: link.clientID, group: group)
         }
-        guard self.core === core else { return }
-        let wanted = Set(mine)
-        let lost = workers.filter { $0.key.topic == topic && !wanted.contains($0.key) }
-        for (queue, worker) in lost {
-            worker.drop()
-            workers[queue] = nil
-        }
-        await commit(Array(lost.values), core)
-        for queue in mine where workers[queue] == nil {
+        guard self.core === core else { return true }
+        var isComplete = await release(topic, except: Set(mine), core)
+        let fresh = mine.filter { workers[$0] == nil }
+        let asked = SystemClock.now()
+        let locked = needsLocks && !fresh.isEmpty ? await lock(fresh, core) : Set(fresh)
+        for queue in fresh {
+            guard locked.contains(queue) else {
+                isComplete = false  // its last client still has a message of it, or has not come to let go
+                continue
+            }
             let start = try await startOffset(of: queue, core)
-            guard self.core === core, workers[queue] == nil else { return }
+            guard self.core === core, workers[queue] == nil else { return true }
             let worker = QueueWorker(queue, start: start, consumer: core)
+            if needsLocks { _ = worker.locked(at: asked) }
             workers[queue] = worker
             worker.start()
         }
+        return isComplete
+    }
+
+    /// Gives up the queues of a topic that are not in `wanted`, and those that were given up before and have not ended.
+    /// - Returns: whether all of them are free for others. In order that is when no handler has a message any more.
+    private func release(_ topic: String, except wanted: Set<MessageQueue>, _ core: ConsumerCore) async -> Bool {
+        let lost = workers.filter { $0.key.topic == topic && (!wanted.contains($0.key) || $0.value.isDropped) }
+        for worker in lost.values { worker.drop() }
+        var isComplete = true
+        var ended: [QueueWorker] = []
+        for (queue, worker) in lost {
+            if needsLocks, await !worker.isIdle() {
+                isComplete = false
+                continue
+            }
+            workers[queue] = nil
+            ended.append(worker)
+        }
+        await commit(ended, core)
+        if needsLocks { await unlock(ended.map(\.queue)) }
+        return isComplete
+    }
+
+    /// Forgets a queue's worker if it still is that one.
+    func remove(_ worker: QueueWorker, of queue: MessageQueue) {
+        if workers[queue] === worker { workers[queue] = nil }
     }
 
     static func readableQueues(_ topic: String, _ route: TopicRouteData) -> [MessageQueue] {

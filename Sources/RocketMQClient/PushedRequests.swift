@@ -9,9 +9,13 @@ import MQTransport
 /// Answers what brokers ask of us over our own connections.
 final class PushedRequests: RemotingService, Sendable {
     private let members: Members
+    private let replies: OpenRequests
     private let lostConnection = Lock<(@Sendable () -> Void)?>(nil)
 
-    init(members: Members) { self.members = members }
+    init(members: Members, replies: OpenRequests) {
+        self.members = members
+        self.replies = replies
+    }
 
     func onLostConnection(_ action: @escaping @Sendable () -> Void) { lostConnection.withLock { $0 = action } }
 
@@ -26,6 +30,9 @@ final class PushedRequests: RemotingService, Sendable {
             reply.send(RemotingCommand(.success))
         case .getConsumerRunningInfo: sendRunningInfo(request, reply)
         case .checkTransactionState: checkTransaction(request, on: channel)
+        case .resetConsumerClientOffset: reset(request, reply)
+        case .getConsumerStatusFromClient: sendStatus(request, reply)
+        case .pushReplyMessageToClient: takeReply(request, reply)
         default: reply.send(.notSupported(request.code))
         }
     }
@@ -38,6 +45,32 @@ final class PushedRequests: RemotingService, Sendable {
         else { return }
         let channel = LoopBound(channel, on: channel.connection.loop)
         member.check(message, for: request) { end in channel.execute { $0.send(end) } }
+    }
+
+    private func reset(_ request: RemotingCommand, _ reply: Reply) {
+        guard let consumer = members.consumer(request["group"] ?? ""), let topic = request["topic"],
+            let body = try? ResetOffsetBody(parsing: request.body)  // the broker hears that nothing came of it
+        else { return reply.send(RemotingCommand(.systemError, remark: "no such consumer, or no offsets")) }
+        consumer.resetSoon(topic, to: body.offsetTable)
+        reply.send(RemotingCommand(.success))
+    }
+
+    private func sendStatus(_ request: RemotingCommand, _ reply: Reply) {
+        guard let consumer = members.consumer(request["group"] ?? ""), let topic = request["topic"] else {
+            return reply.send(RemotingCommand(.success, body: GetConsumerStatusBody().encoded()))
+        }
+        Task {
+            let body = GetConsumerStatusBody(messageQueueTable: await consumer.offsets(in: topic))
+            reply.send(RemotingCommand(.success, body: body.encoded()))
+        }
+    }
+
+    private func takeReply(_ request: RemotingCommand, _ reply: Reply) {
+        guard let message = MessageExt(reply: request) else {
+            return reply.send(RemotingCommand(.systemError, remark: "the reply has no readable message"))
+        }
+        replies.take(message)  // one that nobody waits for any more came too late
+        reply.send(RemotingCommand(.success))
     }
 
     private func sendRunningInfo(_ request: RemotingCommand, _ reply: Reply) {

@@ -33,11 +33,17 @@ extension QueueAllocation {
     /// Contiguous shares, the first members one queue more if it does not come out even.
     /// Source: `AllocateMessageQueueAveragely.java`, 5.3.
     public static let average = QueueAllocation(name: "AVG") { queues, members, me in
-        let place = members.firstIndex(of: me) ?? 0
-        let share = queues.count / members.count
-        let rest = queues.count % members.count
-        let start = place * share + min(place, rest)
-        return Array(queues[start..<(start + share + (place < rest ? 1 : 0))])
+        share(of: queues, index: members.firstIndex(of: me) ?? 0, count: members.count)
+    }
+
+    /// The contiguous share of member `index` of `count`.
+    /// - Precondition: `index` is in `0..<count`.
+    public static func share(of queues: [MessageQueue], index: Int, count: Int) -> [MessageQueue] {
+        precondition((0..<count).contains(index), "member \(index) of \(count)")
+        let share = queues.count / count
+        let rest = queues.count % count
+        let start = index * share + min(index, rest)
+        return Array(queues[start..<(start + share + (index < rest ? 1 : 0))])
     }
 
     /// Dealt out like cards. Source: `AllocateMessageQueueAveragelyByCircle.java`, 5.3.

@@ -6,9 +6,13 @@ import MQSystem
 
 /// Pulls one queue for a consumer while the queue is its own, and keeps the queue's books.
 final class QueueWorker: Sendable {
-    private struct State {
+    struct State {
         var books: ProcessQueue
+        /// What is handed out in order.
+        var ordered: OrderedMessages
         var isDropped = false
+        /// Somebody else says how far the queue is.
+        var isForgotten = false
         var committed: Int64?
         var brokerID: Int64 = 0
         var lastPull: Int64 = 0
@@ -16,8 +20,8 @@ final class QueueWorker: Sendable {
     }
 
     let queue: MessageQueue
-    private let consumer: ConsumerCore
-    private let state: Lock<State>
+    let consumer: ConsumerCore
+    let state: Lock<State>
     private let task = Lock<Task<Void, Never>?>(nil)
 
     init(_ queue: MessageQueue, start: Int64, consumer: ConsumerCore) {
@@ -26,7 +30,10 @@ final class QueueWorker: Sendable {
         let options = consumer.options
         let limits = ProcessQueue.Limits(
             messageCount: options.messagesPerQueueMax, byteCount: options.bytesPerQueueMax)
-        state = Lock(State(books: ProcessQueue(next: start, limits: limits)))
+        state = Lock(
+            State(
+                books: ProcessQueue(next: start, limits: limits),
+                ordered: OrderedMessages(needsLock: options.messageModel == .clustering)))
     }
 
     func start() {
@@ -40,13 +47,19 @@ final class QueueWorker: Sendable {
         task.withLock { $0 }?.cancel()
     }
 
+    /// As ``drop()``, and keeps its progress to itself from now on: the queue goes on elsewhere.
+    func forget() {
+        state.withLock { $0.isForgotten = true }
+        drop()
+    }
+
     var isDropped: Bool { state.withLock { $0.isDropped } }
 
     /// The progress, if it moved since the last call.
     func uncommitted() -> Int64? {
         state.withLock { state in
             let offset = state.books.committable
-            guard offset != state.committed else { return nil }
+            guard offset != state.committed, !state.isForgotten else { return nil }
             state.committed = offset
             return offset
         }
@@ -103,22 +116,35 @@ final class QueueWorker: Sendable {
             state.lastPull = SystemClock.wall().rawValue
             if result.status == .offsetMoved {
                 state.books.move(to: result.next)
+                state.ordered.removeAll()
                 return []
             }
             return Set(state.books.add(wanted.map { ($0.queueOffset, $0.storeByteCount) }, next: result.next))
         }
-        for message in wanted where isNew.contains(message.queueOffset) {
+        let fresh = wanted.filter { isNew.contains($0.queueOffset) }.map { message in
             var message = message
             message.properties[PropertyName.minOffset] = String(result.min)
             message.properties[PropertyName.maxOffset] = String(result.max)
-            consumer.pool.add { [message] number in await self.consume(message, number) }
+            return message
         }
+        if consumer.options.isOrderly { return handOutInOrder(fresh) }
+        for message in fresh { consumer.pool.add { number in await self.consume(message, number) } }
     }
 
     // MARK: - Consuming
 
     private func consume(_ stored: MessageExt, _ workerNumber: Int) async {
         guard !isDropped else { return }
+        if case .later(let delayLevel) = await handle(stored, workerNumber),
+            consumer.options.messageModel == .clustering
+        {
+            guard await sendBack(stored, delayLevel) else { return retryHere(stored) }
+        }
+        state.withLock { $0.books.finish(stored.queueOffset) }
+    }
+
+    /// What the application says of a message.
+    func handle(_ stored: MessageExt, _ workerNumber: Int) async -> ConsumeOutcome {
         var message = stored
         if let original = message.properties[PropertyName.retryTopic], message.topic == consumer.retryTopic {
             message.topic = original
@@ -129,24 +155,20 @@ final class QueueWorker: Sendable {
         let context = ConsumeContext(
             queue: queue, workerNumber: workerNumber,
             workerName: "ConsumeMessageThread_\(consumer.group)_\(workerNumber)")
-        var outcome: ConsumeOutcome
         do {
-            outcome = try await consumer.handler(message, context)
+            return try await consumer.handler(message, context)
         } catch {
-            outcome = .later()
+            return .later()
         }
-        if case .later(let delayLevel) = outcome, consumer.options.messageModel == .clustering {
-            guard await sendBack(stored, delayLevel) else { return retryHere(stored) }
-        }
-        state.withLock { $0.books.finish(stored.queueOffset) }
     }
 
-    private func sendBack(_ message: MessageExt, _ delayLevel: Int) async -> Bool {
+    /// Gives a message back to its broker.
+    func sendBack(_ message: MessageExt, _ delayLevel: Int) async -> Bool {
         guard let address = await consumer.link.brokerAddress(queue.brokerName) else { return false }
         do throws(ClientError) {
             try await consumer.link.sendBack(
                 message, group: consumer.group, delayLevel: delayLevel,
-                maxReconsumeTimes: consumer.options.maxReconsumeTimes, to: address)
+                maxReconsumeTimes: consumer.options.reconsumeTimesMax, to: address)
             return true
         } catch {
             consumer.note(error)
@@ -176,7 +198,8 @@ final class QueueWorker: Sendable {
             "cachedMsgSizeInMiB": JSON(state.books.pendingByteCount >> 20),
             "commitOffset": JSON(state.books.committable), "droped": JSON(state.isDropped),
             "lastConsumeTimestamp": JSON(state.lastConsume), "lastLockTimestamp": 0,
-            "lastPullTimestamp": JSON(state.lastPull), "locked": false, "transactionMsgCount": 0,
+            "lastPullTimestamp": JSON(state.lastPull),
+            "locked": JSON(state.ordered.isLocked(now: SystemClock.now())), "transactionMsgCount": 0,
             "transactionMsgMaxOffset": 0, "transactionMsgMinOffset": 0, "tryUnlockTimes": 0,
         ]
     }

@@ -68,7 +68,7 @@ import Testing
             let byKey = try await cluster.admin("queryMsgByKey", "-t", "t", "-k", "k2")
             #expect(rows(byKey.output) == [[result.messageID, "\(result.queue.queueID)", "0"]])
             let byUnique = try await cluster.admin("queryMsgByUniqueKey", "-t", "t", "-i", result.messageID)
-            #expect(byUnique.output.contains("OffsetID:            \(result.offsetMessageID)\n"))
+            #expect(byUnique.output.hasPrefix("Topic:               t\n") && byUnique.output.contains("[k1 k2]"))
             #expect(try await cluster.admin("queryMsgByKey", "-t", "t", "-k", "none").code == 1)
         }
     }
@@ -158,7 +158,8 @@ import Testing
             try await cluster.killBroker()
             let result = try await cluster.admin("brokerStatus", "-b", cluster.brokerAddress)
             #expect(result.code == 1 && result.output.isEmpty)
-            #expect(result.errors.hasPrefix("mqadmin brokerStatus: \(cluster.brokerAddress) does not answer"))
+            #expect(
+                result.errors.hasPrefix("mqadmin brokerStatus: broker gone: \(cluster.brokerAddress) does not answer"))
             #expect(!result.errors.contains("\n"))
         }
     }

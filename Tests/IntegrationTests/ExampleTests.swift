@@ -37,6 +37,11 @@ import Testing
             #expect(broadcasting.errors == "" && broadcasting.status == 0)
             let wanted = ["first", "second"].flatMap { name in (1...3).map { "\(name) heard news \($0)" } }
             #expect(lines(broadcasting).map(String.init).sorted() == wanted.sorted())
+
+            let transactions = try await run(cluster, "TransactionsExample")
+            #expect(transactions.errors == "" && transactions.status == 0)
+            #expect(lines(transactions).prefix(3) == ["payment 1: commit", "payment 2: rollback", "payment 3: commit"])
+            #expect(Set(lines(transactions).dropFirst(3)) == ["heard of payment 1", "heard of payment 3"])
         }
     }
 
@@ -61,6 +66,8 @@ import Testing
             try await example("tracemessage.TraceProducer", "3", expecting: 3, sent)
             try await example("schedule.ScheduledMessageProducer", "2", expecting: 2, sent)
             try await example("simple.PushConsumer", "33", expecting: 33, "Receive New Messages: [MessageExt [")
+            let received = "Receive New Messages: [MessageExt ["
+            try await example("ordermessage.Consumer", "25", expecting: 25, received)  // TagA, TagC and TagD
             try await example("simple.PullConsumer", "33", expecting: 33, "MessageExt [brokerName=broker-a")
             try await example(
                 "simple.LitePullConsumerSubscribe", "33", expecting: 33, "MessageExt [brokerName=broker-a")

@@ -54,6 +54,9 @@ final class RunningCluster {
     /// SIGKILL: nothing is flushed, closed or said goodbye to.
     func killBroker() async throws { try await broker.kill() }
 
+    /// The broker stands still with its connections open, so that the name server still has its routes.
+    func freezeBroker(_ isFrozen: Bool = true) { broker.freeze(isFrozen) }
+
     /// Starts an executable with its output in a file.
     func launch(_ product: String, _ arguments: [String], output: URL) throws -> Process {
         _ = FileManager.default.createFile(atPath: output.path, contents: nil)
@@ -73,10 +76,24 @@ final class RunningCluster {
     /// Runs an mqadmin command in this process.
     @discardableResult
     func admin(_ words: String...) async throws -> (code: Int32, output: String, errors: String) {
+        try await admin(words)
+    }
+
+    /// The same, with the words as a list.
+    func admin(_ words: [String]) async throws -> (code: Int32, output: String, errors: String) {
+        try await run(words + ["-n", nameServers])
+    }
+
+    /// The same without a name server.
+    func plain(_ words: String...) async throws -> (code: Int32, output: String, errors: String) {
+        try await run(words)
+    }
+
+    private func run(_ words: [String]) async throws -> (code: Int32, output: String, errors: String) {
         let output = Lines()
         let errors = Lines()
         let code = await CommandTable.standard.run(
-            words + ["-n", nameServers], output: Output { output.add($0) }, complain: { errors.add($0) })
+            words, output: Output { output.add($0) }, complain: { errors.add($0) })
         return (code, output.text, errors.text)
     }
 }

@@ -167,5 +167,14 @@ extension RemotingCommand {
         return RemotingCommand(.heartBeat, body: data.encoded())
     }
 
+    static func heartbeat(group: String, topic: String, sql expression: String, version: Int64) -> RemotingCommand {
+        let subscription = SubscriptionData(
+            topic: topic, subString: expression, subVersion: version, expressionType: "SQL92")
+        let data = HeartbeatData(
+            clientID: "127.0.0.1@test", producerGroups: [],
+            consumerDataSet: [ConsumerData(groupName: group, subscriptionDataSet: [subscription])])
+        return RemotingCommand(.heartBeat, body: data.encoded())
+    }
+
     var names: Set<String> { Set(fields.map(\.name)) }
 }

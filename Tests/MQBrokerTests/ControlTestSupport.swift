@@ -96,6 +96,12 @@ final class FakeStore: StoreQueries {
         offsets(topic: topic, queueID: queueID).map { 1000 + $0.min }
     }
 
+    func units(topic: String, queueID: Int, offsets wanted: Range<Int64>) -> [QueryConsumeQueueResponseBody.Unit] {
+        wanted.clamped(to: offsets(topic: topic, queueID: queueID).map { $0.min..<$0.max } ?? 0..<0).map {
+            QueryConsumeQueueResponseBody.Unit(physicalOffset: $0 * 100, size: 100, tagsCode: 65)
+        }
+    }
+
     func record(at offset: Int64) -> [UInt8]? { offset == 7 ? [1, 2, 3] : nil }
 
     func deleteQueues(of topic: String) { state.withLock { $0.deleted.append(topic) } }
@@ -146,10 +152,11 @@ final class RunningControl {
         groups.persist(to: files)
         offsets.persist(to: files)
         clients = ClientTable(limits: config.current.limits)
-        stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
+        stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: topics.stats)
         service = ControlService(
-            config: config, topics: topics, groups: groups, offsets: offsets, clients: clients, store: store,
-            stats: stats, files: files)
+            config: config, topics: topics, groups: groups, offsets: offsets, clients: clients,
+            filters: try ConsumerFilterTable(config, expressions: clients.expressions), store: store, stats: stats,
+            files: files)
         loop = try EventLoop("test")
         let service = service
         server = try RemotingServer(try .resolve("127.0.0.1:0"), loops: [loop], log: .silent) { _ in Door(service) }
@@ -214,5 +221,17 @@ extension ConsumerData {
         ConsumerData(
             groupName: name,
             subscriptionDataSet: topics.map { SubscriptionData(topic: $0, subString: "*", subVersion: version) })
+    }
+}
+
+/// The time of day as a test sets it, milliseconds since 1970.
+final class ManualTime: Sendable {
+    private let value: Lock<Int64>
+
+    init(_ now: Int64) { value = Lock(now) }
+
+    var now: Int64 {
+        get { value.withLock { $0 } }
+        set { value.withLock { $0 = newValue } }
     }
 }

@@ -109,6 +109,8 @@ import Testing
             #expect(slice(bytes, record.topic) == sample.topic)
             #expect(slice(bytes, record.body) == sample.body)
             #expect(slice(bytes, record.properties) == sample.properties)
+            let found = RecordLayout.properties(in: longer.span)
+            #expect(found == record.properties)
             let isIntact = record.hasIntactBody(bytes.span)
             #expect(isIntact)
         }
@@ -125,7 +127,10 @@ import Testing
             for _ in 0..<20 {
                 let index = Int.random(in: 0..<min(bytes.count, 130), using: &random)
                 bytes[index] = [0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &random) ?? 0
+                let found = RecordLayout.properties(in: bytes.span)
+                #expect(found.map { $0.upperBound <= bytes.count } ?? true)
                 guard let record = try? MessageRecord(bytes.span) else { continue }
+                #expect(found == record.properties)
                 #expect(record.byteCount <= bytes.count)
                 #expect(record.properties.upperBound == record.byteCount)
                 _ = record.hasIntactBody(bytes.span)
@@ -144,6 +149,8 @@ import Testing
                 bytes[1] = 0
                 bytes[2] = 0
             }
+            let found = RecordLayout.properties(in: bytes.span)
+            #expect(found.map { $0.upperBound <= bytes.count } ?? true)
             if let record = try? MessageRecord(bytes.span) { #expect(record.byteCount <= bytes.count) }
         }
     }

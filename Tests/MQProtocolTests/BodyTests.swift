@@ -21,6 +21,7 @@ import Testing
         switch (kind == "response", code) {
         case (false, 34): rewriting(HeartbeatData.self)
         case (false, 41), (false, 42): rewriting(LockBatchRequestBody.self)
+        case (false, 46): rewriting(CheckClientRequestBody.self)
         case (false, 103): rewriting(RegisterBrokerBody.self)
         case (false, 200): rewriting(SubscriptionGroupConfig.self)
         case (true, 21): rewriting(TopicConfigSerializeWrapper.self)

@@ -2,7 +2,9 @@ import Foundation
 import MQBase
 import MQBytes
 import MQMessage
+import MQObserve
 import MQSystem
+import MQTestKit
 import Testing
 
 @testable import MQStore
@@ -166,5 +168,82 @@ import Testing
         try queue.publish()
         let result = try read(store, queue, from: 0) { _ in false }
         #expect(result.messageCount == 1)
+    }
+
+    // MARK: - By properties
+
+    private func tagA(_ properties: Span<UInt8>) -> Bool {
+        Properties.value(of: "TAGS", in: properties).map { properties.extracting($0).equals("TagA") } ?? false
+    }
+
+    private func look(
+        _ store: TestStore, from offset: Int64, _ limits: ReadLimits = ReadLimits(), access: ReadAccess = .waiting,
+        mayWant: ((Span<UInt8>, Int64) -> Bool)? = nil, _ choose: @escaping (Span<UInt8>) -> RecordChoice
+    ) throws -> ReadResult {
+        var units = ByteBuffer()
+        var result = ReadResult()
+        try store.store.read(
+            store.store.queue("T", 0), from: offset, limits: limits, access: access, units: &units, into: &result,
+            matches: nil, records: RecordLook(mayWant: mayWant, choose: choose))
+        return result
+    }
+
+    @Test func `a reader that sees properties takes what it wants`() throws {
+        let store = try filled()
+        for access in [ReadAccess.waiting, .inMemory(knownFrom: PhysicalOffset(rawValue: 0))] {
+            let found = try look(store, from: 1, ReadLimits(messageCount: 3), access: access) {
+                tagA($0) ? .take : .leave
+            }
+            #expect(try firstBytes(found) == [10, 20, 30])
+            #expect(found.status == .found && !found.isStopped && !found.needsDisk)
+            let none = try look(store, from: 1, ReadLimits(unitCount: 50), access: access) { _ in .leave }
+            #expect(none.status == .noMatchedMessage && none.nextOffset == 51 && !none.isStopped)
+            #expect(try look(store, from: 100, access: access) { _ in .take }.status == .offsetOverflowOne)
+        }
+    }
+
+    @Test func `a reader may stop before any record`() throws {
+        let store = try filled()
+        for (limit, wants) in [(25, true), (25, false), (0, true)] {
+            var seen = 0
+            let result = try look(store, from: 5) { properties in
+                if seen == limit { return .stop }
+                seen += 1
+                return wants && tagA(properties) ? .take : .leave
+            }
+            #expect(result.isStopped && result.nextOffset == 5 + Int64(limit))
+            #expect(result.status == (wants && limit > 0 ? .found : .noMatchedMessage))
+            #expect(result.messageCount == (wants && limit > 0 ? 2 : 0))
+        }
+    }
+
+    @Test func `bits of extension units spare the look at records`() throws {
+        let folder = try TemporaryFolder()
+        let golden = GoldenStore(version: "4.9.8", kind: "clean")
+        let root = try golden.unpack(into: folder.url)
+        let store = try MessageStore(golden.config(golden.manifest(), root: root), log: .silent)
+        var (seen, marked) = (0, 0)
+        for id in 0..<4 {
+            guard let queue = store.existingQueue("gold_filter", id) else { continue }
+            var units = ByteBuffer()
+            var result = ReadResult()
+            let records = RecordLook(mayWant: { bits, stored in
+                #expect(bits.count == 14 && stored > 1_700_000_000_000)
+                let isMarked = [89, 15, 53].allSatisfy { bits[$0 / 8] & 1 << UInt8($0 % 8) != 0 }
+                marked += isMarked ? 1 : 0
+                return isMarked
+            }) { properties in
+                seen += 1
+                // The recorded group wants `a > 50 AND region = 'eu'`.
+                let region = Properties.value(of: "region", in: properties) ?? 0..<0
+                let isWanted = properties.extracting(region).equals("eu")
+                #expect(isWanted)
+                return .take
+            }
+            try store.read(
+                queue, from: 0, limits: ReadLimits(messageCount: 100, unitCount: 1000), access: .waiting, units: &units,
+                into: &result, matches: nil, records: records)
+        }
+        #expect(seen == 12 && marked == 12)
     }
 }

@@ -55,6 +55,30 @@ import Testing
         #expect(store.store.isInMemory(0))
     }
 
+    @Test func `records that were given up are shown only to a reader that may wait`() throws {
+        let store = try filled()
+        try evict(#require(store.store.log.files.first))
+        func look(_ access: ReadAccess) throws -> (result: ReadResult, seen: Int) {
+            var units = ByteBuffer()
+            var result = ReadResult()
+            var seen = 0
+            let records = RecordLook { _ in
+                seen += 1
+                return .take
+            }
+            try store.store.read(
+                store.store.queue("T", 0), from: 0, limits: ReadLimits(), access: access, units: &units, into: &result,
+                matches: nil, records: records)
+            return (result, seen)
+        }
+        let first = try look(looking)
+        guard first.result.needsDisk else { return }  // this file system keeps everything
+        #expect(first.seen == 0)
+        #expect(try look(.waiting).seen == 32)
+        let again = try look(looking)
+        #expect(!again.result.needsDisk && again.seen == 32 && again.result.messageCount == 32)
+    }
+
     @Test func `units that were given up need the disk`() throws {
         let store = try filled()
         try evict(File(store.store.config.root + "/consumequeue/T/0/" + Segment.name(0), .readWrite))

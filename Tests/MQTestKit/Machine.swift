@@ -79,3 +79,12 @@ public func eventually(
         try await Task.sleep(for: .milliseconds(10))
     }
 }
+
+/// As the other one, for tests that block their thread: `condition` comes true within `seconds`.
+public func eventuallyNow(_ what: String, within seconds: Double = 10, _ condition: () throws -> Bool) throws {
+    let deadline = Date().addingTimeInterval(seconds)
+    while try !condition() {
+        guard Date() < deadline else { throw TestFailure("not within \(seconds) s: \(what)") }
+        usleep(10_000)
+    }
+}

@@ -128,6 +128,11 @@ public final class Server {
         }
     }
 
+    /// SIGSTOP: it stands still with its connections open, as a machine that is gone; SIGCONT with `false`.
+    public func freeze(_ isFrozen: Bool = true) {
+        Foundation.kill(process.processIdentifier, isFrozen ? SIGSTOP : SIGCONT)
+    }
+
     /// SIGKILL: nothing is flushed, closed or said goodbye to. Also what tidies up after a failure.
     public func kill() async throws {
         guard process.isRunning else { return }

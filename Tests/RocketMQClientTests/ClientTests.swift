@@ -238,6 +238,42 @@ import Testing
         cluster.stop()
     }
 
+    @Test func `an SQL92 expression is asked about before the start and goes along with pulls`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1])
+        let producer = try await producer(cluster)
+        try await producer.send(Message(topic: "t", tags: "X", body: Array("x".utf8)))
+        let consumer = try await consumer(cluster)
+        try await consumer.subscribe("t", sql: "a > AND")
+        let reason = "Invalid MessageSelector. At character 5"
+        cluster.script(.checkClientConfig, RemotingCommand(.subscriptionParseFailed, remark: reason))
+        await #expect {
+            try await consumer.start { _, _ in .success }
+        } throws: {
+            guard case ClientError.refused(_, code: 23, let remark) = $0 else { return false }
+            return remark == reason
+        }
+        // The broker of the second attempt does not know the question: an old one.
+        let second = try await self.consumer(cluster)
+        try await second.subscribe("t", sql: "a > 3")
+        let seen = Collector()
+        try await second.start { message, _ in
+            seen.add(message)
+            return .success
+        }
+        await seen.wait(for: 1)
+        cluster.script(.checkClientConfig, RemotingCommand(.systemError, remark: "off"))
+        await #expect(throws: ClientError.self) { try await second.subscribe("t", sql: "a > 4") }
+        await second.shutdown()
+        let asked = try #require(cluster.requests(.checkClientConfig).last)
+        let body = try CheckClientRequestBody(parsing: asked.body)
+        #expect(body.group == "g" && body.subscriptionData?.subString == "a > 4")
+        let pulled = cluster.requests(.pullMessage)
+        #expect(pulled.allSatisfy { $0["expressionType"] == "SQL92" && $0["subscription"] == "a > 3" })
+        #expect(!pulled.isEmpty)
+        await producer.shutdown()
+        cluster.stop()
+    }
+
     @Test func `a failed message comes again under its first topic`() async throws {
         let cluster = try FakeCluster(topics: ["t": 1, "%RETRY%g": 1])
         let producer = try await producer(cluster)

@@ -81,6 +81,23 @@ import Testing
         cluster.stop()
     }
 
+    @Test func `an administrator's order moves it, and its queues alone`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1])
+        fill(cluster, 30)
+        let consumer = try consumer(cluster)
+        try await consumer.assign([queue])
+        try await consumer.start()
+        #expect(try await consumer.poll().first.map(text) == "0-0")
+        let member = try #require(consumer.link.members.consumer("g"))
+        let other = MessageQueue(topic: "t", brokerName: "broker-a", queueID: 7)
+        await consumer.reset("t", to: [queue: 20, other: 3])
+        #expect(await member.offsets(in: "t") == [queue: 20] && member.offsets(in: "u") == [:])
+        #expect(try await consumer.committed(queue) == 20)
+        #expect(try await consumer.poll().first.map(text) == "0-20")
+        await consumer.shutdown()
+        cluster.stop()
+    }
+
     @Test func `a paused queue hands nothing out until it is resumed`() async throws {
         let cluster = try FakeCluster(topics: ["t": 1])
         let consumer = try consumer(cluster)

@@ -150,7 +150,8 @@ import Testing
         do {
             _ = try await task.value
             Issue.record("answered")
-        } catch ClientError.noAnswer(_, .connectionLost) {
+        } catch {
+            guard case ClientError.noAnswer(_, .connectionLost) = error else { throw error }
         }
         cluster.state.withLock { $0.holdsAnswers = false }
         #expect(try await producer.send(Message(topic: "t", body: [2])).queueOffset == 1)

@@ -1,29 +1,29 @@
+import MQJSON
 import MQProtocol
 import RocketMQClient
 
 let brokerCommands: [Command] = [
-    Command(
-        "brokerStatus", "Fetch broker runtime status data.",
-        [
-            .value("b", "brokerAddr", "Broker address", group: "target"),
-            .value("c", "clusterName", "which cluster", group: "target"),
-        ]
+    .listing(
+        "brokerStatus", "Fetch broker runtime status data.", CommandOption.target("Broker address", "which cluster")
     ) { arguments, admin, output in
         for address in try await admin.masters(arguments) {
-            for (key, value) in try await admin.runtimeInfo(at: address).sorted(by: { $0.key < $1.key }) {
+            let figures = try await admin.runtimeInfo(at: address).sorted { $0.key < $1.key }
+            if output.isJSON {
+                let members = figures.map { (JSONKey.string($0.key), JSON.string($0.value)) }
+                output.item("brokers", ["address": .string(address), "status": .object(JSONObject(members))], "")
+            }
+            for (key, value) in figures {
                 if arguments.has("c") {
-                    output.print("%-24s %-32s: %s%n", address, key, value)
+                    output.decorate("%-24s %-32s: %s%n", address, key, value)
                 } else {
-                    output.print("%-32s: %s%n", key, value)
+                    output.decorate("%-32s: %s%n", key, value)
                 }
             }
         }
     },
     Command(
         "updateBrokerConfig", "Update broker's config.",
-        [
-            .value("b", "brokerAddr", "update which broker", group: "target"),
-            .value("c", "clusterName", "update which cluster", group: "target"),
+        CommandOption.target("update which broker", "update which cluster") + [
             .value("a", "updateAllBroker", "update all brokers include slave"),
             .value("k", "key", "config key", required: true), .value("v", "value", "config value", required: true),
         ]
@@ -39,12 +39,9 @@ let brokerCommands: [Command] = [
             output.print("update broker config success, %s%n", address)
         }
     },
-    Command(
+    .listing(
         "getBrokerConfig", "Get broker config by cluster or special broker.",
-        [
-            .value("b", "brokerAddr", "get which broker", group: "target"),
-            .value("c", "clusterName", "get which cluster", group: "target"),
-        ]
+        CommandOption.target("get which broker", "get which cluster")
     ) { arguments, admin, output in
         if let address = arguments["b"] {
             try await printConfiguration(address, "============\(address)============", admin, output)
@@ -62,29 +59,36 @@ let brokerCommands: [Command] = [
         [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "clustername")]
     ) { arguments, admin, output in
         for address in try await admin.addresses(arguments) { try await admin.cleanExpiredQueues(at: address) }
-        output.print("success")
+        output.print("success%n")
     },
     Command(
         "cleanUnusedTopic", "Clean unused topic on broker.",
         [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "cluster name")]
     ) { arguments, admin, output in
         for address in try await admin.addresses(arguments) { try await admin.cleanUnusedTopics(at: address) }
-        output.print("success")
+        output.print("success%n")
     },
     Command(
         "deleteExpiredCommitLog", "Delete expired CommitLog files.",
         [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "clustername")]
     ) { arguments, admin, output in
         for address in try await admin.addresses(arguments) { try await admin.deleteExpiredFiles(at: address) }
-        output.print("success")
+        output.print("success%n")
     },
 ]
 
 private func printConfiguration(
     _ address: String, _ title: String, _ admin: Admin, _ output: Output
 ) async throws(ClientError) {
-    let entries = try await admin.configuration(at: address)
-    output.print("%s%n", title)
-    for (key, value) in entries { output.print("%-50s=  %s%n", key, value) }
-    output.print("%n")
+    show(try await admin.configuration(at: address), of: address, title, output)
+    output.decorate("%n")
+}
+
+/// Keys and values under a title.
+func show(_ entries: [(key: String, value: String)], of address: String, _ title: String, _ output: Output) {
+    output.decorate("%s%n", title)
+    for (key, value) in entries { output.decorate("%-50s=  %s%n", key, value) }
+    guard output.isJSON else { return }
+    let members = entries.map { (JSONKey.string($0.key), JSON.string($0.value)) }
+    output.item("configurations", ["address": .string(address), "config": .object(JSONObject(members))], "")
 }

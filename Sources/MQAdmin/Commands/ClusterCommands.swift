@@ -1,10 +1,11 @@
 import MQBase
+import MQJSON
 import MQProtocol
 import MQSystem
 import RocketMQClient
 
 let clusterCommands: [Command] = [
-    Command(
+    .listing(
         "clusterList", "List cluster infos.",
         [
             .flag("m", "moreStats", "Print more stats"),
@@ -21,8 +22,8 @@ let clusterCommands: [Command] = [
             } else {
                 try await printClusters(clusters, info, admin, output)
             }
-            guard interval > 0 else { return }
-            output.print("%n")
+            guard interval > 0, !output.isJSON else { return }
+            output.decorate("%n")
             try await Task.sleep(for: .seconds(interval))
         } while true
     }
@@ -49,21 +50,32 @@ private func rows(_ clusters: [String], _ info: ClusterInfo) -> [(cluster: Strin
 private func printClusters(
     _ clusters: [String], _ info: ClusterInfo, _ admin: Admin, _ output: Output
 ) async throws(ClientError) {
-    output.print(
-        "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %-11s  %-12s  %-8s  %-10s%n", "#Cluster Name",
-        "#Broker Name", "#BID", "#Addr", "#Version", "#InTPS(LOAD)", "#OutTPS(LOAD)", "#Timer(Progress)", "#PCWait(ms)",
-        "#Hour", "#SPACE", "#ACTIVATED")
+    let table = output.table(
+        "brokers",
+        header: "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %-11s  %-12s  %-8s  %-10s%n",
+        row: "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %11s  %-12s  %-8s  %10s%n",
+        [
+            "#Cluster Name": "clusterName", "#Broker Name": "brokerName", "#BID": "brokerId", "#Addr": "address",
+            "#Version": "version", "#InTPS(LOAD)": "inTps", "#OutTPS(LOAD)": "outTps",
+            "#Timer(Progress)": "timerProgress", "#PCWait(ms)": "pageCacheLockTimeMills",
+            "#Hour": "hour", "#SPACE": "space", "#ACTIVATED": "activated",
+        ])
     for (cluster, broker) in rows(clusters, info) {
         for (id, address) in broker.brokerAddrs.sorted(by: { $0.key < $1.key }) {
             let figures = (try? await admin.runtimeInfo(at: address)) ?? [:]  // a broker that is away has an empty row
             let row = ClusterRow(figures, now: SystemClock.wall())
-            output.print(
-                "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %11s  %-12s  %-8s  %10s%n", cluster,
-                broker.brokerName, id, address, row.version, row.inTPS, row.outTPS, row.timer, row.pageCacheWait,
-                row.hour,
-                row.space, row.isActive)
+            table.row(
+                cluster, broker.brokerName, id, address, row.version,
+                Cell(row.inTPS, figure(figures["putTps"])), Cell(row.outTPS, figure(figures["getTransferredTps"])),
+                row.timer, row.pageCacheWait, Cell(row.hour, figure(row.hour)), Cell(row.space, figure(row.space)),
+                Cell(row.isActive, .bool(row.isActive == "true")))
         }
     }
+}
+
+/// The first number of a text; 0 if there is none.
+private func figure(_ text: String?) -> JSON {
+    .number(text?.split(separator: " ").first.flatMap { Double($0) } ?? 0)
 }
 
 /// The figures of one broker as clusterList shows them; pure.
@@ -107,15 +119,18 @@ struct ClusterRow: Equatable {
 private func printMoreStats(
     _ clusters: [String], _ info: ClusterInfo, _ admin: Admin, _ output: Output
 ) async throws(ClientError) {
-    output.print(
-        "%-16s  %-32s %14s %14s %14s %14s%n", "#Cluster Name", "#Broker Name", "#InTotalYest", "#OutTotalYest",
-        "#InTotalToday", "#OutTotalToday")
+    let table = output.table(
+        "brokers", header: "%-16s  %-32s %14s %14s %14s %14s%n", row: "%-16s  %-32s %14d %14d %14d %14d%n",
+        [
+            "#Cluster Name": "clusterName", "#Broker Name": "brokerName", "#InTotalYest": "inTotalYesterday",
+            "#OutTotalYest": "outTotalYesterday", "#InTotalToday": "inTotalToday", "#OutTotalToday": "outTotalToday",
+        ])
     for (cluster, broker) in rows(clusters, info) {
         guard let address = broker.brokerAddrs[0] else { continue }
         let figures = (try? await admin.runtimeInfo(at: address)) ?? [:]  // a broker that is away counts nothing
         func total(_ key: String) -> Int64 { figures[key].flatMap { Int64($0) } ?? 0 }
-        output.print(
-            "%-16s  %-32s %14d %14d %14d %14d%n", cluster, broker.brokerName,
+        table.row(
+            cluster, broker.brokerName,
             total("msgPutTotalTodayMorning") - total("msgPutTotalYesterdayMorning"),
             total("msgGetTotalTodayMorning") - total("msgGetTotalYesterdayMorning"),
             total("msgPutTotalTodayNow") - total("msgPutTotalTodayMorning"),

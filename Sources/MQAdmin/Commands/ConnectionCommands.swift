@@ -1,14 +1,15 @@
+import MQJSON
 import MQProtocol
 import RocketMQClient
 
 let connectionCommands: [Command] = [
-    Command(
+    .listing(
         "consumerConnection", "Query consumer's socket connection, client version and subscription.",
         [
             .value("g", "consumerGroup", "consumer group name", required: true),
             .value("b", "brokerAddr", "broker address"),
         ], run: consumerConnection),
-    Command(
+    .listing(
         "producerConnection", "Query producer's socket connection and client version.",
         [
             .value("g", "producerGroup", "producer group name", required: true),
@@ -16,10 +17,16 @@ let connectionCommands: [Command] = [
         ]
     ) { arguments, admin, output in
         let producers = try await admin.producers(of: try arguments.text("g"), topic: try arguments.text("t"))
+        let table = output.table(
+            "connections", header: nil, row: "%04d  %-32s %-22s %-8s %s%n",
+            [
+                "": "index", "#ClientId": "clientId", "#ClientAddr": "clientAddr", "#Language": "language",
+                "#Version": "version",
+            ])
         for (index, connection) in producers.connectionSet.enumerated() {
-            output.print(
-                "%04d  %-32s %-22s %-8s %s%n", index + 1, connection.clientID, connection.clientAddr,
-                connection.language, ProtocolVersion.text(Int32(clamping: connection.version)))
+            table.row(
+                index + 1, connection.clientID, connection.clientAddr, connection.language,
+                ProtocolVersion.text(Int32(clamping: connection.version)))
         }
     },
 ]
@@ -28,19 +35,26 @@ let connectionCommands: [Command] = [
     _ arguments: CommandArguments, _ admin: Admin, _ output: Output
 ) async throws {
     let consumers = try await admin.consumers(of: try arguments.text("g"), at: arguments["b"])
-    output.print("%-36s %-22s %-10s %s%n", "#ClientId", "#ClientAddr", "#Language", "#Version")
+    let clients = output.table(
+        "connections", header: "%-36s %-22s %-10s %s%n", row: "%-36s %-22s %-10s %s%n",
+        [
+            "#ClientId": "clientId", "#ClientAddr": "clientAddr", "#Language": "language", "#Version": "version",
+        ])
     for connection in consumers.connectionSet {
-        output.print(
-            "%-36s %-22s %-10s %s%n", connection.clientID, connection.clientAddr, connection.language,
+        clients.row(
+            connection.clientID, connection.clientAddr, connection.language,
             ProtocolVersion.text(Int32(clamping: connection.version)))
     }
-    output.print("%nBelow is subscription:%n")
-    output.print("%-20s %s%n", "#Topic", "#SubExpression")
+    output.decorate("%nBelow is subscription:%n")
+    let topics = output.table(
+        "subscriptions", header: "%-20s %s%n", row: "%-20s %s%n",
+        ["#Topic": "topic", "#SubExpression": "subExpression"])
     for subscription in consumers.subscriptionTable.values.sorted(by: { $0.topic < $1.topic }) {
-        output.print("%-20s %s%n", subscription.topic, subscription.subString)
+        topics.row(subscription.topic, subscription.subString)
     }
-    output.print("%n")
-    output.print("ConsumeType: %s%n", consumers.consumeType.rawValue)
-    output.print("MessageModel: %s%n", consumers.messageModel.rawValue)
-    output.print("ConsumeFromWhere: %s%n", consumers.consumeFromWhere.rawValue)
+    output.decorate("%n")
+    let (type, model, start) = (consumers.consumeType, consumers.messageModel, consumers.consumeFromWhere)
+    output.value("consumeType", .string(type.rawValue), "ConsumeType: %s%n", type.rawValue)
+    output.value("messageModel", .string(model.rawValue), "MessageModel: %s%n", model.rawValue)
+    output.value("consumeFromWhere", .string(start.rawValue), "ConsumeFromWhere: %s%n", start.rawValue)
 }

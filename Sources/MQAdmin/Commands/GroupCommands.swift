@@ -5,42 +5,68 @@ import RocketMQClient
 let groupCommands: [Command] = [
     Command(
         "updateSubGroup", "Update or create subscription group.",
-        [
-            .value("b", "brokerAddr", "create subscription group to which broker", group: "target"),
-            .value("c", "clusterName", "create subscription group to which cluster", group: "target"),
-            .value("g", "groupName", "consumer group name", required: true),
-            .value("s", "consumeEnable", "consume enable"),
-            .value("m", "consumeFromMinEnable", "from min offset"),
-            .value("d", "consumeBroadcastEnable", "broadcast"),
-            .value("o", "consumeMessageOrderly", "consume message orderly"),
-            .value("q", "retryQueueNums", "retry queue nums"),
-            .value("r", "retryMaxTimes", "retry max times"),
-            .value("p", "groupRetryPolicy", "the json string of retry policy"),
-            .value("i", "brokerId", "consumer from which broker id"),
-            .value("w", "whichBrokerWhenConsumeSlowly", "which broker id when consume slowly"),
-            .value("a", "notifyConsumerIdsChanged", "notify consumerId changed"),
-        ], run: updateGroup),
+        CommandOption.target("create subscription group to which broker", "create subscription group to which cluster")
+            + [
+                .value("g", "groupName", "consumer group name", required: true),
+                .value("s", "consumeEnable", "consume enable"),
+                .value("m", "consumeFromMinEnable", "from min offset"),
+                .value("d", "consumeBroadcastEnable", "broadcast"),
+                .value("o", "consumeMessageOrderly", "consume message orderly"),
+                .value("q", "retryQueueNums", "retry queue nums"),
+                .value("r", "retryMaxTimes", "retry max times"),
+                .value("p", "groupRetryPolicy", "the json string of retry policy"),
+                .value("i", "brokerId", "consumer from which broker id"),
+                .value("w", "whichBrokerWhenConsumeSlowly", "which broker id when consume slowly"),
+                .value("a", "notifyConsumerIdsChanged", "notify consumerId changed"),
+            ], run: updateGroup),
     Command(
-        "deleteSubGroup", "Delete subscription group from broker.",
-        [
-            .value("b", "brokerAddr", "delete subscription group from which broker", group: "target"),
-            .value("c", "clusterName", "delete subscription group from which cluster", group: "target"),
-            .value("g", "groupName", "subscription group name", required: true),
-            .value("r", "removeOffset", "remove offset"),
-        ], run: deleteGroup),
-    Command(
-        "consumerProgress", "Query consumer's progress, speed.",
-        [
-            .value("g", "groupName", "consumer group name"), .value("t", "topicName", "topic name"),
-            .value("s", "showClientIP", "Show Client IP per Queue"),
-            .value("c", "cluster", "Cluster name or lmq parent topic, lmq is used to find the route."),
+        "updateSubGroupList", "Update or create subscription group in batch",
+        CommandOption.target("create groups to which broker", "create groups to which cluster") + [
+            .value(
+                "f", "filename", "Path to a file with list of SubscriptionGroupConfig in json format", required: true)
         ]
     ) { arguments, admin, output in
-        if let group = arguments["g"] {
-            try await oneProgress(group, arguments, admin, output)
-        } else {
-            try await allProgress(admin, output)
+        let groups: [SubscriptionGroupConfig] = try bodies(inFile: try arguments.text("f"))
+        for address in try await admin.masters(arguments) {
+            try await admin.update(groups, at: address)
+            output.print(
+                arguments.has("b")
+                    ? "submit batch of group config to %s success, please check the result later.%n"
+                    : "submit batch of subscription group config to %s success, please check the result later.%n",
+                address)
         }
+    },
+    Command(
+        "deleteSubGroup", "Delete subscription group from broker.",
+        CommandOption.target(
+            "delete subscription group from which broker", "delete subscription group from which cluster") + [
+                .value("g", "groupName", "subscription group name", required: true),
+                .value("r", "removeOffset", "remove offset"),
+            ], run: deleteGroup),
+    .listing(
+        "getConsumerConfig", "Get consumer config by subscription group name.",
+        [.value("g", "groupName", "subscription group name", required: true)], run: showGroup),
+    Command(
+        "setConsumeMode", "Set consume message mode. pull/pop etc.",
+        CommandOption.target("create subscription group to which broker", "create subscription group to which cluster")
+            + [
+                .value("t", "topicName", "topic name", required: true),
+                .value("g", "groupName", "consumer group name", required: true),
+                .value("m", "mode", "consume mode. PULL/POP", required: true),
+                .value("q", "popShareQueueNum", "num of queue which share in pop mode"),
+            ]
+    ) { arguments, admin, output in
+        let (topic, group, mode) = (try arguments.text("t"), try arguments.text("g"), try arguments.text("m"))
+        guard mode == "PULL" || mode == "POP" else {
+            throw ClientError.invalid("option -m expects PULL or POP, not \(mode)")
+        }
+        let count = Int(clamping: try arguments.integer("q") ?? 0)
+        for address in try await admin.masters(arguments) {
+            try await admin.setRequestMode(mode, of: group, topic: topic, shareCount: count, at: address)
+            output.print("set consume mode to %s success.%n", address)
+        }
+        output.print(
+            "topic[%s] group[%s] consume mode[%s] popShareQueueNum[%d]%n", topic, group, mode, count)
     },
 ]
 
@@ -84,13 +110,13 @@ private func change(_ group: inout SubscriptionGroupConfig, _ arguments: Command
 }
 
 extension SubscriptionGroupConfig {
-    /// As Java prints it; the retry policy as JSON.
+    /// As Java prints it.
     var javaText: String {
         let attributes = self.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         return "SubscriptionGroupConfig{groupName=\(groupName), consumeEnable=\(consumeEnable), "
             + "consumeFromMinEnable=\(consumeFromMinEnable), consumeBroadcastEnable=\(consumeBroadcastEnable), "
             + "consumeMessageOrderly=\(consumeMessageOrderly), retryQueueNums=\(retryQueueNums), "
-            + "retryMaxTimes=\(retryMaxTimes), groupRetryPolicy=\(groupRetryPolicy), brokerId=\(brokerID), "
+            + "retryMaxTimes=\(retryMaxTimes), groupRetryPolicy=\(retryPolicyText(groupRetryPolicy)), brokerId=\(brokerID), "
             + "whichBrokerWhenConsumeSlowly=\(whichBrokerWhenConsumeSlowly), "
             + "notifyConsumerIdsChangedEnable=\(notifyConsumerIdsChangedEnable), groupSysFlag=\(groupSysFlag), "
             + "consumeTimeoutMinute=\(consumeTimeoutMinute), subscriptionDataSet=\(subscriptionDataSet ?? .null), "
@@ -116,70 +142,59 @@ extension SubscriptionGroupConfig {
     try await deleteTopic(Admin.deadLetterPrefix + group, cluster, admin, output)
 }
 
-// MARK: - Progress
+/// A retry policy as Java prints it. Source: `GroupRetryPolicy.java`, `ExponentialRetryPolicy.java`,
+/// `CustomizedRetryPolicy.java`.
+func retryPolicyText(_ policy: JSON) -> String {
+    func text(_ value: JSON) -> String {
+        if let list = value.array { return "[" + list.map(text).joined(separator: ", ") + "]" }
+        return value.string ?? "null"
+    }
+    func members(_ name: String, _ kind: String, _ keys: [String]) -> String {
+        guard policy[name].object != nil else { return "null" }
+        return "\(kind){" + keys.map { "\($0)=\(text(policy[name][$0]))" }.joined(separator: ", ") + "}"
+    }
+    let exponential = members("exponentialRetryPolicy", "ExponentialRetryPolicy", ["initial", "max", "multiplier"])
+    let customized = members("customizedRetryPolicy", "CustomizedRetryPolicy", ["next"])
+    return "GroupRetryPolicy{type=\(text(policy["type"])), exponentialRetryPolicy=\(exponential), "
+        + "customizedRetryPolicy=\(customized)}"
+}
 
-private func oneProgress(
-    _ group: String, _ arguments: CommandArguments, _ admin: Admin, _ output: Output
-) async throws {
-    let showsIP = try arguments.bool("s") ?? false
-    let stats = try await admin.progress(of: group, topic: arguments["t"])
-    let clients = showsIP ? await clientsByQueue(group, admin) : [:]
-    let ipColumn = showsIP ? "%-20s " : ""
-    var header: [any JavaFormattable] = ["#Topic", "#Broker Name", "#QID", "#Broker Offset", "#Consumer Offset"]
-    if showsIP { header.append("#Client IP") }
-    header += ["#Diff", "#Inflight", "#LastTime"] as [any JavaFormattable]
-    output.put(javaFormat("%-64s  %-32s  %-4s  %-20s  %-20s  \(ipColumn)%-20s %-20s%s%n", header))
-    var diffTotal: Int64 = 0
-    var inflightTotal: Int64 = 0
-    for (queue, progress) in stats.offsetTable.sorted(by: { $0.key < $1.key }) {
-        if let topic = arguments["t"], queue.topic != topic { continue }
-        let diff = progress.brokerOffset - progress.consumerOffset
-        let inflight = progress.pullOffset - progress.consumerOffset
-        diffTotal += diff
-        inflightTotal += inflight
-        var row: [any JavaFormattable] = [
-            shortened(queue.topic, 64), shortened(queue.brokerName, 32), queue.queueID, progress.brokerOffset,
-            progress.consumerOffset,
+// MARK: - Showing
+
+@Sendable private func showGroup(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
+    let name = try arguments.text("g")
+    let info = try await admin.clusterInfo()
+    var isFound = false
+    output.list("groups")
+    for broker in info.brokerAddrTable.values.sorted(by: { $0.brokerName < $1.brokerName }) {
+        guard let address = broker.anyAddress, let group = try await admin.group(name, at: address) else { continue }
+        isFound = true
+        let place: JSON = [
+            "clusterName": .string(broker.cluster), "brokerName": .string(broker.brokerName), "config": group.json,
         ]
-        if showsIP { row.append(clients[queue] ?? "N/A") }
-        row +=
-            [diff, inflight, progress.lastTimestamp > 0 ? secondsText(progress.lastTimestamp) : "N/A"]
-            as [any JavaFormattable]
-        output.put(javaFormat("%-64s  %-32s  %-4d  %-20d  %-20d  \(ipColumn)%-20d %-20d %s%n", row))
+        let line = String(repeating: "=", count: 29)
+        output.item("groups", place, "%s%s:%s%s%n%s", line, broker.cluster, broker.brokerName, line, listing(of: group))
     }
-    output.print("%n")
-    output.print("Consume TPS: %.2f%n", stats.consumeTps)
-    output.print("Consume Diff Total: %d%n", diffTotal)
-    output.print("Consume Inflight Total: %d%n", inflightTotal)
+    guard isFound else { throw ClientError.invalid("group unknown: no broker has the group \(name)") }
 }
 
-/// Which client's address holds which queue. A client that does not answer leaves `N/A`.
-private func clientsByQueue(_ group: String, _ admin: Admin) async -> [MessageQueue: String] {
-    var clients: [MessageQueue: String] = [:]
-    for connection in (try? await admin.consumers(of: group))?.connectionSet ?? [] {
-        let ip = String(connection.clientID.prefix { $0 != "@" })
-        for queue in (try? await admin.queues(ofClient: connection.clientID, group: group)) ?? [] {
-            clients[queue] = ip
-        }
-    }
-    return clients
-}
-
-private func allProgress(_ admin: Admin, _ output: Output) async throws {
-    output.print(
-        "%-64s  %-6s  %-24s %-5s  %-14s  %-7s  %s%n", "#Group", "#Count", "#Version", "#Type", "#Model", "#TPS",
-        "#Diff Total")
-    for topic in try await admin.topics().sorted() where topic.hasPrefix(Admin.retryPrefix) {
-        let group = String(topic.dropFirst(Admin.retryPrefix.count))
-        let consumers = try? await admin.consumers(of: group)  // nobody connected: shown as OFFLINE
-        guard let stats = try? await admin.progress(of: group) else { continue }  // its broker is away
-        let diff = stats.offsetTable.values.reduce(0) { $0 + $1.brokerOffset - $1.consumerOffset }
-        let connections = consumers?.connectionSet ?? []
-        let version = connections.map(\.version).min().map { ProtocolVersion.text(Int32(clamping: $0)) } ?? "OFFLINE"
-        let isPush = consumers.map { $0.consumeType == .passively } ?? false
-        output.print(
-            "%-64s  %-6d  %-24s %-5s  %-14s  %-7d  %d%n", shortened(group, 64), connections.count, version,
-            connections.isEmpty ? "" : isPush ? "PUSH" : "PULL",
-            connections.isEmpty || !isPush ? "" : consumers?.messageModel.rawValue ?? "", Int(stats.consumeTps), diff)
-    }
+/// A line for each setting, in Java's order.
+private func listing(of group: SubscriptionGroupConfig) -> String {
+    let rows: [(String, String)] = [
+        ("groupName", group.groupName), ("consumeEnable", "\(group.consumeEnable)"),
+        ("consumeFromMinEnable", "\(group.consumeFromMinEnable)"),
+        ("consumeBroadcastEnable", "\(group.consumeBroadcastEnable)"),
+        ("consumeMessageOrderly", "\(group.consumeMessageOrderly)"), ("retryQueueNums", "\(group.retryQueueNums)"),
+        ("retryMaxTimes", "\(group.retryMaxTimes)"), ("groupRetryPolicy", retryPolicyText(group.groupRetryPolicy)),
+        ("brokerId", "\(group.brokerID)"), ("whichBrokerWhenConsumeSlowly", "\(group.whichBrokerWhenConsumeSlowly)"),
+        ("notifyConsumerIdsChangedEnable", "\(group.notifyConsumerIdsChangedEnable)"),
+        ("groupSysFlag", "\(group.groupSysFlag)"), ("consumeTimeoutMinute", "\(group.consumeTimeoutMinute)"),
+        ("subscriptionDataSet", group.subscriptionDataSet?.text() ?? ""),
+        (
+            "attributes",
+            "{" + group.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+                + "}"
+        ),
+    ]
+    return rows.map { javaFormat("%-40s=  %s%n", [$0.0, $0.1]) }.joined()
 }

@@ -1,4 +1,5 @@
 import MQBase
+import MQJSON
 import MQMessage
 import MQProtocol
 import MQSystem
@@ -15,38 +16,32 @@ let messageCommands: [Command] = [
             .value("i", "qid", "Send message to target queue"),
             .value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
         ], run: sendMessage),
-    Command(
+    .listing(
         "queryMsgById", "Query Message by Id.",
         [
             .value("t", "topic", "Topic name", required: true),
             .value("i", "msgId", "Message Id, several separated by commas", required: true),
-            .value("f", "bodyFormat", "print message body by the specified format, only UTF-8"),
-            .value("c", "cluster", "Cluster name or lmq parent topic, lmq is used to find the route."),
-        ]
-    ) { arguments, admin, output in
-        for id in try arguments.text("i").split(separator: ",") {
-            let message = try await admin.message(offsetID: trimmed(String(id)), topic: try arguments.text("t"))
-            try await show(message, arguments, admin, output)
-        }
-    },
-    Command(
+            .value("g", "consumerGroup", "consumer group name"), .value("d", "clientId", "The consumer's client id"),
+            .value("s", "sendMessage", "resend message"), .value("u", "unitName", "unit name"),
+            .value("f", "bodyFormat", "print message body by the specified format, only UTF-8"), .cluster,
+        ], run: queryByID),
+    .listing(
         "queryMsgByKey", "Query Message by Key.",
         [
             .value("t", "topic", "Topic name", required: true), .value("k", "msgKey", "Message Key", required: true),
             .value("b", "beginTimestamp", "Begin timestamp(ms). default:0, eg:1676730526212"),
             .value("e", "endTimestamp", "End timestamp(ms). default:Long.MAX_VALUE, eg:1676730526212"),
-            .value("m", "maxNum", "The maximum number of messages returned by the query, default:64"),
-            .value("c", "cluster", "Cluster name or lmq parent topic, lmq is used to find the route."),
+            .value("m", "maxNum", "The maximum number of messages returned by the query, default:64"), .cluster,
         ], run: queryByKey),
-    Command(
+    .listing(
         "queryMsgByUniqueKey", "Query Message by Unique key.",
         [
             .value("t", "topic", "The topic of msg", required: true),
             .value("i", "msgId", "Message Id", required: true),
-            .flag("a", "showAll", "Print all message, the limit is 32"),
-            .value("c", "cluster", "Cluster name or lmq parent topic, lmq is used to find the route."),
+            .value("g", "consumerGroup", "consumer group name"), .value("d", "clientId", "The consumer's client id"),
+            .flag("a", "showAll", "Print all message, the limit is 32"), .cluster,
         ], run: queryByUniqueKey),
-    Command(
+    .listing(
         "queryMsgByOffset", "Query Message by offset.",
         [
             .value("t", "topic", "Topic name", required: true),
@@ -72,6 +67,10 @@ let messageCommands: [Command] = [
     var message = Message(topic: topic, body: Array(try arguments.text("p").utf8))
     message.tags = arguments["c"]
     message.properties[PropertyName.keys] = arguments["k"]
+    // This client leaves no traces: saying so is better than a message that is never found there.
+    guard try arguments.bool("m") != true else {
+        throw ClientError.invalid("option -m: this release's client writes no message trace; send without it")
+    }
     let queueID = try arguments.integer("i")
     if queueID != nil, !arguments.has("b") {
         throw ClientError.invalid("Broker name must be set if the queue is chosen!")
@@ -92,10 +91,64 @@ let messageCommands: [Command] = [
         result = try await producer.send(message)
     }
     await producer.shutdown()
-    output.print("%-32s  %-4s  %-20s    %s%n", "#Broker Name", "#QID", "#Send Result", "#MsgId")
-    output.print(
-        "%-32s  %-4s  %-20s    %s%n", result.queue.brokerName, result.queue.queueID, result.status.rawValue,
-        result.messageID)
+    let table = output.table(
+        "sends", header: "%-32s  %-4s  %-20s    %s%n", row: "%-32s  %-4s  %-20s    %s%n",
+        ["#Broker Name": "brokerName", "#QID": "queueId", "#Send Result": "sendStatus", "#MsgId": "msgId"])
+    table.row(result.queue.brokerName, result.queue.queueID, result.status.rawValue, result.messageID)
+}
+
+@Sendable private func queryByID(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
+    let topic = try arguments.text("t")
+    let ids = try arguments.text("i").split(separator: ",").map { trimmed(String($0)) }
+    let resends = try arguments.bool("s") ?? false
+    guard arguments.has("g") == arguments.has("d") else {
+        throw ClientError.invalid("options -g and -d belong together: the group, and its member that is to consume")
+    }
+    output.list("messages")
+    for id in ids {
+        let message = try await admin.message(offsetID: id, topic: topic)
+        if let group = arguments["g"], let clientID = arguments["d"] {
+            try await push(message, to: clientID, of: group, admin, output)
+        } else if resends {
+            try await resend(message, admin, output)
+        } else {
+            try await show(message, arguments, admin, output)
+        }
+    }
+}
+
+/// Has one member of a group consume the message now.
+private func push(
+    _ message: MessageExt, to clientID: String, of group: String, _ admin: Admin, _ output: Output
+) async throws(ClientError) {
+    let info = try await admin.runningInfo(ofClient: clientID, group: group)
+    guard info.isPush else {
+        throw .invalid("this \(clientID) client is not push consumer ,not support direct push")
+    }
+    let result = try await admin.consumeDirectly(
+        offsetID: message.offsetMessageID, topic: message.topic, group: group, clientID: clientID,
+        at: message.storeHost.description)
+    func text(_ name: String) -> String { result[name].string ?? "null" }
+    output.item(
+        "results", result,
+        "ConsumeMessageDirectlyResult [order=%s, autoCommit=%s, consumeResult=%s, remark=%s, spentTimeMills=%s]%n",
+        text("order"), text("autoCommit"), text("consumeResult"), text("remark"), text("spentTimeMills"))
+}
+
+private func resend(_ message: MessageExt, _ admin: Admin, _ output: Output) async throws {
+    let producer = try Producer(group: "ReSendMsgById", link: admin.link)
+    try await producer.start()
+    var copy = Message(topic: message.topic, body: message.body)
+    copy.flag = message.flag
+    copy.properties = message.properties
+    output.print("prepare resend msg. originalMsgId=%s%n", message.offsetMessageID)
+    do {
+        output.print("%s%n", text(of: try await producer.send(copy)))
+    } catch {
+        await producer.shutdown()
+        throw error
+    }
+    await producer.shutdown()
 }
 
 @Sendable private func queryByKey(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
@@ -105,27 +158,44 @@ let messageCommands: [Command] = [
     guard !messages.isEmpty else {
         throw ClientError.invalid("query message by key finished, but no message.")
     }
-    output.print("%-50s %4s %40s%n", "#Message ID", "#QID", "#Offset")
-    for message in messages {
-        output.print("%-50s %4d %40d%n", message.messageID, message.queueID, message.queueOffset)
-    }
+    let table = output.table(
+        "messages", header: "%-50s %4s %40s%n", row: "%-50s %4d %40d%n",
+        ["#Message ID": "msgId", "#QID": "queueId", "#Offset": "queueOffset"])
+    for message in messages { table.row(message.messageID, message.queueID, message.queueOffset) }
 }
 
 @Sendable private func queryByUniqueKey(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
     let id = try arguments.text("i")
     let topic = try arguments.text("t")
+    guard arguments.has("g") == arguments.has("d") else {
+        throw ClientError.invalid("options -g and -d belong together: the group, and its member that is to consume")
+    }
     let messages = try await admin.messages(topic: topic, key: id, isUnique: true, max: 32)
     guard let newest = messages.first else {
         throw ClientError.invalid("no message with the unique key \(id) in topic \(topic)")
     }
-    for message in arguments.has("a") ? messages : [newest] { try await show(message, arguments, admin, output) }
+    if let group = arguments["g"], let clientID = arguments["d"] {
+        return try await push(newest, to: clientID, of: group, admin, output)
+    }
+    for message in arguments.has("a") ? messages : [newest] {
+        try await show(message, arguments, admin, output, withOffsetID: false)
+    }
 }
 
 // MARK: - Showing a message
 
 /// Prints a message and how its groups stand to it. The body goes to a file, or to the screen with `-f`.
-private func show(_ message: MessageExt, _ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
-    for (name, value) in fields(of: message) { output.print("%-20s %s%n", name, value) }
+private func show(
+    _ message: MessageExt, _ arguments: CommandArguments, _ admin: Admin, _ output: Output, withOffsetID: Bool = true
+) async throws {
+    if output.isJSON {
+        let tracks = try await admin.tracks(of: message).map { track in
+            JSON.members([("consumerGroup", .string(track.group)), ("trackType", .string(track.type.rawValue))])
+        }
+        return output.item("messages", json(of: message, tracks), "")
+    }
+    // Java's query by unique key leaves the first line out.
+    for (name, value) in fields(of: message).dropFirst(withOffsetID ? 0 : 1) { output.print("%-20s %s%n", name, value) }
     if arguments.has("f") {
         output.print("%-20s %s%n", "Message Body:", String(decoding: message.body, as: UTF8.self))
     } else {
@@ -142,6 +212,29 @@ private func show(_ message: MessageExt, _ arguments: CommandArguments, _ admin:
         output.print(
             "MessageTrack [consumerGroup=%s, trackType=%s, exceptionDesc=null]%n", track.group, track.type.rawValue)
     }
+}
+
+extension JSON {
+    /// An object of these members.
+    static func members(_ members: [(String, JSON)]) -> JSON {
+        .object(JSONObject(members.map { (JSONKey.string($0.0), $0.1) }))
+    }
+}
+
+private func json(of message: MessageExt, _ tracks: [JSON]) -> JSON {
+    .members([
+        ("msgId", .string(message.messageID)), ("offsetMsgId", .string(message.offsetMessageID)),
+        ("topic", .string(message.topic)), ("tags", JSON(message.tags)), ("keys", JSON(message.keys)),
+        ("queueId", .integer(Int64(message.queueID))), ("queueOffset", .integer(message.queueOffset)),
+        ("commitLogOffset", .integer(message.commitLogOffset)),
+        ("reconsumeTimes", .integer(Int64(message.reconsumeTimes))),
+        ("bornTimestamp", .integer(message.bornTimestamp.rawValue)),
+        ("storeTimestamp", .integer(message.storeTimestamp.rawValue)),
+        ("bornHost", .string(message.bornHost.description)), ("storeHost", .string(message.storeHost.description)),
+        ("sysFlag", .integer(Int64(message.sysFlag.rawValue))),
+        ("properties", .members(message.properties.entries.map { ($0.name, .string($0.value)) })),
+        ("body", .string(String(decoding: message.body, as: UTF8.self))), ("tracks", .array(tracks)),
+    ])
 }
 
 /// What is printed of a message, in order.

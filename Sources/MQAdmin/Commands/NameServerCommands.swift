@@ -2,12 +2,10 @@ import MQProtocol
 import RocketMQClient
 
 let nameServerCommands: [Command] = [
-    Command("getNamesrvConfig", "Get configs of name server.") { _, admin, output in
+    .listing("getNamesrvConfig", "Get configs of name server.") { _, admin, output in
         for address in admin.link.options.nameServers {
-            output.print("============%s============%n", address)
-            for (key, value) in try await admin.nameServerConfiguration(at: address) {
-                output.print("%-50s=  %s%n", key, value)
-            }
+            let entries = try await admin.nameServerConfiguration(at: address)
+            show(entries, of: address, "============\(address)============", output)
         }
     },
     Command(

@@ -1,4 +1,5 @@
 public import MQBase
+import MQProtocol
 import MQSystem
 import Synchronization
 
@@ -17,6 +18,17 @@ public final class BrokerStats: Sendable {
         public var total: Int { value.load(ordering: .relaxed) }
     }
 
+    /// The largest of some numbers.
+    public final class Peak: Sendable {
+        private let value = Atomic<Int64>(0)
+
+        /// Takes `value` if it is the largest so far.
+        public func note(_ value: Int64) { self.value.max(value, ordering: .relaxed) }
+
+        /// The largest so far; 0 if there was none.
+        public var present: Int64 { value.load(ordering: .relaxed) }
+    }
+
     private struct Sample {
         var at: Int64
         var messagesIn = 0
@@ -28,6 +40,10 @@ public final class BrokerStats: Sendable {
     private struct State {
         /// One each ten seconds, the oldest first.
         var samples: [Sample]
+        var sampleCount = 0
+        /// How far ``put`` and ``got`` have followed the tallies.
+        var put = StatsTotals()
+        var got = StatsTotals()
         var day: Int
         var putYesterdayMorning = 0
         var putTodayMorning = 0
@@ -37,6 +53,7 @@ public final class BrokerStats: Sendable {
 
     /// Eleven minutes of samples.
     private static let samplesMax = 66
+    private static let samplesOfAMinute = 6
 
     /// Messages stored.
     public let messagesIn = Tally()
@@ -53,17 +70,43 @@ public final class BrokerStats: Sendable {
     /// Sends that the store did not take.
     public let sendsFailed = Tally()
 
+    /// Milliseconds that the slowest pull took of those that had to wait for the disk.
+    public let slowestGet = Peak()
+    /// Messages given to consumers that had to be read from the disk first.
+    let fromDisk: StatsCounter
+    /// The same, for each topic and group.
+    public let topics: StatsTable
+
     private let state: Lock<State>
+    private let latency = Lock(PutLatency())
+    private let put: StatsCounter
+    private let got: StatsCounter
 
     /// Nothing yet.
-    public init(now: Instant, wall: Timestamp) {
+    public init(now: Instant, wall: Timestamp, topics: StatsTable = StatsTable()) {
+        self.topics = topics
+        put = StatsCounter(now: wall.rawValue)
+        got = StatsCounter(now: wall.rawValue)
+        fromDisk = StatsCounter(now: wall.rawValue)
         state = Lock(State(samples: [Sample(at: now.nanoseconds)], day: SystemClock.local(wall).day))
+    }
+
+    /// Notes that `records` messages took `nanoseconds` from the append's beginning to their answer; once a batch.
+    func notePut(nanoseconds: Int64, records: Int) {
+        latency.withLock { $0.record(nanoseconds: nanoseconds, times: records) }
     }
 
     /// Remembers the sums as of now; every ten seconds.
     public func sample(now: Instant, wall: Timestamp) {
         let sample = present(now)
         let day = SystemClock.local(wall).day
+        let count = state.withLock { state in
+            state.sampleCount += 1
+            return state.sampleCount
+        }
+        if count % Self.samplesOfAMinute == 0 { latency.withLock { $0.turn() } }
+        catchUp()
+        for counter in [put, got, fromDisk] { counter.sample(StatsTable.spans(of: count), at: wall.rawValue) }
         state.withLock { state in
             state.samples.append(sample)
             if state.samples.count > Self.samplesMax { state.samples.removeFirst() }
@@ -84,7 +127,8 @@ public final class BrokerStats: Sendable {
             [10, 60, 600].map { Self.rate(sample, state.samples, seconds: $0, value) }.joined(separator: " ")
         }
         let transferred = rates(\.messagesOut)
-        return [
+        let measured = latency.withLock { $0 }.runtimeValues + [("getMessageEntireTimeMax", String(slowestGet.present))]
+        return measured + [
             ("putTps", rates(\.messagesIn)), ("getTransferredTps", transferred),
             ("getTransferedTps", transferred),  // as 4.9 spells it
             ("getFoundTps", rates(\.pullsFound)), ("getMissTps", rates(\.pullsMissed)),
@@ -99,6 +143,31 @@ public final class BrokerStats: Sendable {
             ("putMessageFailedTimes", String(sendsFailed.total)),
             ("putMessageAverageSize", String(Double(bytesIn.total) / Double(max(sample.messagesIn, 1)))),
         ]
+    }
+
+    /// The sums of the data plane, as counters with a past. One caller at a time would do; two count nothing twice, because
+    /// each takes what is missing under the lock.
+    private func catchUp() {
+        state.withLock { state in
+            put.follow(
+                StatsTotals(messages: messagesIn.total, bytes: bytesIn.total, requests: messagesIn.total), &state.put)
+            got.follow(
+                StatsTotals(messages: messagesOut.total, bytes: bytesOut.total, requests: pullsFound.total), &state.got)
+        }
+    }
+
+    /// What `VIEW_BROKER_STATS_DATA` (315) tells: of the whole broker under its cluster's name, else of topics and groups.
+    func data(_ name: String, key: String, cluster: String, now: Int64) -> BrokerStatsData? {
+        guard name.hasPrefix("BROKER_") else { return topics.data(name, key: key) }
+        guard key == cluster else { return nil }
+        catchUp()
+        switch name {
+        case "BROKER_PUT_NUMS": return put.data(\.messages, now: now)
+        case "BROKER_GET_NUMS": return got.data(\.messages, now: now)
+        case "BROKER_GET_FROM_DISK_NUMS": return fromDisk.data(\.messages, now: now)
+        case "BROKER_GET_FROM_DISK_SIZE": return fromDisk.data(\.bytes, now: now)
+        default: return nil
+        }
     }
 
     private func present(_ now: Instant) -> Sample {

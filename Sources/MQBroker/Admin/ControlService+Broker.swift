@@ -58,8 +58,7 @@ extension ControlService {
     private static let constantValues: [(String, String)] = {
         var values = [
             ("brokerActive", "true"), ("dispatchMaxBuffer", "0"), ("dispatchBehindBytes", "0"),
-            ("putMessageDistributeTime", "null"), ("putMessageEntireTimeMax", "0"), ("getMessageEntireTimeMax", "0"),
-            ("putLatency99", "0.00"), ("putLatency999", "0.00"), ("pageCacheLockTimeMills", "0"),
+            ("pageCacheLockTimeMills", "0"),
             ("commitLogMinOffset", "0"), ("commitLogMaxOffset", "0"), ("commitLogDiskRatio", "0.0"),
             ("consumeQueueDiskRatio", "0.0"), ("earliestMessageTimeStamp", "-1"),
             ("remainTransientStoreBufferNumbs", "2147483647"), ("remainHowManyDataToFlush", "0 B"),

@@ -22,11 +22,20 @@ extension ControlService {
             if let refusal = NameRules.refusal(ofGroup: group) { throw Refusal(.invalidParameter, refusal) }
         }
         if !heartbeat.withoutSub {
-            for consumer in heartbeat.consumerDataSet { createRetryTopic(for: consumer) }
+            for consumer in heartbeat.consumerDataSet {
+                createRetryTopic(for: consumer)
+                // Before its pulls can ask for it.
+                filters.register(group: consumer.groupName, consumer.subscriptionDataSet)
+            }
         }
         let membership = try clients.register(
             heartbeat, on: channel, language: request.language, version: request.version)
         tell(membership)
+        for pair in membership.differing {
+            log.warn(
+                "members of a group subscribe to different things",
+                ["group": pair.group, "client": pair.clientID, "other": pair.other])
+        }
         let isOther = heartbeat.heartbeatFingerprint == 0 || !heartbeat.withoutSub || membership.needsSubscriptions
         return RemotingCommand(
             .success, ["IS_SUPPORT_HEART_BEAT_V2": "true", "IS_SUB_CHANGE": isOther ? "true" : "false"])
@@ -62,18 +71,13 @@ extension ControlService {
 
     /// `CHECK_CLIENT_CONFIG` (46).
     func checkClient(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
-        do {
-            let json = try JSON(parsing: request.body, limits: bodyLimits)["subscriptionData"]
-            let subscription = try SubscriptionData(json: json)
-            guard subscription.expressionType.isEmpty || subscription.expressionType == "TAG" else {
-                let type = subscription.expressionType.prefix(64)
-                return RemotingCommand(
-                    .systemError, remark: "The broker does not support consumer to filter message by \(type)")
-            }
-            return RemotingCommand(.success)
-        } catch {
-            throw Refusal(.systemError, "The body of the request is no client's configuration: \(error)")
+        let asked: CheckClientRequestBody = try body(of: request)
+        if let wanted = asked.subscriptionData, !wanted.expressionType.isEmpty, wanted.expressionType != "TAG" {
+            _ = try clients.expressions.filter(
+                wanted.subString, type: wanted.expressionType, isEnabled: config.current.pull.enablePropertyFilter,
+                else: .subscriptionParseFailed)
         }
+        return RemotingCommand(.success)
     }
 
     /// `GET_CONSUMER_CONNECTION_LIST` (203).

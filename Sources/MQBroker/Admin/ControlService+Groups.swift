@@ -27,6 +27,7 @@ extension ControlService {
         let name = try request.required("groupName")
         log.info("group deletion ordered", ["group": name, "by": channel.connection.peer.description])
         groups.remove(name)
+        stats.topics.forget(group: name)
         if request.bool("cleanOffset") || request.bool("removeOffset") { offsets.remove(group: name) }
         return whenSaved(GroupTable.fileName, reply)
     }
@@ -59,23 +60,15 @@ extension ControlService {
         }
         let wanted = names.compactMap { topics.config(of: $0) }
         let broker = config.current.identity.brokerName
-        return try inBackground(reply) { [store, offsets] () throws(Refusal) in
-            var stats = ConsumeStats()
+        return try inBackground(reply) { [self] () throws(Refusal) in
+            var all = ConsumeStats()
             for topic in wanted {
-                let progress = offsets.offsets(group: group, topic: topic.topicName)
-                for queue in 0..<topic.readQueueNums {
-                    let end = store.offsets(topic: topic.topicName, queueID: queue)?.max ?? 0
-                    let offset = max(0, progress[Int32(queue)] ?? 0)
-                    let last =
-                        offset > 0
-                        ? store.storeTimestamp(topic: topic.topicName, queueID: queue, offset: offset - 1) : nil
-                    stats.offsetTable[MessageQueue(topic: topic.topicName, brokerName: broker, queueID: queue)] =
-                        ConsumeStats.OffsetWrapper(
-                            brokerOffset: max(0, end), consumerOffset: offset, pullOffset: offset,
-                            lastTimestamp: max(0, last ?? 0))
-                }
+                let queues = ProgressTopic(name: topic.topicName, queueCount: topic.readQueueNums)
+                let part = progress(of: group, in: queues, broker: broker)
+                all.offsetTable.merge(part.offsetTable) { $1 }
+                all.consumeTps += part.consumeTps
             }
-            return RemotingCommand(.success, body: stats.encoded())
+            return RemotingCommand(.success, body: all.encoded())
         }
     }
 }

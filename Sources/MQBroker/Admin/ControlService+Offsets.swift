@@ -17,7 +17,7 @@ extension ControlService {
     }
 
     /// `UPDATE_CONSUMER_OFFSET` (15).
-    func commitOffset(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
+    func commitOffset(_ request: RemotingCommand, from peer: String) throws(Refusal) -> RemotingCommand {
         let group = try request.required("consumerGroup")
         let queue = try Queue(request, max: limits.queueIDMax)
         let offset = try request.number("commitOffset", in: 0...Int64.max)
@@ -27,7 +27,12 @@ extension ControlService {
         guard topics.config(of: queue.topic) != nil else {
             throw Refusal(.topicNotExist, "Topic \(queue.topic) not exist!")
         }
-        switch offsets.commit(group: group, topic: queue.topic, queueID: Int32(queue.id), offset: offset) {
+        if offsets.resets.isPending(group: group, topic: queue.topic, queueID: Int32(queue.id)) {
+            return RemotingCommand(.success, remark: "Offset has been previously reset")
+        }
+        switch offsets.commit(
+            group: group, topic: queue.topic, queueID: Int32(queue.id), offset: offset, by: peer)
+        {
         case .moved, .unchanged, .wentBack: return RemotingCommand(.success)
         case .full: throw Refusal(.systemBusy, "this broker keeps at most \(limits.offsetsMax) offsets")
         }

@@ -42,6 +42,7 @@ extension ControlService {
         log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
         topics.remove(name)
         offsets.remove(topic: name)
+        filters.remove(topic: name)
         return try inBackground(reply) { [self] () throws(Refusal) in
             store.deleteQueues(of: name)
             return whenSaved(TopicTable.fileName, reply)
@@ -49,7 +50,7 @@ extension ControlService {
     }
 
     /// `name`, if administrators may change a topic of that name.
-    private func changeable(topic name: String) throws(Refusal) -> String {
+    func changeable(topic name: String) throws(Refusal) -> String {
         if let refusal = NameRules.refusal(ofTopic: name) { throw Refusal(.invalidParameter, refusal) }
         guard !topics.isSystem(name) else {
             throw Refusal(.invalidParameter, "The topic[\(name)] is conflict with system topic.")
@@ -82,8 +83,8 @@ extension ControlService {
             throw Refusal(.topicNotExist, "topic[\(name)] not exist")
         }
         let broker = config.current.identity.brokerName
-        return try inBackground(reply) { [store] () throws(Refusal) in
-            var table = TopicStatsTable(topicPutTps: 0)
+        return try inBackground(reply) { [store, stats] () throws(Refusal) in
+            var table = TopicStatsTable(topicPutTps: stats.topics.putRate(name))
             for queue in 0..<max(topic.readQueueNums, topic.writeQueueNums) {
                 let ends = store.offsets(topic: name, queueID: queue) ?? (0, 0)
                 let last = ends.max > 0 ? store.storeTimestamp(topic: name, queueID: queue, offset: ends.max - 1) : nil

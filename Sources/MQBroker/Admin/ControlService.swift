@@ -19,6 +19,7 @@ public final class ControlService: Sendable {
     let groups: GroupTable
     let offsets: OffsetTable
     let clients: ClientTable
+    let filters: ConsumerFilterTable
     let store: any StoreQueries
     let stats: BrokerStats
     let files: ConfigFiles
@@ -33,7 +34,8 @@ public final class ControlService: Sendable {
     /// administrators wait until what they ordered is durable.
     public init(
         config: LiveConfig, topics: TopicTable, groups: GroupTable, offsets: OffsetTable, clients: ClientTable,
-        store: any StoreQueries, stats: BrokerStats, files: ConfigFiles, log: Log = .silent
+        filters: ConsumerFilterTable, store: any StoreQueries, stats: BrokerStats, files: ConfigFiles,
+        log: Log = .silent
     ) {
         let present = config.current
         self.config = config
@@ -41,6 +43,7 @@ public final class ControlService: Sendable {
         self.groups = groups
         self.offsets = offsets
         self.clients = clients
+        self.filters = filters
         self.store = store
         self.stats = stats
         self.files = files
@@ -79,6 +82,8 @@ public final class ControlService: Sendable {
         }
         locks.expire(now: ClientTable.milliseconds(now))
         stats.sample(now: now, wall: wall)
+        // Thousands of topics take milliseconds. With a full queue this sample is left out.
+        _ = pool.submit { [topics] in topics.stats.sample() }
     }
 
     // MARK: - The doors
@@ -114,7 +119,8 @@ public final class ControlService: Sendable {
         case .consumeMessageDirectly: return try consumeDirectly(request, reply: reply)
         case .lockBatchMQ: return try lockQueues(request, now: channel.connection.loop.now)
         case .unlockBatchMQ: return try unlockQueues(request)
-        case .updateConsumerOffset: return try commitOffset(request)
+        case .updateConsumerOffset:
+            return try commitOffset(request, from: channel.connection.peer.description)
         case .queryConsumerOffset: return try queryOffset(request, reply: reply)
         case .getMaxOffset: return try endOffset(request) { $0.max }
         case .getMinOffset: return try endOffset(request) { $0.min }
@@ -151,6 +157,11 @@ public final class ControlService: Sendable {
         case .deleteSubscriptionGroup: return try deleteGroup(request, from: channel, reply: reply)
         case .getAllSubscriptionGroupConfig: return RemotingCommand(.success, body: groups.wrapper().encoded())
         case .getSubscriptionGroupConfig: return try groupConfig(request)
+        case .invokeBrokerToResetOffset:
+            return try resetOffsets(request, from: channel.connection.peer.description, reply: reply)
+        case .invokeBrokerToGetConsumerStatus: return try consumerStatus(request, reply: reply)
+        case .cloneGroupOffset: return try cloneOffsets(request)
+        case .queryCorrectionOffset: return try correctionOffsets(request)
         case .getConsumeStats: return try consumeStats(request, reply: reply)
         case .updateBrokerConfig: return try updateConfig(request, from: channel, reply: reply)
         case .getBrokerConfig:
@@ -160,6 +171,14 @@ public final class ControlService: Sendable {
         case .cleanExpiredConsumeQueue: return try cleanExpiredQueues(from: channel, reply: reply)
         case .deleteExpiredCommitLog: return deleteExpiredFiles(from: channel)
         case .cleanUnusedTopic: return try cleanUnusedTopics(reply: reply)
+        case .viewBrokerStatsData: return try statsData(request)
+        case .getBrokerConsumeStats: return try allConsumeStats(request, reply: reply)
+        case .queryConsumeTimeSpan: return try consumeTimeSpan(request, reply: reply)
+        case .queryConsumeQueue: return try consumeQueue(request, reply: reply)
+        case .getAllProducerInfo: return allProducers()
+        case .querySubscriptionByConsumer: return try subscription(request)
+        case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)
+        case .updateAndCreateSubscriptionGroupList: return try putGroups(request, from: channel, reply: reply)
         default: return .notSupported(request.code)
         }
     }
@@ -193,15 +212,21 @@ public final class ControlService: Sendable {
 
     /// Tells the members of groups that something about the group has changed (40); they share out queues anew.
     func tell(_ membership: ClientTable.Membership) {
+        for group in membership.changed.keys where clients.consumerGroup(group) == nil {
+            filters.unregister(group: group)
+        }
         guard !membership.changed.isEmpty, config.current.groups.notifyConsumerIdsChangedEnable else { return }
         for (group, targets) in membership.changed where !targets.isEmpty {
             if groups.existing(group)?.notifyConsumerIdsChangedEnable == false { continue }
             var notice = RemotingCommand(.notifyConsumerIDsChanged, ["consumerGroup": group])
-            notice.opaque = Int32(truncatingIfNeeded: opaques.next() & 0x7FFF_FFFF)
+            notice.opaque = nextOpaque()
             notice.isOneWay = true
             clients.send(notice, to: targets)
         }
     }
+
+    /// A number for a request of the broker's own.
+    func nextOpaque() -> Int32 { Int32(truncatingIfNeeded: opaques.next() & 0x7FFF_FFFF) }
 
     /// What a body may cost that one request brings.
     var bodyLimits: JSONLimits {

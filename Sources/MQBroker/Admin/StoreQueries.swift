@@ -20,6 +20,9 @@ public protocol StoreQueries: Sendable {
     /// When the queue's first message was stored; `nil` if there is none. May wait for a disk.
     func earliestStoreTimestamp(topic: String, queueID: Int) -> Int64?
 
+    /// The units at these offsets of a queue, as far as they are there. May wait for a disk.
+    func units(topic: String, queueID: Int, offsets: Range<Int64>) -> [QueryConsumeQueueResponseBody.Unit]
+
     /// The whole record at a physical offset; `nil` if none begins there. May wait for a disk.
     func record(at offset: Int64) -> [UInt8]?
 

@@ -56,7 +56,7 @@ public final class Broker: Sendable {
         let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
         let tables = try BrokerTables(config, files: files, queueCounts: store.queueCounts, log: log)
-        let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall())
+        let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
         let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
         let send = SendHandler.Settings(settings)
         let delay = try BrokerStartError.wrap {
@@ -72,8 +72,8 @@ public final class Broker: Sendable {
         let timer = try Self.timer(settings, store, send, files, stats, log)
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
-            clients: tables.clients, store: StoreView(store: store, delay: delay, timer: timer), stats: stats,
-            files: files, log: log)
+            clients: tables.clients, filters: tables.filters,
+            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             transactions: transactions, stats: stats, timer: timer)
@@ -169,7 +169,8 @@ public final class Broker: Sendable {
                     for loop in loops { loop.wake() }
                     timer?.flushed()
                 },
-                retention: { [config] in config.current.store.retention }))
+                retention: { [config] in config.current.store.retention }, bitMap: tables.filters.bitMapMaker))
+        tables.offsets.onReset { [services] in for service in services { service.execute { $0.offsetsReset() } } }
         for loop in loops { loop.start() }
         delayThread.withLock { [delay] in $0 = Thread("delay") { delay.run() } }
         transactionThread.withLock { [transactions] in $0 = Thread("transactions") { transactions.run() } }
@@ -217,22 +218,25 @@ struct Corridors {
             ip: local.ip, processID: ThisProcess.id, makerID: UInt32.random(in: .min ... .max),
             monthBounds: SystemClock.monthBounds)
         let sends = SendHandler(
-            settings: send, config: config, topics: tables.topics, groups: tables.groups, store: store, loop: loop,
-            ids: ids, timerCount: { [timer] in timer?.count($0) })
+            settings: send, config: config, topics: tables.topics, groups: tables.groups, locks: control.locks,
+            store: store, loop: loop, ids: ids, timerCount: { [timer] in timer?.count($0) })
         let commits = SendCommit(
             store: store, settings: send, config: config, stats: stats, transactions: transactions, loop: loop)
         let ends = EndTransactionHandler(
             transactions: transactions, topics: tables.topics, store: store, config: config, loop: loop)
         let sendBacks = SendBackHandler(topics: tables.topics, groups: tables.groups, store: store, settings: send)
         let recalls = RecallHandler(config: config, settings: send, topics: tables.topics, store: store)
+        let replies = ReplyHandler(
+            clients: tables.clients, topics: tables.topics, sends: sends, config: config, settings: send)
         let pulls = PullHandler(
             config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
             loopIndex: index)
         let queries = QueryHandler(store: store, config: config)
         func service(_ pulls: PullHandler?) -> LoopService {
             LoopService(
-                sends: sends, commits: commits, sendBacks: sendBacks, ends: ends, recalls: recalls, pulls: pulls,
-                queries: queries, transactions: transactions, control: control, coldReads: coldReads, store: store)
+                sends: sends, commits: commits, sendBacks: sendBacks, replies: replies, ends: ends, recalls: recalls,
+                pulls: pulls, queries: queries, transactions: transactions, control: control, coldReads: coldReads,
+                store: store)
         }
         loop.onEndOfWakeUp { commits.commit() }
         return (service(pulls), service(nil))
@@ -253,6 +257,7 @@ extension SendHandler.Settings {
             isBrokerWritable: config.topics.brokerPermission & 2 != 0, brokerIP: config.identity.brokerIP1,
             delayLevelCount: config.store.delayLevels.count,
             isRejectingTransactions: config.transactions.isRejecting,
+            checksMessageTypes: config.send.checksMessageTypes,
             brokerName: Array(config.identity.brokerName.utf8), timer: config.timer)
     }
 
@@ -260,6 +265,7 @@ extension SendHandler.Settings {
     mutating func follow(_ config: BrokerConfig) {
         isBrokerWritable = config.topics.brokerPermission & 2 != 0
         isRejectingTransactions = config.transactions.isRejecting
+        checksMessageTypes = config.send.checksMessageTypes
         timer.delayMilliseconds = config.timer.delayMilliseconds
         timer.slotCountMax = config.timer.slotCountMax
         timer.isRecallEnabled = config.timer.isRecallEnabled
@@ -275,6 +281,8 @@ extension PullHandler.Settings {
                 unitCount: max(1, config.pull.filterByteCountMax / QueueUnit.byteCount)),
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
+            isPropertyFilterEnabled: config.pull.enablePropertyFilter,
+            filtersRetries: config.filter.filtersRetries,
             isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
     }
 }

@@ -6,6 +6,7 @@ struct BrokerTables: Sendable {
     let groups: GroupTable
     let offsets: OffsetTable
     let clients: ClientTable
+    let filters: ConsumerFilterTable
 
     /// Reads what is stored; `queueCounts` says what topics the log knows.
     init(
@@ -19,9 +20,15 @@ struct BrokerTables: Sendable {
             )
         }
         topics.adopt(queueCounts)
-        clients = ClientTable(limits: config.current.limits)
+        let clients = ClientTable(limits: config.current.limits)
+        self.clients = clients
+        filters = try BrokerStartError.wrap {
+            try ConsumerFilterTable(
+                config, expressions: clients.expressions, stored: files.load(ConsumerFilterTable.fileName), log: log)
+        }
         topics.persist(to: files)
         groups.persist(to: files)
         offsets.persist(to: files)
+        filters.persist(to: files)
     }
 }

@@ -12,6 +12,7 @@ final class LoopService: RemotingService {
     private let sendBacks: SendBackHandler
     private let ends: EndTransactionHandler
     private let recalls: RecallHandler
+    private let replies: ReplyHandler
     private let pulls: PullHandler?
     private let queries: QueryHandler
     private let transactions: Transactions
@@ -21,9 +22,9 @@ final class LoopService: RemotingService {
 
     /// - Parameter pulls: `nil` on the port that does not serve pulls.
     init(
-        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, ends: EndTransactionHandler,
-        recalls: RecallHandler, pulls: PullHandler?, queries: QueryHandler, transactions: Transactions,
-        control: ControlService, coldReads: WorkerPool,
+        sends: SendHandler, commits: SendCommit, sendBacks: SendBackHandler, replies: ReplyHandler,
+        ends: EndTransactionHandler, recalls: RecallHandler, pulls: PullHandler?, queries: QueryHandler,
+        transactions: Transactions, control: ControlService, coldReads: WorkerPool,
         store: MessageStore
     ) {
         self.sends = sends
@@ -31,6 +32,7 @@ final class LoopService: RemotingService {
         self.sendBacks = sendBacks
         self.ends = ends
         self.recalls = recalls
+        self.replies = replies
         self.pulls = pulls
         self.queries = queries
         self.transactions = transactions
@@ -49,6 +51,10 @@ final class LoopService: RemotingService {
                 commits.commitIfLarge()
             case .endTransaction:
                 try end(EndTransactionRequest(header, in: bytes), on: channel)
+                commits.commitIfLarge()
+            case .sendReplyMessage, .sendReplyMessageV2:
+                let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
+                try replies.handle(header, frame, in: bytes, on: channel, reply, into: commits.batch)
                 commits.commitIfLarge()
             case .pullMessage, .litePullMessage:
                 guard let pulls else { return handleRest(header, frame, in: bytes, on: channel) }
@@ -162,6 +168,9 @@ final class LoopService: RemotingService {
 
     /// A queue that pulls of this loop wait on has new messages.
     func arrived(_ queue: ConsumeQueue) { pulls?.arrived(queue) }
+
+    /// An administrator has moved a group.
+    func offsetsReset() { pulls?.offsetsReset() }
 
     func closed(_ channel: RemotingChannel, because reason: CloseReason) {
         pulls?.closed(channel)

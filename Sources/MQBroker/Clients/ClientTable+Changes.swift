@@ -10,6 +10,9 @@ extension ClientTable {
     struct Membership: Sendable {
         /// Groups whose members or subscriptions are others now, with the connections of those who are there.
         var changed: [String: [Target]] = [:]
+        /// Members that have just subscribed to something else than another member of their group does: each of the two
+        /// loses messages that the other does not want.
+        var differing: [(group: String, clientID: String, other: String)] = []
         /// Whether the broker knew too little to take a heartbeat without subscriptions.
         var needsSubscriptions = false
     }
@@ -40,6 +43,11 @@ extension ClientTable {
                     let isKnown = state.refresh(member, in: group)
                     if !isKnown { membership.needsSubscriptions = true }
                     continue
+                }
+                var member = member
+                member.subscriptionHash = consumer.subscriptionHash
+                if let other = state.memberDiffering(from: member, in: group) {
+                    membership.differing.append((group, member.clientID, other))
                 }
                 let isOther = try state.addConsumer(member, consumer, limits)
                 hasChanged = hasChanged || isOther.isVisible
@@ -162,6 +170,16 @@ extension ClientTable.State {
         return (isNew || isOtherKind || subscriptions.isVisible, isNew || subscriptions.mustTell)
     }
 
+    /// A member that wants something else than `member` begins to.
+    func memberDiffering(from member: Member, in group: String) -> String? {
+        guard let members = consumers[group]?.members,
+            members[member.clientID]?.subscriptionHash != member.subscriptionHash
+        else { return nil }
+        return members.values.first {
+            $0.clientID != member.clientID && $0.subscriptionHash != member.subscriptionHash
+        }?.clientID
+    }
+
     private func admit(_ limits: BrokerLimits) throws(Refusal) {
         guard memberCount < limits.membersMax else {
             throw Refusal(.systemBusy, "this broker keeps at most \(limits.membersMax) members of groups")
@@ -264,6 +282,19 @@ extension ClientTable.ConsumerGroup {
             mustTell = true
         }
         return (isVisible, mustTell)
+    }
+}
+
+extension ConsumerData {
+    /// Equal for members that subscribe to the same.
+    fileprivate var subscriptionHash: Int {
+        var hasher = Hasher()
+        for subscription in subscriptionDataSet.sorted(by: { $0.topic < $1.topic }) {
+            hasher.combine(subscription.topic)
+            hasher.combine(subscription.isByExpression)
+            hasher.combine(subscription.subString)
+        }
+        return hasher.finalize()
     }
 }
 

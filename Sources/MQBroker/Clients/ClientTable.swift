@@ -26,6 +26,8 @@ public final class ClientTable: Sendable {
         public let version: Int32
         /// Its last heartbeat, monotonic clock, milliseconds.
         public internal(set) var lastUpdate: Int64
+        /// Of what it subscribes to in this group; equal for members that want the same.
+        var subscriptionHash = 0
 
         /// As answers about connections show it.
         public var connection: ClientConnection {
@@ -82,12 +84,17 @@ public final class ClientTable: Sendable {
     }
 
     let limits: BrokerLimits
+    /// What SQL92 subscriptions mean.
+    let expressions: ExpressionCache
     let state = Lock(State())
     // Written after the table, so that who sees the new number sees the new table under the lock.
     let stamp = Atomic<UInt64>(1)
 
     /// No clients yet.
-    public init(limits: BrokerLimits = BrokerLimits()) { self.limits = limits }
+    public init(limits: BrokerLimits = BrokerLimits()) {
+        self.limits = limits
+        expressions = ExpressionCache(byteCountMax: limits.expressionByteCountMax)
+    }
 
     // MARK: - Reading
 
@@ -119,6 +126,13 @@ public final class ClientTable: Sendable {
     /// A producer group's members by client id; `nil` if there are none.
     public func producers(of group: String) -> [Member]? {
         state.withLock { $0.producers[group].map { Array($0.values) } }?.sorted { $0.clientID < $1.clientID }
+    }
+
+    /// Producer group → its members by client id.
+    public func allProducers() -> [String: [Member]] {
+        state.withLock { $0.producers }.mapValues { members in
+            members.values.sorted { $0.clientID < $1.clientID }
+        }
     }
 
     /// Groups that are there and want `topic`, sorted.
@@ -181,6 +195,17 @@ public final class ClientTable: Sendable {
         }
     }
 
+    /// The members of a consumer group and their connections, by client id.
+    func members(ofConsumerGroup group: String) -> [(Member, Target)] {
+        state.withLock { state in
+            (state.consumers[group]?.members.values.sorted { $0.clientID < $1.clientID } ?? []).compactMap { member in
+                state.connections[member.connectionID].map {
+                    (member, Target(connectionID: member.connectionID, loop: $0.channel.connection.loop))
+                }
+            }
+        }
+    }
+
     /// As ``send(_:to:)``, but not to a connection that has more than `unreadMax` bytes to read already. `done` is called
     /// once, on the connection's loop.
     func offer(
@@ -192,6 +217,19 @@ public final class ClientTable: Sendable {
                 channel.send(command)
             }
             done()
+        }
+    }
+
+    /// The connection over which a producer of this client id came; `nil` if there is none.
+    func producerTarget(of clientID: String) -> Target? {
+        state.withLock { state in
+            for members in state.producers.values {
+                guard let member = members[clientID], let presence = state.connections[member.connectionID] else {
+                    continue
+                }
+                return Target(connectionID: member.connectionID, loop: presence.channel.connection.loop)
+            }
+            return nil
         }
     }
 

@@ -47,6 +47,11 @@ final class QueueLocks: Sendable {
         }
     }
 
+    /// Whether any member of `group` holds a queue.
+    func hasAny(group: String, now: Int64) -> Bool {
+        groups.withLock { $0.table[group]?.contains { now - $0.value.lastUpdate <= liveMilliseconds } ?? false }
+    }
+
     /// Forgets locks that have expired.
     func expire(now: Int64) {
         groups.withLock { state in

@@ -21,6 +21,8 @@ public struct BrokerConfig: Sendable {
     public var timer: TimerSettings
     /// What pulls and queries may bring.
     public var pull: PullSettings
+    /// How groups filter by expressions.
+    public var filter: FilterSettings
     /// Which name servers, and how often.
     public var registration: RegistrationSettings
     /// Bounds on what peers may cost.
@@ -39,6 +41,7 @@ public struct BrokerConfig: Sendable {
         transactions = TransactionSettings(values)
         timer = TimerSettings(values)
         pull = PullSettings(values)
+        filter = FilterSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count
     }

@@ -45,12 +45,15 @@ public struct GroupSettings: Equatable, Sendable {
     public var flushConsumerOffsetMilliseconds: Int64
     /// `rocketmq.broker.rebalance.lockMaxLiveTime`: how long a queue stays locked without renewal, milliseconds.
     public var queueLockMilliseconds: Int64 = 60_000
+    /// `useServerSideResetOffset`: offsets are reset at the broker, not by asking the consumers. Live.
+    public var resetsAtServer: Bool
 
     init(_ values: ConfigValues) {
         autoCreateSubscriptionGroup = values[BrokerKeys.autoCreateSubscriptionGroup]
         notifyConsumerIdsChangedEnable = values[BrokerKeys.notifyConsumerIdsChangedEnable]
         channelExpiredMilliseconds = values[BrokerKeys.channelExpiredTimeout].milliseconds
         flushConsumerOffsetMilliseconds = values[BrokerKeys.flushConsumerOffsetInterval].milliseconds
+        resetsAtServer = values[ConsumptionKeys.useServerSideResetOffset]
     }
 }
 
@@ -67,6 +70,10 @@ public struct SendSettings: Equatable, Sendable {
     public var syncFlushTimeoutMilliseconds: Int64
     /// `maxMessageSize`, bytes of body.
     public var bodyByteCountMax: Int
+    /// `enableTopicMessageTypeCheck`. Live.
+    public var checksMessageTypes: Bool
+    /// `storeReplyMessageEnable`. Live.
+    public var storesReplies: Bool
     /// `flushDelayOffsetInterval`, milliseconds.
     public var flushDelayOffsetMilliseconds: Int64
 
@@ -76,6 +83,8 @@ public struct SendSettings: Equatable, Sendable {
         startAcceptTimestamp = Int64(values[BrokerKeys.startAcceptSendRequestTimeStamp])
         syncFlushTimeoutMilliseconds = values[StoreKeys.syncFlushTimeout].milliseconds
         bodyByteCountMax = values[StoreKeys.maxMessageSize]
+        checksMessageTypes = values[ConsumptionKeys.enableTopicMessageTypeCheck]
+        storesReplies = values[ConsumptionKeys.storeReplyMessageEnable]
         flushDelayOffsetMilliseconds = values[StoreKeys.flushDelayOffsetInterval].milliseconds
     }
 }
@@ -86,6 +95,8 @@ public struct PullSettings: Equatable, Sendable {
     public var longPollingEnable: Bool
     /// `shortPollingTimeMills`.
     public var shortPollingMilliseconds: Int64
+    /// `enablePropertyFilter`: SQL92 subscriptions are served.
+    public var enablePropertyFilter: Bool
     /// `maxTransferBytesOnMessageInMemory`.
     public var byteCountMaxInMemory: Int
     /// `maxTransferCountOnMessageInMemory`.
@@ -104,6 +115,7 @@ public struct PullSettings: Equatable, Sendable {
     init(_ values: ConfigValues) {
         longPollingEnable = values[BrokerKeys.longPollingEnable]
         shortPollingMilliseconds = values[BrokerKeys.shortPollingTimeMills].milliseconds
+        enablePropertyFilter = values[BrokerKeys.enablePropertyFilter]
         byteCountMaxInMemory = values[StoreKeys.maxTransferBytesOnMessageInMemory]
         countMaxInMemory = values[StoreKeys.maxTransferCountOnMessageInMemory]
         byteCountMaxOnDisk = values[StoreKeys.maxTransferBytesOnMessageInDisk]
@@ -111,6 +123,28 @@ public struct PullSettings: Equatable, Sendable {
         filterByteCountMax = values[StoreKeys.maxFilterMessageSize]
         queryCount = values[StoreKeys.defaultQueryMaxNum]
         queryCountMax = values[StoreKeys.maxMsgsNumBatch]
+    }
+}
+
+/// How groups filter by expressions.
+public struct FilterSettings: Equatable, Sendable {
+    /// `maxErrorRateOfBloomFilter`, percent.
+    public var bloomErrorPercent: Int
+    /// `expectConsumerNumUseFilter`: groups that filter a topic.
+    public var bloomGroupCount: Int
+    /// `enableCalcFilterBitMap`: new messages tell which groups want them.
+    public var isBitMapWritten: Bool
+    /// `filterDataCleanTimeSpan`: how long the filter of a group that left is kept, milliseconds.
+    public var deadKeptMilliseconds: Int64
+    /// `filterSupportRetry`: messages of a retry topic are filtered as those of their own topic. Live.
+    public var filtersRetries: Bool
+
+    init(_ values: ConfigValues) {
+        bloomErrorPercent = values[ConsumptionKeys.maxErrorRateOfBloomFilter]
+        bloomGroupCount = values[ConsumptionKeys.expectConsumerNumUseFilter]
+        isBitMapWritten = values[ConsumptionKeys.enableCalcFilterBitMap]
+        filtersRetries = values[ConsumptionKeys.filterSupportRetry]
+        deadKeptMilliseconds = values[ConsumptionKeys.filterDataCleanTimeSpan].milliseconds
     }
 }
 
@@ -132,6 +166,10 @@ public struct BrokerLimits: Equatable, Sendable {
     public var subscriptionByteCountMax = 64 << 20
     /// Queues a topic may have.
     public var queuesPerTopicMax = 4096
+    /// About what compiled SQL92 expressions may take in memory, bytes.
+    public var expressionByteCountMax = 16 << 20
+    /// About what the filters of groups, dead ones too, may take in memory, bytes.
+    public var filterByteCountMax = 32 << 20
     /// Body of a heartbeat or an administrator's request, bytes.
     public var controlBodyByteCountMax = 1 << 20
     /// Requests that wait for the admin threads.

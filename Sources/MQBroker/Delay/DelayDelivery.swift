@@ -205,6 +205,9 @@ final class DelayDelivery: Sendable {
         }
         stats.messagesIn.add(batch.entries.count)
         stats.bytesIn.add(batch.byteCount)
+        for entry in batch.entries {
+            stats.topics.topic(entry.queue.topic).put.add(messages: 1, bytes: entry.byteCount)
+        }
         progress.withLock { progress in
             progress.next[level] = offset
             progress.unflushed.append((level, offset, store.writtenOffset))

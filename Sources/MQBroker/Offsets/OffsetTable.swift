@@ -34,6 +34,9 @@ public final class OffsetTable: Sendable {
         var isChanged = false
     }
 
+    /// What an administrator has set and consumers have not heard.
+    let resets = PendingResets()
+    private let resetNotice = ChangeNotice()
     private let flushMilliseconds: Int64
     private let offsetsMax: Int
     private let log: Log
@@ -83,9 +86,26 @@ public final class OffsetTable: Sendable {
 
     // MARK: - One offset
 
-    /// Stores how far `group` is in a queue.
+    /// Stores how far `group` is in a queue. One that goes back is logged.
+    /// - Parameter peer: who says so, for that.
     @discardableResult
-    public func commit(group: String, topic: String, queueID: Int32, offset: Int64) -> Commit {
+    public func commit(
+        group: String, topic: String, queueID: Int32, offset: Int64, by peer: @autoclosure () -> String = ""
+    ) -> Commit {
+        let outcome = set(group: group, topic: topic, queueID: queueID, offset: offset)
+        if case .wentBack(let before) = outcome {
+            // Never silently: somebody will want to know why messages came again.
+            log.warn(
+                "consumer offset went back",
+                [
+                    "group": group, "queue": "\(topic)/\(queueID)", "from": String(before), "to": String(offset),
+                    "by": peer(),
+                ])
+        }
+        return outcome
+    }
+
+    private func set(group: String, topic: String, queueID: Int32, offset: Int64) -> Commit {
         let key = Key(topic: topic, group: group)
         let max = offsetsMax
         return state.withLock { state in
@@ -100,6 +120,21 @@ public final class OffsetTable: Sendable {
             guard let before, before > offset else { return .moved }
             return .wentBack(from: before)
         }
+    }
+
+    /// Calls `body` after every round of ``reset(group:topic:queueID:to:)``, on the thread that made it; it must not wait.
+    func onReset(_ body: @escaping @Sendable () -> Void) { resetNotice.listen(body) }
+
+    /// Consumers that wait are to hear of resets now.
+    func announceResets() { resetNotice.changed() }
+
+    /// Stores where an administrator wants `group` to go on, and keeps it for the group's next pull.
+    /// - Returns: `false` if there is no room for it.
+    func reset(group: String, topic: String, queueID: Int32, to offset: Int64) -> Bool {
+        guard resets.set(group: group, topic: topic, queueID: queueID, to: offset) else { return false }
+        guard set(group: group, topic: topic, queueID: queueID, offset: offset) == .full else { return true }
+        _ = resets.take(group: group, topic: topic, queueID: queueID)
+        return false
     }
 
     /// The next message `group` wants of a queue; `nil` if it has never said.
@@ -125,10 +160,16 @@ public final class OffsetTable: Sendable {
     }
 
     /// Forgets a group's offsets.
-    public func remove(group: String) { remove { $0.group == group } }
+    public func remove(group: String) {
+        resets.remove(group: group)
+        remove { $0.group == group }
+    }
 
     /// Forgets all offsets in a topic.
-    public func remove(topic: String) { remove { $0.topic == topic } }
+    public func remove(topic: String) {
+        resets.remove(topic: topic)
+        remove { $0.topic == topic }
+    }
 
     /// All offsets, as they travel and are stored.
     public func wrapper() -> ConsumerOffsetSerializeWrapper { state.withLock { Self.wrapper($0) } }

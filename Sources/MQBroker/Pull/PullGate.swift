@@ -11,22 +11,23 @@ import MQTransport
 /// Source of rules and texts: `PullMessageProcessor.java`, RocketMQ 5.3.
 struct PullGate {
     private let clients: ClientTable
+    private let expressions: ConsumerFilterTable
     private var groups: GroupLookup
     private var topics: TopicLookup
     private var filters = FilterLookup()
 
     init(tables: BrokerTables, store: MessageStore) {
         clients = tables.clients
-        groups = GroupLookup(tables.groups)
+        expressions = tables.filters
+        groups = GroupLookup(tables.groups, stats: tables.topics.stats)
         topics = TopicLookup(tables.topics, store: store)
     }
 
     /// What `request` asks for, if it may.
-    /// - Returns: the pull, and its group's name.
     mutating func admit(
         _ request: PullMessageRequest, _ opaque: Int32, in bytes: Span<UInt8>, on channel: RemotingChannel,
         _ settings: PullHandler.Settings
-    ) throws(Refusal) -> (pull: Pull, group: String) {
+    ) throws(Refusal) -> Pull {
         guard settings.isBrokerReadable else {
             throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] pulling message is forbidden")
         }
@@ -49,31 +50,38 @@ struct PullGate {
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
                     + "[\(route.readQueueCount)] consumer:[\(channel.connection.peer)]")
         }
-        let filter = try self.filter(request, group: group, route: route, bytes)
+        var filter = try self.filter(request, group: group, route: route, bytes, settings)
+        if route.isRetry, settings.filtersRetries, settings.isPropertyFilterEnabled {
+            filter = .retries(expressions, group: group.name)
+        }
         var limits = settings.limits
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }
         let look = PullLook(
             queue: route.queue(Int(request.queueID)), filter: filter, limits: limits, nextOffset: request.queueOffset)
-        let pull = Pull(
-            channel: channel, opaque: opaque, look: look, offset: request.queueOffset, topicSysFlag: route.topicSysFlag,
-            groupSysFlag: group.config.groupSysFlag)
-        return (pull, group.name)
+        return Pull(
+            channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,
+            topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag, stats: group.stats(of: route))
     }
 
     /// The filter of the request itself, or the one the group's heartbeats told.
     private mutating func filter(
-        _ request: PullMessageRequest, group: GroupRoute, route: TopicRoute, _ bytes: Span<UInt8>
-    ) throws(Refusal) -> TagFilter {
+        _ request: PullMessageRequest, group: GroupRoute, route: TopicRoute, _ bytes: Span<UInt8>,
+        _ settings: PullHandler.Settings
+    ) throws(Refusal) -> MessageFilter {
         if request.flags.contains(.subscription) {
             if let type = request.expressionType, !type.isEmpty, !bytes.extracting(type.range).equals("TAG") {
-                throw Self.noSQL
+                let filter = try clients.expressions.filter(
+                    request.subscription?.string(in: bytes) ?? "", type: type.string(in: bytes),
+                    isEnabled: settings.isPropertyFilterEnabled, else: .subscriptionParseFailed,
+                    "parse the consumer's subscription failed: ")
+                return .properties(filter, nil)
             }
-            guard let text = request.subscription else { return .all }
+            guard let text = request.subscription else { return .tags(.all) }
             guard let filter = filters.filter(text, in: bytes) else {
                 throw Refusal(.subscriptionParseFailed, "parse the consumer's subscription failed")
             }
-            return filter
+            return .tags(filter)
         }
         guard let info = clients.consumerGroup(group.name) else {
             throw Refusal(.subscriptionNotExist, "the consumer's group info not exist\(Refusal.topicHelp)")
@@ -87,34 +95,79 @@ struct PullGate {
         guard subscription.subVersion >= request.subscriptionVersion else {
             throw Refusal(.subscriptionNotLatest, "the consumer's subscription not latest")
         }
-        guard subscription.expressionType.isEmpty || subscription.expressionType == "TAG" else { throw Self.noSQL }
-        if subscription.subString == "*" { return .all }
-        if !subscription.codeSet.isEmpty { return TagFilter(codes: subscription.codeSet.map { Int($0) }) }
-        return TagFilter(subscription.subString) ?? .all
+        if subscription.isByExpression {
+            return try filter(subscription, of: group.name, notBefore: request.subscriptionVersion, settings)
+        }
+        if subscription.subString == "*" { return .tags(.all) }
+        if !subscription.codeSet.isEmpty { return .tags(TagFilter(codes: subscription.codeSet.map { Int($0) })) }
+        return .tags(TagFilter(subscription.subString) ?? .all)
     }
 
-    private static let noSQL = Refusal(
-        .systemError, "The broker does not support consumer to filter message by SQL92")
+    /// The filter of an expression that a heartbeat told.
+    private func filter(
+        _ subscription: SubscriptionData, of group: String, notBefore version: Int64, _ settings: PullHandler.Settings
+    ) throws(Refusal) -> MessageFilter {
+        // Says first whether there is anything wrong with it.
+        let compiled = try clients.expressions.filter(
+            subscription.subString, type: subscription.expressionType, isEnabled: settings.isPropertyFilterEnabled,
+            else: .filterDataNotExist, Self.noFilterData + " ")
+        guard let known = expressions.filter(group: group, topic: subscription.topic) else {
+            throw Refusal(.filterDataNotExist, Self.noFilterData)
+        }
+        guard known.data.clientVersion >= version else {
+            throw Refusal(.filterDataNotLatest, "the consumer's consumer filter data not latest")
+        }
+        let isSame = known.data.expression == subscription.subString
+        let bits = FilterBits(
+            bitCount: known.data.bitCount, positions: known.data.bitPositions, bornTime: known.data.bornTime)
+        return .properties(compiled, isSame ? bits : nil)
+    }
+
+    private static let noFilterData =
+        "The broker's consumer filter data is not exist!Your expression may be wrong!"
 }
 
 /// A group as pulls need it.
 final class GroupRoute {
     let name: String
     let config: SubscriptionGroupConfig
+    private let table: StatsTable
+    /// Its counters in the topics it pulled last. A group rotates among few: its own and its retry topic.
+    private var recent: [(topic: TopicStats, group: GroupStats)] = []
+    private var nextPlace = 0
+    private static let recentMax = 8
 
-    init(_ name: String, _ config: SubscriptionGroupConfig) {
+    init(_ name: String, _ config: SubscriptionGroupConfig, stats: StatsTable) {
         self.name = name
         self.config = config
+        table = stats
+    }
+
+    /// What it takes of a topic.
+    func stats(of route: TopicRoute) -> GroupStats {
+        for entry in recent where entry.topic === route.stats { return entry.group }
+        let stats = table.group(name, in: route.stats)
+        if recent.count < Self.recentMax {
+            recent.append((route.stats, stats))
+        } else {
+            recent[nextPlace] = (route.stats, stats)
+            nextPlace = (nextPlace + 1) % Self.recentMax
+        }
+        return stats
     }
 }
 
 /// One loop's view of the group table; dropped whole when the table changes. Loop only.
 struct GroupLookup {
     private let table: GroupTable
+    private let stats: StatsTable
     private var known = ByteTable<GroupRoute>()
     private var version: UInt64 = 0
 
-    init(_ table: GroupTable) { self.table = table }
+    init(_ table: GroupTable, stats: StatsTable) {
+        self.table = table
+        self.stats = stats
+    }
 
     /// The group called `name`, made if it is missing and groups may come to be by themselves.
     mutating func group(_ name: HeaderText, in bytes: Span<UInt8>) throws(Refusal) -> GroupRoute {
@@ -131,7 +184,7 @@ struct GroupLookup {
             throw Refusal(
                 .subscriptionGroupNotExist, "subscription group [\(text)] does not exist, \(Refusal.topicHelp)")
         }
-        let group = GroupRoute(text, config)
+        let group = GroupRoute(text, config, stats: stats)
         if !name.isEscaped { known.set(raw, to: group) }
         return group
     }

@@ -17,6 +17,10 @@ final class PullHandler {
         var limits: ReadLimits
         var isLongPollingEnabled: Bool
         var shortPollingMilliseconds: Int64
+        /// `enablePropertyFilter`.
+        var isPropertyFilterEnabled: Bool
+        /// `filterSupportRetry`.
+        var filtersRetries: Bool
         var isBrokerReadable: Bool
         var brokerIP: String
         /// Pulls one loop keeps parked; about 400 bytes each.
@@ -78,10 +82,12 @@ final class PullHandler {
         do throws(WireError) { request = try PullMessageRequest(header, in: bytes) } catch {
             throw Refusal(.systemError, "bad pull header: \(error)")
         }
-        let (pull, group) = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
+        let pull = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
+        if answerReset(pull) { return }
         if request.flags.contains(.commitOffset), request.commitOffset >= 0 {
             _ = offsets.commit(
-                group: group, topic: pull.queue.topic, queueID: request.queueID, offset: request.commitOffset)
+                group: pull.group, topic: pull.queue.topic, queueID: request.queueID, offset: request.commitOffset,
+                by: channel.connection.peer.description)
         }
         var wait: Int64 = 0
         if request.flags.contains(.suspend) {
@@ -89,6 +95,19 @@ final class PullHandler {
             wait = min(max(wait, 0), settings.suspendMillisecondsMax)
         }
         look(pull, parkMilliseconds: wait)
+    }
+
+    /// Tells the group's consumer that an administrator has moved it, if one has; commits of its own do not count then.
+    private func answerReset(_ pull: Pull) -> Bool {
+        let queue = pull.queue
+        guard
+            let offset = offsets.resets.take(group: pull.group, topic: queue.topic, queueID: Int32(queue.queueID))
+        else { return false }
+        answerNothing(
+            pull,
+            ReadResult(
+                status: .offsetReset, nextOffset: offset, minOffset: queue.minOffset, maxOffset: queue.maxOffset))
+        return true
     }
 
     // MARK: - Looking
@@ -130,12 +149,14 @@ final class PullHandler {
     private func fetch(_ pull: Pull, parkMilliseconds: Int64) {
         let bound = LoopBound((self, pull), on: loop)
         let look = pull.look
+        let begun = SystemClock.now()
         let accepted = coldReads.submit { [store] in
             do throws(SystemError) {
                 let (result, copy) = try look.readAhead(store)
                 bound.execute { handler, pull in
                     guard pull.channel.connection.isOpen else { return }
                     handler.found = result
+                    handler.stats.slowestGet.note(SystemClock.now().milliseconds(since: begun))
                     handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
                 }
             } catch {
@@ -170,6 +191,18 @@ final class PullHandler {
         for id in hold.waiting(on: ObjectIdentifier(queue)) { lookAgain(id) }
     }
 
+    /// An administrator has moved some group: its parked pulls hear of it now.
+    func offsetsReset() {
+        for (id, entry) in parked {
+            let (pull, queue) = (entry.pull, entry.pull.queue)
+            guard
+                offsets.resets.isPending(group: pull.group, topic: queue.topic, queueID: Int32(queue.queueID))
+            else { continue }
+            unpark(id)
+            _ = answerReset(pull)
+        }
+    }
+
     private func lookAgain(_ id: UInt64) {
         guard let entry = parked[id] else { return }
         var pull = entry.pull
@@ -183,6 +216,9 @@ final class PullHandler {
             case .found:
                 unpark(id)
                 return deliver(pull, copy: nil)
+            case .noMatchedMessage where found.isStopped:
+                unpark(id)  // it costs too much to go on: the consumer hears how far it came
+                return answerNothing(pull, found)
             case .noMatchedMessage where found.nextOffset > pull.look.nextOffset:
                 pull.look.nextOffset = found.nextOffset  // not for this consumer: it sleeps on
                 parked[id]?.pull.look.nextOffset = found.nextOffset
@@ -230,6 +266,11 @@ final class PullHandler {
         stats.pullsFound.add(1)
         stats.messagesOut.add(found.messageCount)
         stats.bytesOut.add(found.byteCount)
+        pull.stats.got.add(messages: found.messageCount, bytes: found.byteCount)
+        if copy != nil {
+            stats.fromDisk.add(messages: found.messageCount, bytes: found.byteCount)
+            pull.stats.gotFromDisk.add(messages: found.messageCount, bytes: found.byteCount)
+        }
         writeHeader(pull, .success, found)
         defer { found.releaseFiles() }
         let connection = pull.channel.connection
@@ -264,7 +305,7 @@ extension ReadStatus {
         case .messageWasRemoving, .noMatchedMessage: .pullRetryImmediately
         case .noMatchedLogicQueue, .noMessageInQueue: offset != 0 ? .pullOffsetMoved : .pullNotFound
         case .offsetFoundNull, .offsetOverflowOne: .pullNotFound
-        case .offsetOverflowBadly, .offsetTooSmall: .pullOffsetMoved
+        case .offsetOverflowBadly, .offsetTooSmall, .offsetReset: .pullOffsetMoved
         }
     }
 }

@@ -41,6 +41,20 @@ struct StoreView: StoreQueries {
         }
     }
 
+    func units(topic: String, queueID: Int, offsets: Range<Int64>) -> [QueryConsumeQueueResponseBody.Unit] {
+        guard let queue = store.existingQueue(topic, queueID) else { return [] }
+        var units: [QueryConsumeQueueResponseBody.Unit] = []
+        for offset in offsets {
+            guard let unit = try? queue.unit(at: offset) else { break }  // as a queue that ends there; see above
+            let code = (try? queue.tagsCode(of: unit)) ?? nil
+            units.append(
+                QueryConsumeQueueResponseBody.Unit(
+                    physicalOffset: unit.physicalOffset, size: Int(unit.size), tagsCode: code ?? unit.tagsCode,
+                    message: code == nil ? "Cq extend not exist!addr: \(unit.tagsCode)" : nil))
+        }
+        return units
+    }
+
     func record(at offset: Int64) -> [UInt8]? { store.withRecord(at: offset) { _, bytes in bytes.toArray() } }
 
     func deleteQueues(of topic: String) {

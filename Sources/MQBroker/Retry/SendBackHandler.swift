@@ -72,6 +72,7 @@ final class SendBackHandler {
         var properties = Properties.list(bytes.extracting(record.properties))
         let topic = bytes.extracting(record.topic).toString()
         set(&properties, PropertyName.retryTopic, topic, ifAbsent: true)
+        let origin = properties.first { $0.name == PropertyName.retryTopic.description }?.value ?? topic
         set(&properties, PropertyName.wait, "false")
         let originID = MessageID.offsetID(
             host: record.storeHost, offset: PhysicalOffset(rawValue: max(0, record.physicalOffset)))
@@ -114,6 +115,12 @@ final class SendBackHandler {
             batch.records.truncate(to: staged)
             throw Refusal(.messageIllegal, "the message cannot be sent back: with its new properties it fits no file")
         }
+        batch.credit(target, messages: 1, bytes: batch.records.entries[staged].byteCount)
+        // The message says where it came from: only what is a topic here is counted.
+        guard topics.config(of: origin) != nil else { return }
+        let stats = topics.stats.group(group, in: topics.stats.topic(origin))
+        stats.sentBack.add(messages: 1, bytes: batch.records.entries[staged].byteCount)
+        if isDead { stats.dead.add(messages: 1, bytes: batch.records.entries[staged].byteCount) }
     }
 
     private func set(

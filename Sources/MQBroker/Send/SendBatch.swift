@@ -38,6 +38,10 @@ final class SendBatch {
     var halves: [HalfMessage] = []
     /// Whether any request waits for the flush.
     var needsFlush = false
+    /// When the append began.
+    var begun = Instant(nanoseconds: 0)
+    /// Topics that have something to be counted once it is stored.
+    private var credited: [TopicRoute] = []
 
     init(appendsChecksum: Bool) { records.appendsChecksum = appendsChecksum }
 
@@ -45,6 +49,28 @@ final class SendBatch {
     func place(of channel: RemotingChannel) -> Int {
         if channels.isEmpty || channels[channels.count - 1] !== channel { channels.append(channel) }
         return channels.count - 1
+    }
+
+    /// Counts what one request staged for a topic, once it is stored.
+    func credit(_ topic: TopicRoute, messages: Int, bytes: Int) {
+        if topic.uncounted.requests == 0 { credited.append(topic) }
+        topic.uncounted.messages &+= messages
+        topic.uncounted.bytes &+= bytes
+        topic.uncounted.requests &+= 1
+    }
+
+    /// The records are stored: they count.
+    func settleCredits() {
+        for topic in credited {
+            let totals = topic.uncounted
+            topic.stats.put.add(messages: totals.messages, bytes: totals.bytes, requests: totals.requests)
+        }
+        forgetCredits()
+    }
+
+    private func forgetCredits() {
+        for topic in credited { topic.uncounted = StatsTotals() }
+        credited.removeAll(keepingCapacity: true)
     }
 
     /// Calls `body` with each channel and those of its requests that lie together.
@@ -64,6 +90,7 @@ final class SendBatch {
         channels.removeAll(keepingCapacity: true)
         waiting.removeAll(keepingCapacity: true)
         keys.removeAll()
+        forgetCredits()
         if !halves.isEmpty { halves.removeAll(keepingCapacity: true) }
         needsFlush = false
     }

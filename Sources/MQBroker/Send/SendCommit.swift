@@ -4,6 +4,7 @@ import MQMessage
 import MQProtocol
 import MQRemoting
 import MQStore
+import MQSystem
 import MQTransport
 
 /// The second half of a send: appends what a wake-up staged, with one lock and one write, and answers at once or when
@@ -58,6 +59,7 @@ final class SendCommit {
 
     private func append() {
         let sent = batch
+        sent.begun = SystemClock.now()
         do throws(AppendError) {
             try store.append(sent.records, at: loop.wall)
         } catch {
@@ -69,7 +71,9 @@ final class SendCommit {
         if !sent.halves.isEmpty { transactions.end(sent.halves) }
         stats.messagesIn.add(sent.records.entries.count)
         stats.bytesIn.add(sent.records.byteCount)
+        sent.settleCredits()
         guard sent.needsFlush, store.config.isFlushSynchronous, store.flushedOffset < sent.records.end else {
+            note(sent)
             answer(sent, .success) { _ in true }
             return sent.removeAll()
         }
@@ -83,6 +87,7 @@ final class SendCommit {
 
     private func releaseGate() {
         gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
+            note(sent)
             answer(sent, outcome == .durable ? .success : .flushDiskTimeout) { $0.waitsForFlush }
             recycle(sent)
         }
@@ -96,6 +101,12 @@ final class SendCommit {
             // The hook that runs after every wake-up releases; the timer only makes sure that there is one.
             gateTimer = loop.schedule(at: deadline) { [unowned self] in gateTimer = nil }
         }
+    }
+
+    /// Notes how long the batch took; once for all its records.
+    private func note(_ sent: SendBatch) {
+        let nanoseconds = SystemClock.now().nanoseconds - sent.begun.nanoseconds
+        stats.notePut(nanoseconds: nanoseconds, records: sent.records.entries.count)
     }
 
     private func recycle(_ sent: SendBatch) {

@@ -15,6 +15,7 @@ struct SendProperties {
     private(set) var hasProducerGroup = false
     private(set) var timer = TimerWish()
     private(set) var waitsForFlush = true
+    private(set) var hasShardingKey = false
     private var tags: Range<Int>?
     private var keys: Range<Int>?
     /// A name came twice that queues or index ask for, or one that only dispatch understands.
@@ -33,6 +34,7 @@ struct SendProperties {
             case 8: takeEight(key, value, text)
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
             case 12 where key.equals(PropertyName.timerOut): timer.isDone = true
+            case 13 where key.equals(PropertyName.shardingKey): hasShardingKey = true
             case 14 where key.equals(PropertyName.timerDelayMilliseconds): timer.milliseconds = value
             case 15 where key.equals(PropertyName.timerDelaySeconds): timer.seconds = value
             case 16 where key.equals(PropertyName.timerDeliverMilliseconds): timer.deliver = value
@@ -43,6 +45,13 @@ struct SendProperties {
             default: break
             }
         }
+    }
+
+    /// What kind of message it is. Source: `TopicMessageType.java` `parseFromMessageProperty`, RocketMQ 5.3.
+    var messageType: TopicMessageType {
+        if isHalfMessage { return .transaction }
+        if delayLevel > 0 || timer.isTimed { return .delay }
+        return hasShardingKey ? .fifo : .normal
     }
 
     @inline(__always) private mutating func takeShort(_ key: Span<UInt8>, _ value: Range<Int>, _ text: Span<UInt8>) {
@@ -86,4 +95,12 @@ struct SendProperties {
         }
         return facts
     }
+}
+
+/// What kind of messages a topic takes: its attribute `message.type`.
+enum TopicMessageType: String {
+    case normal = "NORMAL"
+    case fifo = "FIFO"
+    case delay = "DELAY"
+    case transaction = "TRANSACTION"
 }

@@ -19,10 +19,17 @@ final class TopicRoute {
     let topicSysFlag: Int
     /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
     let hasBatchQueues: Bool
+    /// The one kind of messages it takes; `nil` takes all.
+    let messageType: TopicMessageType?
+    /// What comes in for it.
+    let stats: TopicStats
+    /// What was staged for it in this wake-up and is not stored yet. The batch's.
+    var uncounted = StatsTotals()
     private let store: MessageStore
     private var queues: [ConsumeQueue?]
 
-    init(_ config: TopicConfig, store: MessageStore) {
+    init(_ config: TopicConfig, store: MessageStore, stats: TopicStats) {
+        self.stats = stats
         self.config = config
         name = config.topicName
         bytes = Array(name.utf8)
@@ -33,6 +40,7 @@ final class TopicRoute {
         readQueueCount = config.readQueueNums
         topicSysFlag = config.topicSysFlag
         hasBatchQueues = config.attributes["queue.type"] == "BatchCQ"
+        messageType = config.attributes["message.type"].flatMap { TopicMessageType(rawValue: $0) }
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
     }
@@ -93,7 +101,7 @@ struct TopicLookup {
         }
         if let route = known[name] { return route }
         guard let config = topics.config(of: name.toString()) else { return nil }
-        let route = TopicRoute(config, store: store)
+        let route = TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
         known.set(name, to: route)
         return route
     }
@@ -106,6 +114,7 @@ struct TopicLookup {
 
     /// As ``route(_:)``, for a topic whose configuration is at hand because it was just made.
     mutating func route(_ config: TopicConfig) -> TopicRoute {
-        route(Array(config.topicName.utf8).span) ?? TopicRoute(config, store: store)
+        route(Array(config.topicName.utf8).span)
+            ?? TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
     }
 }

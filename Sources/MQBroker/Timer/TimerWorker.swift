@@ -318,6 +318,9 @@ final class TimerWorker {
         }
         parts.stats.messagesIn.add(batch.entries.count)
         parts.stats.bytesIn.add(batch.byteCount)
+        for entry in batch.entries {
+            parts.stats.topics.topic(entry.queue.topic).put.add(messages: 1, bytes: entry.byteCount)
+        }
         status.dequeued.add(batch.entries.count, now: parts.clock.now)
         needs = max(needs, batch.end)
         batch.removeAll()

@@ -16,6 +16,8 @@ public final class TopicTable: Sendable {
         var dataVersion = DataVersion()
     }
 
+    /// What comes in for the topics, and goes out.
+    let stats: StatsTable
     private let config: LiveConfig
     private let systemNames: Set<String>
     private let log: Log
@@ -44,6 +46,7 @@ public final class TopicTable: Sendable {
             }
             state.dataVersion = table.dataVersion
         }
+        stats = StatsTable(clock: clock)
         self.config = config
         self.log = log
         self.clock = clock
@@ -121,6 +124,7 @@ public final class TopicTable: Sendable {
         }
         if wasThere {
             notice.changed()
+            stats.forget(topic: topic)
             log.info("topic removed", ["topic": topic])
         }
         return wasThere

@@ -154,6 +154,9 @@ final class EndTransactionHandler {
             batch.records.truncate(to: staged)
             throw tooLong
         }
+        if let route = lookup.route(topic) {
+            batch.credit(route, messages: 1, bytes: batch.records.entries[staged].byteCount)
+        }
     }
 
     private var tooLong: Refusal {

@@ -60,7 +60,7 @@ public struct DelayOffsetSerializeWrapper: JSONBody {
 }
 
 extension BodyFields {
-    fileprivate func offsets(of table: JSONObject) throws(BodyError) -> [Int32: Int64] {
+    func offsets(of table: JSONObject) throws(BodyError) -> [Int32: Int64] {
         var offsets: [Int32: Int64] = [:]
         for member in table {
             let queue = try unwrap(member.key.integer.flatMap { Int32(exactly: $0) }, "offsetTable")
@@ -71,7 +71,7 @@ extension BodyFields {
 }
 
 extension JSON {
-    fileprivate static func offsets(_ offsets: [Int32: Int64]) -> JSON {
+    static func offsets(_ offsets: [Int32: Int64]) -> JSON {
         let members = offsets.sorted { $0.key < $1.key }.map {
             (JSONKey.integer(Int64($0.key)), JSON.integer($0.value))
         }

@@ -21,6 +21,7 @@ func orderedProducer(_ arguments: [String]) async throws(ClientError) {
 func orderedConsumer(_ arguments: [String]) async throws(ClientError) {
     var options = ConsumerOptions()
     options.consumeFromWhere = .firstOffset
+    options.isOrderly = true
     let consumer = try PushConsumer(group: "please_rename_unique_group_name_3", options: options)
     try await consumer.subscribe("TopicTest", "TagA || TagC || TagD")
     try await printMessages(of: consumer, limit: arguments.limit)

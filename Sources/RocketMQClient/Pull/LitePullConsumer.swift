@@ -1,5 +1,4 @@
 import MQBase
-import MQJSON
 import MQMessage
 public import MQProtocol
 import MQSystem
@@ -9,41 +8,6 @@ import MQSystem
 ///
 /// At least once: what a poll handed out counts as done when the next poll comes, and is committed then at the earliest.
 public actor LitePullConsumer {
-    /// How it works. RocketMQ's defaults.
-    public struct Options: Sendable {
-        /// Who of the group gets a message; for subscriptions.
-        public var messageModel = MessageModel.clustering
-        /// Where a group without progress begins.
-        public var consumeFromWhere = ConsumeFromWhere.lastOffset
-        /// For `.timestamp`: milliseconds since 1970; `nil` is half an hour before the start.
-        public var consumeTimestamp: Int64?
-        /// How members share the queues; all of a group must agree.
-        public var allocation = QueueAllocation.average
-        /// Messages fetched at once, and handed out by one poll at most.
-        public var pullBatchSize = 10
-        /// Bytes fetched at once.
-        public var pullBatchByteCount = 256 << 10
-        /// Messages fetched and not polled yet: of all queues, of one, and the bytes of one.
-        public var messagesMax = 10_000
-        public var messagesPerQueueMax = 1000
-        public var bytesPerQueueMax = 100 << 20
-        /// Offsets between the first and the last message of one queue that are not polled yet.
-        public var spanMax: Int64 = 2000
-        /// Whether progress is committed by itself.
-        public var commitsItself = true
-        /// How often.
-        public var commitInterval: Duration = .seconds(5)
-        /// How long a poll waits if there is nothing.
-        public var pollTimeout: Duration = .seconds(5)
-        /// How long a broker keeps a fetch that finds nothing.
-        public var pullSuspend: Duration = .seconds(20)
-        /// How often the queues are shared out again without being asked.
-        public var rebalanceInterval: Duration = .seconds(20)
-
-        /// RocketMQ's defaults.
-        public init() {}
-    }
-
     /// The group; the namespace included.
     public nonisolated let group: String
     /// As given.
@@ -239,37 +203,6 @@ public actor LitePullConsumer {
         }
     }
 
-    /// All messages, one after the other, until the task is cancelled or the consumer is shut down. A message counts as
-    /// done when the last of its batch was asked past.
-    public nonisolated var messages: Messages { Messages(consumer: self) }
-
-    /// The messages of a consumer as a sequence.
-    public struct Messages: AsyncSequence, Sendable {
-        let consumer: LitePullConsumer
-
-        public func makeAsyncIterator() -> Iterator { Iterator(consumer: consumer) }
-
-        /// Polls when it has nothing left.
-        public struct Iterator: AsyncIteratorProtocol {
-            let consumer: LitePullConsumer
-            private var batch: ArraySlice<MessageExt> = []
-
-            init(consumer: LitePullConsumer) { self.consumer = consumer }
-
-            public mutating func next() async throws(ClientError) -> MessageExt? {
-                while batch.isEmpty {
-                    if Task.isCancelled { return nil }
-                    do throws(ClientError) {
-                        batch = try await consumer.poll()[...]
-                    } catch .notRunning {
-                        return nil
-                    }
-                }
-                return batch.removeFirst()
-            }
-        }
-    }
-
     // MARK: - Places
 
     /// Goes on at `offset` of a queue; what was fetched of it and not polled is dropped.
@@ -307,6 +240,14 @@ public actor LitePullConsumer {
                 "The message queue is not in assigned list, may be rebalancing, message queue: \(queue.text)")
         }
         return wrapped
+    }
+
+    /// An administrator's order (220): goes on at `offsets` with those of its queues that are named.
+    func reset(_ topic: String, to offsets: [MessageQueue: Int64]) async {
+        for (queue, offset) in offsets where queue.topic == topic && offset >= 0 && feeds[queue] != nil {
+            jump(queue, to: offset)
+        }
+        if options.commitsItself { await commitDone() }
     }
 
     private func jump(_ queue: MessageQueue, to offset: Int64) {
@@ -489,51 +430,5 @@ extension ClusterLink {
     private func address(of queue: MessageQueue) async throws(ClientError) -> String {
         guard let address = await brokerAddress(queue.brokerName) else { throw .brokerNotFound(queue.brokerName) }
         return address
-    }
-}
-
-/// A pull consumer as its link knows it.
-final class LitePullMembership: ConsumerMember {
-    private let group: String
-    private let options: LitePullConsumer.Options
-    private let subscriptions: Lock<[SubscriptionData]>
-    private let rebalance: @Sendable () async -> Void
-    private let nameServers: [String]
-    private let started = SystemClock.wall()
-
-    init(_ consumer: LitePullConsumer, subscriptions: [SubscriptionData]) {
-        group = consumer.group
-        options = consumer.options
-        nameServers = consumer.link.options.nameServers
-        self.subscriptions = Lock(subscriptions)
-        rebalance = { [weak consumer] in await consumer?.rebalance() }
-    }
-
-    func set(_ subscriptions: [SubscriptionData]) { self.subscriptions.withLock { $0 = subscriptions } }
-
-    private var sorted: [SubscriptionData] { subscriptions.withLock { $0 }.sorted { $0.topic < $1.topic } }
-
-    var consumerData: ConsumerData {
-        ConsumerData(
-            groupName: group, consumeType: .actively, messageModel: options.messageModel,
-            consumeFromWhere: options.consumeFromWhere, subscriptionDataSet: sorted)
-    }
-
-    func rebalanceSoon() {
-        let rebalance = self.rebalance
-        Task { await rebalance() }
-    }
-
-    func runningInfo() async -> JSON {
-        [
-            "mqPopTable": [:], "mqTable": [:],
-            "properties": [
-                "PROP_CONSUMEORDERLY": "false", "PROP_THREADPOOL_CORE_SIZE": "1",
-                "PROP_CONSUME_TYPE": "CONSUME_ACTIVELY", "PROP_CLIENT_VERSION": "V5_3_3",
-                "PROP_NAMESERVER_ADDR": JSON(nameServers.joined(separator: ";") + ";"),
-                "PROP_CONSUMER_START_TIMESTAMP": JSON(String(started.rawValue)),
-            ],
-            "statusTable": [:], "subscriptionSet": .array(sorted.map(\.json)), "userConsumerInfo": [:],
-        ]
     }
 }

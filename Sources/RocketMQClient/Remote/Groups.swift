@@ -8,6 +8,13 @@ extension ClusterLink {
         return try body(ConsumerIDList.self, of: answer, from: address).consumerIDList
     }
 
+    /// Asks the broker at `address` whether it would serve `subscription`.
+    /// - Throws: `refused` with the reason if it would not: an SQL92 expression that is wrong (23), or filters that are off (1).
+    func check(_ subscription: SubscriptionData, of group: String, at address: String) async throws(ClientError) {
+        let body = CheckClientRequestBody(clientID: clientID, group: group, subscriptionData: subscription)
+        try await ask(RemotingCommand(.checkClientConfig, body: body.encoded()), at: address)
+    }
+
     /// Gives a message back, to be handed out again after a delay, or to go to the dead letter topic.
     func sendBack(
         _ message: MessageExt, group: String, delayLevel: Int, maxReconsumeTimes: Int, to address: String

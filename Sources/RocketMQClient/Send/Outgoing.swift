@@ -29,7 +29,7 @@ struct Outgoing: Sendable {
     /// A message.
     /// - Parameter id: makes one if the message has none.
     init(_ message: Message, topic: String, options: Producer.Options, makeID: () -> IDText) {
-        code = .sendMessageV2
+        code = message.isReply ? .sendReplyMessageV2 : .sendMessageV2
         self.topic = topic
         flag = message.flag
         properties = message.properties
