@@ -167,8 +167,10 @@ public actor PushConsumer {
         await uncancelled { await self.shutdown() }
     }
 
-    /// Runs `action` when the consumer begins to shut down.
-    func atShutdown(_ action: @escaping @Sendable () -> Void) { endings.append(action) }
+    /// Runs `action` when the consumer begins to shut down; at once if it has.
+    func atShutdown(_ action: @escaping @Sendable () -> Void) {
+        if core == nil { action() } else { endings.append(action) }
+    }
 
     /// Stops pulling, waits for handlers that run, commits the progress and tells the brokers.
     public func shutdown() async {

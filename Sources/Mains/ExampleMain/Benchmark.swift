@@ -1,5 +1,6 @@
 import MQBase
 import MQObserve
+import MQProtocol
 import MQSystem
 import RocketMQClient
 
