@@ -3,6 +3,9 @@ import CZstd
 /// zstd frames (RFC 8878). Source: `ZstdCompressor.java`, RocketMQ 5.3.
 public enum Zstd {
     private static let chunkByteCount = 64 << 10
+    /// Windows of 8 MiB are taken whatever comes out, as RFC 8878 wants: who writes a stream, as Java's producers do, names
+    /// the window of the level (2 MiB at 5), not of the body.
+    private static let windowLogAlways = 23
 
     /// `bytes` as one frame.
     /// - Parameter level: 1 to 22.
@@ -21,14 +24,14 @@ public enum Zstd {
     }
 
     /// The bytes that a frame was made from. What follows the frame is ignored.
-    /// - Parameter outputMax: most bytes that may come out. A frame whose window is larger is refused: it would cost that
-    ///   much memory before its first byte.
+    /// - Parameter outputMax: most bytes that may come out. A frame whose window is larger, and larger than 8 MiB, is
+    ///   refused: it would cost that much memory before its first byte.
     public static func expand(_ bytes: Span<UInt8>, outputMax: Int) throws(CompressionError) -> [UInt8] {
         precondition(outputMax >= 0, "outputMax \(outputMax)")
         // SAFETY: the stream is made here and freed once, below.
         guard let stream = unsafe ZSTD_createDStream() else { throw .outOfMemory }
         defer { _ = unsafe ZSTD_freeDStream(stream) }
-        let windowLog = min(max(Int.bitWidth - outputMax.leadingZeroBitCount, 17), 27)
+        let windowLog = min(max(Int.bitWidth - outputMax.leadingZeroBitCount, windowLogAlways), 27)
         _ = unsafe ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, Int32(windowLog))
 
         var output: [UInt8] = []

@@ -42,6 +42,9 @@ import Testing
             0x28, 0xB5, 0x2F, 0xFD, 0x04, 0x58, 0x29, 0x00, 0x00, 0x68, 0x65, 0x6C, 0x6C, 0x6F, 0xA3, 0x6D, 0x9F, 0x88,
         ]
         #expect(try expand(.zstd, zstd, max: 5) == Array("hello".utf8))
+        var wide = zstd
+        wide[5] = 0x90  // a window of 256 MiB
+        #expect(throws: CompressionError.damaged(.zstd)) { try expand(.zstd, wide, max: 5) }
     }
 
     @Test(arguments: CompressionCodec.allCases)
