@@ -11,6 +11,10 @@ public enum FormatKeys {
     public static let mappedFileSizeConsumeQueueExt = ConfigKey<Int>.integer(
         "mappedFileSizeConsumeQueueExt", default: 48 << 20, in: 65_536...Int(Int32.max), unit: "bytes",
         "Size of a file of consumequeue_ext; a store keeps the size it was made with.")
+    /// Bytes of a file of batchconsumequeue.
+    public static let mapperFileSizeBatchConsumeQueue = ConfigKey<Int>.integer(
+        "mapperFileSizeBatchConsumeQueue", default: 13_800_000, in: 46...Int(Int32.max), unit: "bytes",
+        "Size of a file of batchconsumequeue, rounded up to whole entries of 46 bytes.")
     /// Whether records end with a checksum over all of them.
     public static let enabledAppendPropCRC = ConfigKey<Bool>.flag(
         "enabledAppendPropCRC", default: false,
@@ -23,6 +27,7 @@ public enum FormatKeys {
 
     static let all: [ConfigDeclaration] = [
         enableConsumeQueueExt.declaration, mappedFileSizeConsumeQueueExt.declaration,
+        mapperFileSizeBatchConsumeQueue.declaration,
         enabledAppendPropCRC.declaration, forceVerifyPropCRC.declaration,
     ]
 }

@@ -253,7 +253,6 @@ enum NotYetKeys {
         logicQueueSwapMapInterval int 3600000
         logicQueueSwapMapReserveFileNum int 20
         mappedFileSwapEnable bool true
-        mapperFileSizeBatchConsumeQueue int 13800000
         maxAsyncPutMessageRequests int 5000
         maxBatchDeleteFilesNum int 50
         maxChecksumRange int 1073741824

@@ -40,6 +40,8 @@ public enum PropertyName {
     @inlinable public static var consumeStartTime: StaticString { "CONSUME_START_TIME" }
     /// How many messages an inner batch holds.
     @inlinable public static var innerNumber: StaticString { "INNER_NUM" }
+    /// The queue offset of an inner batch's first message; the broker writes it.
+    @inlinable public static var innerBase: StaticString { "INNER_BASE" }
     /// The cluster it was stored in.
     @inlinable public static var cluster: StaticString { "CLUSTER" }
     /// The check point of a popped message.

@@ -10,6 +10,8 @@ public struct SendMessageAnswer {
     public var queueOffset: Int64
     /// `true` or `false`.
     public var traceOn: StaticString
+    /// The messages were stored as one record: the unique key is told as `batchUniqId` too.
+    public var isInnerBatch = false
     /// By which a message with a time of delivery can be taken back; empty: left out. Nothing that JSON would escape.
     public var recallHandle: [UInt8] = []
 
@@ -31,7 +33,7 @@ public struct SendMessageAnswer {
         to buffer: inout ByteBuffer, as type: SerializeType, transactionID: (inout ByteBuffer) -> Void,
         messageIDs: (inout ByteBuffer) -> Void, region: [UInt8]
     ) {
-        guard type == .json else {
+        guard type == .json, !isInnerBatch else {
             return appendGenerally(
                 to: &buffer, as: type, transactionID: transactionID, messageIDs: messageIDs, region: region)
         }
@@ -74,6 +76,7 @@ public struct SendMessageAnswer {
         writer.field("queueId", queueID, to: &buffer)
         writer.field("transactionId", to: &buffer, transactionID)
         writer.field("msgId", to: &buffer, messageIDs)
+        if isInnerBatch { writer.field("batchUniqId", to: &buffer, transactionID) }
         writer.field("TRACE_ON", traceOn, to: &buffer)
         writer.field("MSG_REGION", to: &buffer) { $0.append(region) }
         writer.field("queueOffset", queueOffset, to: &buffer)

@@ -7,10 +7,16 @@ import MQSystem
 enum AbortFile {
     private static let bootPath = "/proc/sys/kernel/random/boot_id"
 
-    /// Makes the file, durably: without it a crash of the machine would look like a clean stop.
+    /// Makes the file, durably: without it a crash of the machine would look like a clean stop. On a full disk it stays
+    /// empty, which tells of the worst.
     static func write(_ path: String, in root: String) throws(SystemError) {
         let file = try File(path, .replace)
-        try file.write(Array("\(ThisProcess.id)\n\(bootID)\n".utf8).span, at: 0)
+        do throws(SystemError) {
+            try file.write(Array("\(ThisProcess.id)\n\(bootID)\n".utf8).span, at: 0)
+        } catch {
+            guard error.isNoSpace else { throw error }
+            try file.truncate(to: 0)
+        }
         try file.synchronizeData()
         try Directory.synchronize(root)
     }

@@ -16,6 +16,12 @@ public final class AppendBatch {
         public let queueID: Int32
         let isInQueue: Bool
         let storeTimestampAt: Int
+        /// Messages in the record: more than one in an inner batch.
+        public let messageCount: Int16
+        /// Where the digits of INNER_BASE lie in the batch's buffer; 0: there are none.
+        let baseDigitsAt: Int
+        /// Whether the record holds messages that consumers unpack.
+        public var isInnerBatch: Bool { baseDigitsAt != 0 }
         /// What queues and index will hold of it, if who staged it knows.
         let facts: UnitFacts?
         /// Set by the append: where the record begins in the log.
@@ -44,23 +50,35 @@ public final class AppendBatch {
     public var byteCount: Int { buffer.count }
 
     /// Encodes one record at the end of the batch.
-    /// - Parameter facts: what queues and index will hold of it, if that is known; otherwise dispatch reads the record.
+    /// - Parameters:
+    ///   - facts: what queues and index will hold of it, if that is known; otherwise dispatch reads the record.
+    ///   - innerCount: how many messages an inner batch holds; `nil` for a message. A record that has it gets INNER_BASE, the
+    ///     offset of its first message, when it is appended.
     /// - Throws: ``WireError`` if topic or properties are too long; the batch is then as before.
+    /// - Precondition: an inner batch goes to a queue that holds batches.
     public func stage(
         _ head: RecordHead, topic: Span<UInt8>, body: Span<UInt8>, in queue: consuming ConsumeQueue,
-        facts: UnitFacts? = nil, properties: (inout ByteBuffer) -> Void
+        facts: UnitFacts? = nil, innerCount: Int16? = nil, properties: (inout ByteBuffer) -> Void
     ) throws(WireError) {
+        precondition(innerCount == nil || queue.holdsBatches, "an inner batch for \(queue.topic)")
         let start = buffer.count
+        var baseDigitsAt = 0
         let byteCount = try head.encode(topic: topic, body: body, into: &buffer) { buffer in
             let propertiesStart = buffer.count
             properties(&buffer)
+            if innerCount != nil { InnerBatch.reserveBase(in: &buffer, from: propertiesStart) }
             if appendsChecksum { RecordChecksum.reserve(in: &buffer, from: propertiesStart) }
+            if innerCount != nil {
+                baseDigitsAt =
+                    buffer.count - (appendsChecksum ? RecordChecksum.byteCount : 0) - InnerBatch.baseTailByteCount
+            }
         }
         entries.append(
             Entry(
                 start: start, byteCount: byteCount, queue: queue, queueID: head.queueID,
                 isInQueue: head.sysFlag.isInQueue,
-                storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6), facts: facts))
+                storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6),
+                messageCount: innerCount ?? 1, baseDigitsAt: baseDigitsAt, facts: facts))
     }
 
     /// Takes over the memory of `other`, whose records are written and whose offsets may still be asked for: what was just

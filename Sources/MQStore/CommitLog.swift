@@ -22,7 +22,7 @@ final class CommitLog: Sendable {
     private let mapped: OpenFiles<Segment>
     private let tail: Lock<Tail>
     private let preparation = Monitor<PreparationState>(PreparationState())
-    private let lastTimestamp = Atomic<Int64>(0)
+    private let lastTimestamp: Atomic<Int64>
     /// What dispatch need not read, because it was told.
     let feed = DispatchFeed()
     /// End of the last complete record.
@@ -44,10 +44,12 @@ final class CommitLog: Sendable {
     ///   - segments: the files there are, without holes, in order.
     ///   - keptByteCount: how much of the log's end stays mapped, because loops read there.
     ///   - mappedMax: how many older files stay mapped.
+    ///   - lastTimestamp: when the last record was stored, milliseconds: the next one is not stored before it.
     init(
         folders: [String], fileByteCount: Int, fillsFilesAhead: Bool, segments: [Segment], end: PhysicalOffset,
-        keptByteCount: Int64 = 1 << 30, mappedMax: Int = 32
+        keptByteCount: Int64 = 1 << 30, mappedMax: Int = 32, lastTimestamp: Int64 = 0
     ) {
+        self.lastTimestamp = Atomic(lastTimestamp)
         self.folders = folders
         self.fileByteCount = fileByteCount
         self.fillsFilesAhead = fillsFilesAhead
@@ -84,7 +86,7 @@ final class CommitLog: Sendable {
     /// The first offset there is; the end if there is none.
     var min: PhysicalOffset { segments.withLock { $0.first?.start } ?? written.value }
 
-    /// The store time of the last record appended since the start, milliseconds.
+    /// The store time of the last record, milliseconds; 0 if there is none, or none that can be believed.
     var lastStoreTimestamp: Int64 { lastTimestamp.load(ordering: .acquiring) }
 
     /// All files, oldest first.
@@ -169,7 +171,10 @@ final class CommitLog: Sendable {
         _ entry: inout AppendBatch.Entry, in batch: AppendBatch, at offset: PhysicalOffset, _ time: Int64
     ) {
         entry.physicalOffset = offset.rawValue
-        if entry.isInQueue { entry.queueOffset = entry.queue.takeOffset() }
+        if entry.isInQueue { entry.queueOffset = entry.queue.takeOffset(messageCount: entry.messageCount) }
+        if entry.baseDigitsAt != 0 {
+            InnerBatch.store(base: entry.queueOffset, in: &batch.buffer, at: entry.baseDigitsAt)
+        }
         batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
         batch.buffer.store(bigEndian: offset.rawValue, at: entry.start + RecordLayout.physicalOffset)
         batch.buffer.store(bigEndian: time, at: entry.storeTimestampAt)

@@ -110,7 +110,7 @@ final class Dispatcher: Sendable {
     }
 
     /// Waits before a full disk is tried again. `false`: stop.
-    private func waitForRoom() -> Bool {
+    func waitForRoom() -> Bool {
         monitor.wait(milliseconds: Self.fullMilliseconds) { $0.isStopping ? false : nil } ?? true
     }
 
@@ -354,18 +354,19 @@ struct DispatchWorker {
         let topic = topicQueues(bytes.extracting(record.topic))
         let text = bytes.extracting(record.properties)
         let facts = PropertyFacts(text)
-        // An inner batch belongs into a batch consume queue, which Java keeps in a folder of its own and Apus leaves alone.
-        if isQueued, record.sysFlag.isInQueue, !record.sysFlag.contains(.innerBatch),
-            accepts?(topic.name, Int(record.queueID)) ?? true
-        {
+        if isQueued, record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
             let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),
                 tagsCode: Self.tagsCode(facts, storedAt: storedAt, isSchedule: topic.isSchedule, delayLevels))
-            let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
-            let target = queue(topic, Int(record.queueID))
-            let slot = add(placed, to: target)
-            if let bitMap, target.takesBitMaps { targets[slot].bitMaps[placed.offset] = bitMap(topic.name, text) }
+            if record.sysFlag.contains(.innerBatch) {
+                addBatch(unit, record, InnerBatch(text, queueOffset: record.queueOffset), to: topic)
+            } else {
+                let placed = PlacedUnit(unit: unit, offset: record.queueOffset, storedAt: storedAt)
+                let target = queue(topic, Int(record.queueID))
+                let slot = add(placed, to: target)
+                if let bitMap, target.takesBitMaps { targets[slot].bitMaps[placed.offset] = bitMap(topic.name, text) }
+            }
         }
         guard let index, facts.keyCount > 0, record.sysFlag.transaction != .transactionRollback,
             record.physicalOffset >= indexedTo
@@ -393,6 +394,20 @@ struct DispatchWorker {
         let topic = TopicQueues(name)
         known.set(name, to: topic)
         return topic
+    }
+
+    /// Adds an inner batch, unless its queue holds single messages: what Java wrote there stays in the log only.
+    private mutating func addBatch(
+        _ unit: QueueUnit, _ record: RecordOutline, _ batch: InnerBatch?, to topic: TopicQueues
+    ) {
+        let queueID = Int(record.queueID)
+        guard let batch, queues.batchQueue(topic.name, queueID, recordAt: unit.physicalOffset) != nil
+        else { return }
+        if queueID < topic.queues.count { topic.queues[queueID] = nil }  // it may have been another
+        let placed = PlacedUnit(
+            unit: unit, offset: batch.baseOffset, storedAt: record.storeTimestamp.rawValue,
+            messageCount: batch.messageCount)
+        add(placed, to: queue(topic, queueID))
     }
 
     private func queue(_ topic: TopicQueues, _ queueID: Int) -> ConsumeQueue {

@@ -256,12 +256,17 @@ final class MessageIndex: Sendable {
             try Directory.removeFile(file.path)
         }
         let isComplete = wasClean && removed.isEmpty && kept.count == files.count
-        // With no file left nobody knows where the index began: a rebuilding may have been interrupted.
-        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? 0
+        // With no file left nobody knows where the index began, unless a recovery point tells that there was none: a
+        // rebuilding may have been interrupted.
+        let known = synced.flatMap { $0.entries == 1 ? $0.endOffset : nil } ?? 0
+        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? known
         if wasClean { for file in kept { file.setSynced() } }
         self.removed = removed
         self.files = Lock(Array(kept))
     }
+
+    /// Whether anything was ever indexed and is still there.
+    var hasFiles: Bool { files.withLock { !$0.isEmpty } }
 
     /// The physical offset of the last record that was indexed; -1 if there is none.
     var endOffset: Int64 { files.withLock { $0.last { $0.indexCount > 1 }?.endOffset ?? -1 } }

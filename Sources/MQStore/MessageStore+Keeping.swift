@@ -72,6 +72,11 @@ extension MessageStore {
             var point = RecoveryPoint(record: record)
             point.queues = states.filter { $0.lastRecord <= record.range.lowerBound }
             point.index = indexed?.newest ?? RecoveryPoint.Index()
+            // Looked at behind the record: no message up to it had a key.
+            if index?.hasFiles == false {
+                point.index.entries = 1
+                point.index.endOffset = record.range.lowerBound
+            }
             point.checkpoint = checkpoint.current
             return point
         } catch {

@@ -173,6 +173,12 @@ extension MessageStore {
     /// The queue, made if it is missing. Keep it; looking it up makes a `String`.
     public func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue { queues.queue(topic, queueID) }
 
+    /// Says whether new queues of `topic` hold batches (`queue.type=BatchCQ`). Those with messages stay what they are.
+    public func setHoldsBatches(_ topic: String, _ holds: Bool) { queues.setHoldsBatches(topic, holds) }
+
+    /// Topics that have messages in queues of batches.
+    public var batchTopics: Set<String> { queues.topicsWithBatches }
+
     /// Whether there is room for queues that were never used.
     public var hasRoomForQueue: Bool { queues.queueCount < config.queueCountMax }
 
@@ -219,7 +225,11 @@ extension MessageStore {
             result.status = .offsetOverflowBadly
             result.nextOffset = maximum
         } else {
-            try collect(queue, &result, limits, access, &units, matches, records)
+            if let batches = queue.batches {  // their records are batches: no expression looks into them
+                try collect(batches, &result, limits, access, &units, matches)
+            } else {
+                try collect(queue, &result, limits, access, &units, matches, records)
+            }
         }
     }
 
@@ -245,11 +255,7 @@ extension MessageStore {
                 switch look.wants {
                 case .nothing: break
                 case .file(let place):
-                    let segment = log.segment(at: place)
-                    if !access.mayWait, let segment, segment.mappingIfOpen == nil { return result.markCold() }
-                    var bytes: Mapping?
-                    if let segment { bytes = try mapping(of: segment) }
-                    look.enter(segment, bytes, for: place, &result.ranges)
+                    guard try enter(place, &look, &result.ranges, access) else { return result.markCold() }
                 case .decision where records != nil:
                     let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
                     let choice = try self.choice(unit, of: queue, access, &finder, records)
@@ -268,6 +274,58 @@ extension MessageStore {
                 }
             }
         }
+        finish(&look, &result, access)
+    }
+
+    /// As the other one, in a queue of batches: the batch that holds the offset comes whole, and limits count its messages.
+    private func collect(
+        _ batches: BatchUnits, _ result: inout ReadResult, _ limits: ReadLimits, _ access: ReadAccess,
+        _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?
+    ) throws(SystemError) {
+        var look = UnitLook(
+            limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, keepsApart: access.mayWait,
+            nextOffset: result.nextOffset)
+        let way = access.mayWait ? BatchUnits.Access.mayWait : .inMemory
+        guard case .unit(var number) = try batches.find(look.nextOffset, way) else { return result.markCold() }
+        while !look.isFull, look.scanned < limits.unitCount, look.messageCount < limits.messageCount {
+            units.removeAll()
+            let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
+            let known = try batches.read(from: number, count: wanted, way, into: &units)
+            guard let known else { return result.markCold() }
+            guard known > 0 else { break }
+            var done = 0
+            while done < known, !look.isFull {
+                let unit = BatchUnit(units.span, at: done * BatchUnit.byteCount)
+                look.take(unit, below: result.maxOffset, into: &result.ranges, matches)
+                guard case .file(let place) = look.wants else {
+                    if !look.isFull { done += 1 }
+                    continue
+                }
+                guard try enter(place, &look, &result.ranges, access) else { return result.markCold() }
+            }
+            number += Int64(done)
+        }
+        let start = result.nextOffset
+        finish(&look, &result, access)
+        // Units that a disk destroyed: the reader goes on behind them.
+        if !result.needsDisk, result.nextOffset == start {
+            result.nextOffset = look.scanned > 0 ? start + 1 : result.maxOffset
+        }
+    }
+
+    /// Tells `look` which file holds the record at `place`. `false`: that may not be in memory.
+    private func enter(
+        _ place: PhysicalOffset, _ look: inout UnitLook, _ ranges: inout LogRanges, _ access: ReadAccess
+    ) throws(SystemError) -> Bool {
+        let segment = log.segment(at: place)
+        if !access.mayWait, let segment, segment.mappingIfOpen == nil { return false }
+        var bytes: Mapping?
+        if let segment { bytes = try mapping(of: segment) }
+        look.enter(segment, bytes, for: place, &ranges)
+        return true
+    }
+
+    private func finish(_ look: inout UnitLook, _ result: inout ReadResult, _ access: ReadAccess) {
         look.end(&result.ranges)
         (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
         result.byteCount = look.byteCount

@@ -57,7 +57,8 @@ public final class MessageStore: Sendable {
 
     /// Opens the store under `config.root`, or makes it. When this returns, everything that was stored can be read, and
     /// no thread runs yet.
-    public init(_ config: StoreConfig, log logger: Log) throws(StoreOpenError) {
+    /// - Parameter batchTopics: topics whose queues hold batches (`queue.type=BatchCQ`), as far as that is known already.
+    public init(_ config: StoreConfig, batchTopics: [String] = [], log logger: Log) throws(StoreOpenError) {
         self.config = config
         self.logger = logger
         ThisProcess.raiseOpenFilesLimit()  // so that many files of queues can stay open
@@ -78,7 +79,10 @@ public final class MessageStore: Sendable {
             openMax: min(config.openQueueFilesMax, ThisProcess.openFilesMax / 2),
             extensions: QueueTable.Extensions(
                 root: config.root + "/consumequeue_ext", fileByteCount: config.extensionFileByteCount,
-                isWritten: config.isExtensionWritten))
+                isWritten: config.isExtensionWritten),
+            batches: QueueTable.Batches(
+                root: config.root + "/batchconsumequeue", fileByteCount: config.batchQueueFileByteCount))
+        for topic in batchTopics { queues.setHoldsBatches(topic, true) }
         self.queues = queues
         let segments = try recovery.loadSegments()
         let unusable = try queues.load()
@@ -99,7 +103,8 @@ public final class MessageStore: Sendable {
         let log = CommitLog(
             folders: config.commitLogPaths, fileByteCount: config.commitLogFileByteCount,
             fillsFilesAhead: config.fillsFilesAhead ?? config.isFlushSynchronous, segments: outcome.segments,
-            end: outcome.end, keptByteCount: config.hotByteCount, mappedMax: config.mappedFilesMax)
+            end: outcome.end, keptByteCount: config.hotByteCount, mappedMax: config.mappedFilesMax,
+            lastTimestamp: Self.believed(outcome.lastRecord?.storeTimestamp, logger))
         self.log = log
         let flusher = Flusher(log: log, checkpoint: checkpoint, config: config, flushed: outcome.end)
         self.flusher = flusher
@@ -123,6 +128,21 @@ public final class MessageStore: Sendable {
             ])
     }
 
+    /// The store time that the next record may not be before. One far ahead of the clock was a wrong clock's: to wait for
+    /// that time would hold delayed messages back as long.
+    private static func believed(_ last: Int64?, _ logger: Log) -> Int64 {
+        guard let last else { return 0 }
+        let now = SystemClock.wall().rawValue
+        if last - now <= clockStepMax { return max(0, last) }
+        logger.warn(
+            "the last message was stored in the future; the clock is believed",
+            ["storeTimestamp": String(last), "now": String(now)])
+        return 0
+    }
+
+    /// How far a clock may be put back without store times going back, milliseconds.
+    private static let clockStepMax: Int64 = 600_000
+
     /// Cuts and completes the queues.
     private func finishRecovery(
         _ outcome: Recovery.Outcome, _ damaged: [QueueDamage], wasClean: Bool
@@ -135,7 +155,14 @@ public final class MessageStore: Sendable {
         }
         var progress = Progress(
             "rebuilding queues and index", from: dispatcher.dispatched.value, to: outcome.end, stepsPerLook: 1, logger)
-        try dispatcher.catchUp { progress.reached($0) }
+        do throws(SystemError) {
+            try dispatcher.catchUp { progress.reached($0) }
+        } catch {
+            guard error.isNoSpace else { throw error }
+            // What is in the queues can be read. Nothing is taken before the rest is: no queue knows its end.
+            disk.set(.start, true)
+            return logger.error("no room for queues or index: messages are refused", ["reason": error.description])
+        }
         // The log may still have what a queue lost before the scan's start.
         let gapped = queues.all.filter { $0.hadGap && !(outcome.segments.first?.start == outcome.dispatchFrom) }
         try rebuild(
@@ -151,6 +178,16 @@ public final class MessageStore: Sendable {
     /// interrupted begins at the log's start.
     private func rebuild(_ damaged: [QueueDamage], before end: PhysicalOffset) throws(SystemError) {
         guard !damaged.isEmpty else { return }
+        let resized = damaged.count { $0.isResized }
+        if resized > 1 {
+            logger.warn(
+                "the files of queues have another length than is configured: the queues are built again from the log",
+                [
+                    "queues": String(resized), "configured": String(config.consumeQueueFileByteCount),
+                    "configuredForBatches": String(config.batchQueueFileByteCount),
+                    "logBytes": String(end - log.min),
+                ])
+        }
         for damage in damaged.prefix(20) {
             logger.warn(
                 "queue is built again from the log",
@@ -165,6 +202,7 @@ public final class MessageStore: Sendable {
         try checkpoint.synchronize()
         var progress = Progress("rebuilding damaged queues", from: log.min, to: end, stepsPerLook: 1, logger)
         try dispatcher.rebuild(damaged, before: end, &progress)
+        if resized > 1 { logger.info("the queues are built again", ["queues": String(resized)]) }
         try checkpoint.update { $0.queues = trusted }
         try checkpoint.synchronize()
     }
@@ -193,6 +231,7 @@ public final class MessageStore: Sendable {
             events.flushed()  // whoever waits must hear of a fence
         }
         let dispatch = Thread("dispatch", nice: 5) { [self] in
+            finishStart { fence("cannot build queues: \($0)") }
             dispatcher.run(
                 bitMap: events.bitMap,
                 arrived: { queue in
@@ -207,6 +246,23 @@ public final class MessageStore: Sendable {
             retention.run(retentionParts, settings: events.retention ?? { self.config.retention })
         }
         threads.withLock { $0 = [flush, dispatch, keep, prepare, clean] }
+    }
+
+    /// Dispatches what the start had no room for, as soon as there is some; then messages are taken.
+    private func finishStart(failed: (SystemError) -> Void) {
+        guard disk.reasons.contains(.start) else { return }
+        while true {
+            do throws(SystemError) {
+                try dispatcher.catchUp { _ in }
+                break
+            } catch {
+                guard error.isNoSpace else { return failed(error) }
+                guard dispatcher.waitForRoom() else { return }
+            }
+        }
+        for queue in queues.all { queue.setNextOffset(queue.maxOffset) }
+        disk.set(.start, false)
+        logger.info("there is room for queues and index again")
     }
 
     private func flushAdvanced(_ events: Events) {

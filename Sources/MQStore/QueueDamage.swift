@@ -17,6 +17,8 @@ struct QueueDamage: Sendable {
     let path: String
     /// What is wrong with it; follows the path in a sentence.
     let reason: String
+    /// Its files have the length that another configuration gave them.
+    var isResized = false
 
     var key: Key { Key(topic: topic, queueID: queueID) }
 }
@@ -76,7 +78,8 @@ extension Recovery {
             return place >= outcome.end && last.isCacheIntact ? "points behind the log's end at \(end)" : nil
         }
         guard let segment = outcome.segments.first(where: { $0.contains(place) }) else { return nil }
-        return try segment.holds(unit, at: end, of: queue) ? nil : "contradicts the log at \(end)"
+        return try segment.holds(unit, at: queue.recordOffset(of: end), of: queue)
+            ? nil : "contradicts the log at \(end)"
     }
 
     /// A queue that the log knows nothing of any more would begin at 0 again, behind its consumers.

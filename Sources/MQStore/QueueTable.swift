@@ -8,7 +8,10 @@ final class QueueTable: Sendable {
     private let root: String
     private let fileByteCount: Int
     private let extensions: Extensions?
+    private let batches: Batches?
     private let queues = Lock<[String: [Int: ConsumeQueue]]>([:])
+    /// Topics whose new queues hold batches. Not taken with another lock held but ``queues``.
+    private let batchTopics = Lock<Set<String>>([])
     /// Counts the queues that somebody waits on.
     let parked = ParkedQueues()
 
@@ -26,10 +29,19 @@ final class QueueTable: Sendable {
         let isWritten: Bool
     }
 
+    /// Where queues of batches are, and how long their files.
+    struct Batches: Sendable {
+        let root: String
+        let fileByteCount: Int
+    }
+
     /// - Parameters:
     ///   - openMax: files that stay open.
+    ///   - batches: `nil`: no queue holds batches.
     ///   - extensions: `nil`: what units point to is not looked for.
-    init(root: String, fileByteCount: Int, openMax: Int = 1024, extensions: Extensions? = nil) {
+    init(root: String, fileByteCount: Int, openMax: Int = 1024, extensions: Extensions? = nil, batches: Batches? = nil)
+    {
+        self.batches = batches
         self.root = root
         self.fileByteCount = fileByteCount
         self.extensions = extensions
@@ -46,14 +58,45 @@ final class QueueTable: Sendable {
 
     /// The queue, made if it is missing. Nothing is on the disk before its first unit.
     func queue(_ topic: String, _ queueID: Int) -> ConsumeQueue {
-        queues.withLock { queues in
-            if let queue = queues[topic]?[queueID] { return queue }
-            let queue = ConsumeQueue(
-                topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
-                minimum: 0, count: 0, parked: parked, open: openFiles, extensionUnits: newExtension(topic, queueID))
+        let holdsBatches = holdsBatches(topic)
+        let known = existing(topic, queueID)
+        if let known, known.holdsBatches == holdsBatches || !known.isUnused { return known }
+        let queue = holdsBatches ? newBatchQueue(topic, queueID) : newQueue(topic, queueID)
+        // Records of the deleted topic that are not dispatched yet do not come back in one of the other kind.
+        if let known { queue.passOver(upTo: known.lastHandled) }
+        return queues.withLock { queues in
+            let present = queues[topic]?[queueID]
+            if let present, present.holdsBatches == holdsBatches || !present.isUnused { return present }
             queues[topic, default: [:]][queueID] = queue
-            count.add(1, ordering: .relaxed)
+            if present == nil { count.add(1, ordering: .relaxed) }
             return queue
+        }
+    }
+
+    private func newQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue {
+        ConsumeQueue(
+            topic: topic, queueID: queueID, folder: folder(topic, queueID), fileByteCount: fileByteCount, files: [],
+            minimum: 0, count: 0, parked: parked, open: openFiles, extensionUnits: newExtension(topic, queueID))
+    }
+
+    /// The queue for an inner batch, made if it is missing; it proves that its topic's queues hold batches.
+    /// - Parameter physicalOffset: where the record begins: one of a topic that was deleted since proves nothing.
+    /// - Returns: `nil` if the queue there is has messages of the other kind, or knows the record.
+    func batchQueue(_ topic: String, _ queueID: Int, recordAt physicalOffset: Int64) -> ConsumeQueue? {
+        let queue = queue(topic, queueID)
+        if queue.holdsBatches { return queue }
+        guard batches != nil, queue.isUnused, queue.lastHandled < physicalOffset else { return nil }
+        setHoldsBatches(topic, true)
+        return self.queue(topic, queueID)
+    }
+
+    private func holdsBatches(_ topic: String) -> Bool { batchTopics.withLock { $0.contains(topic) } }
+
+    /// Says what new queues of `topic` hold. Those that are there and have messages stay as they are.
+    func setHoldsBatches(_ topic: String, _ holds: Bool) {
+        guard batches != nil else { return }
+        batchTopics.withLock { topics in
+            if holds { topics.insert(topic) } else { topics.remove(topic) }
         }
     }
 
@@ -62,6 +105,13 @@ final class QueueTable: Sendable {
     /// Topics that have messages.
     var topics: [String] {
         queues.withLock { queues in queues.filter { $0.value.values.contains { $0.maxOffset > 0 } }.map(\.key) }
+    }
+
+    /// Topics that have messages in queues of batches.
+    var topicsWithBatches: Set<String> {
+        queues.withLock { queues in
+            Set(queues.filter { $0.value.values.contains { $0.holdsBatches && $0.maxOffset > 0 } }.keys)
+        }
     }
 
     /// Topic → one more than its highest queue number.
@@ -78,6 +128,7 @@ final class QueueTable: Sendable {
         for queue in cleared { try queue.clear(before: end) }
         guard !cleared.isEmpty else { return }
         try Directory.removeIfEmpty(root + "/" + topic)
+        if let batches { try Directory.removeIfEmpty(batches.root + "/" + topic) }
         if let extensions { try Directory.removeIfEmpty(extensions.root + "/" + topic) }
     }
 
@@ -107,16 +158,38 @@ final class QueueTable: Sendable {
     /// - Returns: those whose files cannot be a queue's; they are in the table, empty.
     func load() throws(StoreOpenError) -> [QueueDamage] {
         var damaged: [QueueDamage] = []
-        for topic in try names(root) {
-            for name in try names(root + "/" + topic) {
-                guard let queueID = Int(name), queueID >= 0 else { continue }
-                let (queue, damage) = try open(topic, queueID)
-                queues.withLock { $0[topic, default: [:]][queueID] = queue }
-                count.add(1, ordering: .relaxed)
-                if let damage { damaged.append(damage) }
-            }
+        for (topic, queueID) in try folders(root) {
+            let (queue, damage) = try open(topic, queueID)
+            keep(queue)
+            if let damage { damaged.append(damage) }
+        }
+        guard let batches else { return damaged }
+        for (topic, queueID) in try folders(batches.root) {
+            // What was left of an earlier topic of that name, deleted while the broker died.
+            if !holdsBatches(topic), existing(topic, queueID)?.isUnused == false { continue }
+            let (queue, damage) = try openBatches(topic, queueID, batches)
+            setHoldsBatches(topic, true)
+            keep(queue)
+            damaged.removeAll { $0.key == QueueDamage.Key(topic: topic, queueID: queueID) }
+            if let damage { damaged.append(damage) }
         }
         return damaged
+    }
+
+    /// The folders of queues below `root`.
+    private func folders(_ root: String) throws(StoreOpenError) -> [(topic: String, queueID: Int)] {
+        var folders: [(topic: String, queueID: Int)] = []
+        for topic in try names(root) {
+            for name in try names(root + "/" + topic) {
+                if let queueID = Int(name), queueID >= 0 { folders.append((topic, queueID)) }
+            }
+        }
+        return folders
+    }
+
+    private func keep(_ queue: ConsumeQueue) {
+        let old = queues.withLock { $0[queue.topic, default: [:]].updateValue(queue, forKey: queue.queueID) }
+        if old == nil { count.add(1, ordering: .relaxed) }
     }
 
     private func names(_ folder: String) throws(StoreOpenError) -> [String] {
@@ -127,6 +200,22 @@ final class QueueTable: Sendable {
         _ topic: String, _ queueID: Int
     ) throws(StoreOpenError) -> (ConsumeQueue, QueueDamage?) {
         let folder = folder(topic, queueID)
+        let (files, damage) = try files(of: topic, queueID, in: folder, fileByteCount)
+        let extensionUnits = try loadExtension(topic, queueID)
+        let queue = try StoreOpenError.wrap { () throws(SystemError) in
+            let count = try countUnits(files)
+            return ConsumeQueue(
+                topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
+                minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles,
+                extensionUnits: extensionUnits)
+        }
+        return (queue, damage)
+    }
+
+    /// The files in a queue's folder that can be reached; none if one of them cannot be a queue's.
+    private func files(
+        of topic: String, _ queueID: Int, in folder: String, _ fileByteCount: Int
+    ) throws(StoreOpenError) -> ([QueueFile], QueueDamage?) {
         var damage: QueueDamage?
         var files: [QueueFile] = []
         for name in try names(folder) {
@@ -140,25 +229,17 @@ final class QueueTable: Sendable {
             guard byteCount == fileByteCount, start % Int64(fileByteCount) == 0 else {
                 damage = QueueDamage(
                     topic: topic, queueID: queueID, path: path,
-                    reason: "has \(byteCount) bytes at \(start), where files of \(fileByteCount) belong")
+                    reason: "has \(byteCount) bytes at \(start), where files of \(fileByteCount) belong",
+                    isResized: start % Int64(byteCount) == 0)
                 continue
             }
             files.append(QueueFile(path, start: start, open: openFiles))
         }
-        files = damage == nil ? keepConsecutive(files) : []
-        let extensionUnits = try loadExtension(topic, queueID)
-        let queue = try StoreOpenError.wrap { () throws(SystemError) in
-            let count = try countUnits(files)
-            return ConsumeQueue(
-                topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
-                minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles,
-                extensionUnits: extensionUnits)
-        }
-        return (queue, damage)
+        return (damage == nil ? keepConsecutive(files, fileByteCount) : [], damage)
     }
 
     /// The files up to the first hole, seen from the end: older ones behind a hole cannot be reached by offset.
-    private func keepConsecutive(_ files: [QueueFile]) -> [QueueFile] {
+    private func keepConsecutive(_ files: [QueueFile], _ fileByteCount: Int) -> [QueueFile] {
         var kept: [QueueFile] = []
         for entry in files.reversed() {
             if let next = kept.last, next.start - entry.start != Int64(fileByteCount) { break }
@@ -207,5 +288,37 @@ final class QueueTable: Sendable {
             bytes.removeAll()
         }
         return min(offset, count)
+    }
+
+    // MARK: - Queues of batches
+
+    private func newBatchQueue(_ topic: String, _ queueID: Int) -> ConsumeQueue {
+        let folder = "\(batches?.root ?? root)/\(topic)/\(queueID)"
+        let units = BatchUnits(
+            folder: folder, fileByteCount: batches?.fileByteCount ?? fileByteCount, files: [], end: 0, open: openFiles)
+        return ConsumeQueue(
+            topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: [], minimum: 0,
+            count: 0,
+            parked: parked, open: openFiles, batches: units)
+    }
+
+    private func openBatches(
+        _ topic: String, _ queueID: Int, _ batches: Batches
+    ) throws(StoreOpenError) -> (ConsumeQueue, QueueDamage?) {
+        let folder = "\(batches.root)/\(topic)/\(queueID)"
+        let (files, damage) = try files(of: topic, queueID, in: folder, batches.fileByteCount)
+        let end = (files.last.map { $0.start + Int64(batches.fileByteCount) } ?? 0) / Int64(BatchUnit.byteCount)
+        let units = BatchUnits(
+            folder: folder, fileByteCount: batches.fileByteCount, files: files, end: end, open: openFiles)
+        let queue = try StoreOpenError.wrap { () throws(SystemError) in
+            try units.settle()
+            let first = try units.unit(units.firstUnit)
+            let last = try units.unit(units.endUnit - 1)
+            return ConsumeQueue(
+                topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: [],
+                minimum: first?.baseOffset ?? 0, count: last?.endOffset ?? 0, parked: parked, open: openFiles,
+                batches: units)
+        }
+        return (queue, damage)
     }
 }

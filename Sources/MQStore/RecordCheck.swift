@@ -45,7 +45,7 @@ extension MessageStore {
                 bytes.append(record)
             }
         }
-        if result.status == .found, result.messageCount == 0 { result.status = .noMatchedMessage }
+        if result.status == .found, bytes.isEmpty { result.status = .noMatchedMessage }
         return bytes.toArray()
     }
 

@@ -33,6 +33,19 @@ package struct RecordFacts {
         }
     }
 
+    /// What a queue of batches holds of the record that was read last; `nil` if its numbers can be none of a queue.
+    package func batch(_ record: MessageRecord, _ bytes: Span<UInt8>) -> BatchUnit? {
+        var base = record.queueOffset
+        var count: Int16 = 1
+        if record.sysFlag.contains(.innerBatch) {
+            guard let inner = InnerBatch(bytes.extracting(record.properties), queueOffset: base) else { return nil }
+            (base, count) = (inner.baseOffset, inner.messageCount)
+        }
+        guard base >= 0 else { return nil }
+        return BatchUnit(
+            unit: unit, storeTimestamp: record.storeTimestamp.rawValue, baseOffset: base, messageCount: count)
+    }
+
     /// The hash that entries for `topic#key` carry.
     package static func keyHash(topic: String, key: String) -> Int32 {
         IndexFile.keyHash(javaHashCode(Array("\(topic)#\(key)".utf8).span))

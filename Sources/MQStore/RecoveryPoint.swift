@@ -32,7 +32,7 @@ struct RecoveryPoint: Equatable, Sendable {
         var beginOffset: Int64 = 0
         var endOffset: Int64 = 0
         var endTimestamp: Int64 = 0
-        /// Number of the next entry; 0: nothing is known.
+        /// Number of the next entry; 0: nothing is known; 1: nothing before ``endOffset`` has a key, and there is no file.
         var entries: Int64 = 0
     }
 

@@ -10,6 +10,8 @@ public struct StoreConfig: Sendable {
     public var commitLogFileByteCount = 1 << 30
     /// `mappedFileSizeConsumeQueue`, bytes; a multiple of 20.
     public var consumeQueueFileByteCount = 300_000 * 20
+    /// `mapperFileSizeBatchConsumeQueue`, bytes; a multiple of 46.
+    public var batchQueueFileByteCount = 300_000 * BatchUnit.byteCount
     /// `enableConsumeQueueExt`: new queue units keep their tags code in `consumequeue_ext`. What is there is read anyway.
     public var isExtensionWritten = false
     /// `mappedFileSizeConsumeQueueExt`, bytes.

@@ -12,12 +12,18 @@ package final class StoreRebuilder {
     private var worker: DispatchWorker
 
     /// - Parameter folder: becomes the home of `consumequeue` and `index`; nothing of either is in it yet.
-    package init(folder: String, config: StoreConfig) throws(SystemError) {
+    /// - Parameter batchTopics: whose queues hold batches.
+    package init(folder: String, config: StoreConfig, batchTopics: Set<String> = []) throws(SystemError) {
         ThisProcess.raiseOpenFilesLimit()
         self.folder = folder
         try Directory.create(folder + "/consumequeue")
+        try Directory.create(folder + "/batchconsumequeue")
         try Directory.create(folder + "/index")
-        queues = QueueTable(root: folder + "/consumequeue", fileByteCount: config.consumeQueueFileByteCount)
+        queues = QueueTable(
+            root: folder + "/consumequeue", fileByteCount: config.consumeQueueFileByteCount,
+            batches: QueueTable.Batches(
+                root: folder + "/batchconsumequeue", fileByteCount: config.batchQueueFileByteCount))
+        for topic in batchTopics { queues.setHoldsBatches(topic, true) }
         index =
             config.isIndexEnabled
             ? try MessageIndex(
@@ -45,7 +51,7 @@ package final class StoreRebuilder {
         try publish()
         for queue in queues.all { try queue.synchronize() }
         _ = try index?.synchronize(all: true)
-        for name in ["/consumequeue", "/index", ""] { try Directory.synchronize(folder + name) }
+        for name in ["/consumequeue", "/batchconsumequeue", "/index", ""] { try Directory.synchronize(folder + name) }
         return queues.queueCount
     }
 }

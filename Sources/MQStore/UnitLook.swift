@@ -111,10 +111,12 @@ struct UnitLook {
             || sum <= limits.coldByteCount && messageCount < limits.coldMessageCount
     }
 
-    private mutating func add(_ unit: QueueUnit, _ ranges: inout LogRanges) {
+    /// - Returns: `false` for a unit that lies about its record.
+    @discardableResult
+    private mutating func add(_ unit: QueueUnit, _ ranges: inout LogRanges) -> Bool {
         let start = Int(unit.physicalOffset &- file.lowerBound)
         let size = Int(unit.size)
-        guard start >= 0, size <= file.count &- start else { return }  // a unit that lies: never past the mapping
+        guard start >= 0, size <= file.count &- start else { return false }  // a unit that lies: never past the mapping
         byteCount &+= size
         messageCount &+= 1
         lowest = min(lowest, unit.physicalOffset)
@@ -124,6 +126,32 @@ struct UnitLook {
             if !run.isEmpty { ranges.add(run) }
             run = start..<start &+ size
         }
+        return true
+    }
+
+    /// Takes one unit of a queue of batches, or says what it wants first; one that can be none is passed over.
+    /// - Parameter end: the queue's end: units that came since then are left to the next read.
+    mutating func take(
+        _ batch: BatchUnit, below end: Int64, into ranges: inout LogRanges, _ matches: ((Int64) -> Bool)?
+    ) {
+        wants = .nothing
+        guard batch.isUsed, batch.endOffset > nextOffset else {
+            scanned += 1
+            return
+        }
+        guard batch.baseOffset < end else { return isFull = true }
+        if matches?(batch.unit.tagsCode) ?? true {
+            guard messageCount == 0 || messageCount + Int(batch.messageCount) <= limits.messageCount,
+                hasRoom(for: batch.unit)
+            else { return isFull = true }
+            guard file.contains(batch.unit.physicalOffset) else {
+                wants = .file(PhysicalOffset(rawValue: batch.unit.physicalOffset))
+                return
+            }
+            if !isGone, add(batch.unit, &ranges) { messageCount += Int(batch.messageCount) - 1 }
+        }
+        scanned += 1
+        nextOffset = batch.endOffset
     }
 
     /// Whether the message it stopped at is wanted.

@@ -86,6 +86,7 @@ struct CommandLineOptions {
             case "storePathCommitLog": settings.commitLogPath = property.value
             case "mappedFileSizeCommitLog": settings.logFileByteCount = try number()
             case "mappedFileSizeConsumeQueue": settings.queueFileByteCount = try number()
+            case "mapperFileSizeBatchConsumeQueue": settings.batchQueueFileByteCount = try number()
             case "maxHashSlotNum": settings.indexSlotCount = try number()
             case "maxIndexNum": settings.indexEntryCount = try number()
             case "messageIndexEnable": settings.isIndexEnabled = property.value != "false"

@@ -154,13 +154,18 @@ struct Dump {
 
     private func dumpQueues() throws(ToolError) {
         let quiet = FindingReport(TextOutput { _ in }, json: false, limit: 0)
-        let queues = try QueueFolder(folder, quiet, wasKilled: true)
-        if let topic = filter.topic, queues.topics[topic] == nil {
+        let queues = try QueueFolder(folder, .single, quiet, wasKilled: true)
+        let batches = try QueueFolder(folder, .batch, quiet, wasKilled: true)
+        if let topic = filter.topic, queues.topics[topic] == nil, batches.topics[topic] == nil {
             throw ToolError("the store has no queue of \(topic)")
         }
         var left = filter.limit
-        for queue in queues.all.sorted(by: { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) })
+        for queue in (queues.all + batches.all).sorted(by: { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) })
         where (filter.topic ?? queue.topic) == queue.topic && (filter.queueID ?? queue.queueID) == queue.queueID {
+            if queue.kind == .batch {
+                try dumpBatches(queue, &left)
+                continue
+            }
             var number = max(filter.from, (queue.files.first?.start ?? 0) / Int64(QueueUnit.byteCount))
             let end = min(filter.to, queue.capacity)
             while number < end, left > 0 {
@@ -171,6 +176,21 @@ struct Dump {
                 }
                 number += 1
             }
+        }
+    }
+
+    /// The units of a queue of batches, `from` and `to` being offsets of messages.
+    private func dumpBatches(_ queue: QueueCursor, _ left: inout Int) throws(ToolError) {
+        for number in queue.minOffset..<queue.capacity where left > 0 {
+            let unit = try toolError { () throws(SystemError) in try queue.batch(at: number) }
+            guard let unit, unit.isUsed, unit.endOffset > filter.from, unit.baseOffset < filter.to else { continue }
+            put([
+                ("topic", .string(queue.topic)), ("queueId", JSON(queue.queueID)),
+                ("queueOffset", .integer(unit.baseOffset)), ("messages", JSON(Int(unit.messageCount))),
+                ("physicalOffset", .integer(unit.unit.physicalOffset)), ("size", JSON(unit.unit.size)),
+                ("tagsCode", .integer(unit.unit.tagsCode)), ("stored", .string(timeText(unit.storeTimestamp))),
+            ])
+            left -= 1
         }
     }
 

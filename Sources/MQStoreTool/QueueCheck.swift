@@ -39,11 +39,10 @@ final class QueueCheck {
     private let expectation: Expectation
     private let report: FindingReport
     private let knownTopics: Set<String>?
-    private let batchTopics: Set<String>
+    private let batches: BatchQueueCheck
     private var known = ByteTable<TopicQueues>()
     private var absent: [String: Absent] = [:]
     private var pendingCount = 0
-    private var uncheckedBatches = 0
     private var extensionUnits = 0
     /// Units that were compared and right.
     private(set) var matchedCount = 0
@@ -65,15 +64,15 @@ final class QueueCheck {
 
     /// - Parameters:
     ///   - knownTopics: those of `topics.json`; `nil` if it cannot be read.
-    ///   - batchTopics: whose queues are elsewhere.
+    ///   - batches: compares the records of queues of batches.
     init(
-        _ queues: QueueFolder, _ expectation: Expectation, knownTopics: Set<String>?, batchTopics: Set<String>,
+        _ queues: QueueFolder, _ expectation: Expectation, knownTopics: Set<String>?, batches: BatchQueueCheck,
         _ report: FindingReport
     ) throws(ToolError) {
         self.queues = queues
         self.expectation = expectation
         self.knownTopics = knownTopics
-        self.batchTopics = batchTopics
+        self.batches = batches
         self.report = report
         if expectation.checkedFrom > 0 {
             for queue in queues.all {
@@ -91,8 +90,13 @@ final class QueueCheck {
     ) throws(ToolError) {
         guard record.sysFlag.isInQueue, record.queueID >= 0 else { return }
         let topic = topicQueues(bytes.extracting(record.topic))
-        if topic.isBatch || record.sysFlag.contains(.innerBatch) { return uncheckedBatches += 1 }
         let id = Int(record.queueID)
+        if topic.isBatch || record.sysFlag.contains(.innerBatch) {
+            let isFound = try toolError { () throws(SystemError) in
+                try batches.check(record, bytes, at: offset, facts, topic.name)
+            }
+            return isFound ? () : noteAbsent(topic.name, id, offset, in: .batch)
+        }
         guard let queue = id < topic.direct.count ? topic.direct[id] : topic.queues[id] else {
             return noteAbsent(topic.name, id, offset)
         }
@@ -104,13 +108,13 @@ final class QueueCheck {
     private func topicQueues(_ name: Span<UInt8>) -> TopicQueues {
         if let topic = known[name] { return topic }
         let text = name.toString()
-        let topic = TopicQueues(text, queues.topics[text] ?? [:], isBatch: batchTopics.contains(text))
+        let topic = TopicQueues(text, queues.topics[text] ?? [:], isBatch: batches.topics.contains(text))
         known.set(name, to: topic)
         return topic
     }
 
-    private func noteAbsent(_ topic: String, _ id: Int, _ offset: Int64) {
-        let key = "\(topic)/\(id)"
+    private func noteAbsent(_ topic: String, _ id: Int, _ offset: Int64, in kind: QueueKind = .single) {
+        let key = "\(kind.folder)/\(topic)/\(id)"
         if absent[key] == nil, absent.count >= Self.absentMax {
             return absent["…", default: Absent(first: offset)].count += 1
         }
@@ -200,6 +204,9 @@ final class QueueCheck {
                 + "tag filters pass over it or let it through\(hint)")
     }
 
+    /// Units that were compared and right, those of batches among them.
+    var rightCount: Int { matchedCount + batches.matchedCount }
+
     private func keepBack(_ queue: QueueCursor, _ finding: Finding) {
         guard queue.pending.count < report.limit, pendingCount < Self.pendingMax else {
             let key = FindingReport.Key(kind: finding.kind, weight: finding.weight)
@@ -258,22 +265,19 @@ final class QueueCheck {
                 .queueUnchecked, .note, "consumequeue_ext",
                 "\(grouped(extensionUnits)) units have their tags in consumequeue_ext, which is not checked")
         }
-        if uncheckedBatches > 0 {
-            report.add(
-                .queueUnchecked, .note, "batchconsumequeue",
-                "\(grouped(uncheckedBatches)) records belong into batchconsumequeue, which is not checked")
-        }
+        try batches.finish(end: end, advanced: advanced)
     }
 
     private func finishAbsent() {
         for (key, entry) in absent.sorted(by: { $0.key < $1.key }) {
-            let topic = String(key.prefix(upTo: key.lastIndex(of: "/") ?? key.endIndex))
+            let parts = key.split(separator: "/")
+            let topic = parts.count > 1 ? String(parts[1]) : key
             let text = "\(grouped(entry.count)) records of it are in the log, the first at \(entry.first)"
             if queues.topics[topic] == nil, let knownTopics, !knownTopics.contains(topic) {
-                report.add(.queueDeleted, .note, "consumequeue/" + key, "the topic was deleted; " + text)
+                report.add(.queueDeleted, .note, key, "the topic was deleted; " + text)
             } else {
                 report.add(
-                    .queueAbsent, expectation.weight(at: entry.first), "consumequeue/" + key,
+                    .queueAbsent, expectation.weight(at: entry.first), key,
                     "the queue is missing: \(text), and consumers do not get them (unless the topic was deleted and made "
                         + "again)")
             }

@@ -3,8 +3,9 @@ import MQStore
 import MQSystem
 
 /// One consume queue of the folder, read from front to back as the walk through the log meets its records. Holds a
-/// window of units and no open file. One owner.
+/// window of units and no open file. In a queue of batches an offset is the number of a unit. One owner.
 final class QueueCursor {
+    let kind: QueueKind
     let topic: String
     let queueID: Int
     /// From the store's folder.
@@ -13,6 +14,7 @@ final class QueueCursor {
     let files: [StoreFile]
     private let fileByteCount: Int
     private let windowUnits: Int
+    private let unitByteCount: Int
     private var window = ByteBuffer()
     private var windowStart: Int64 = 0
     /// The first offset whose unit is no blank.
@@ -28,8 +30,11 @@ final class QueueCursor {
     var pendingMore: [FindingReport.Key: (finding: Finding, count: Int)] = [:]
 
     init(
-        topic: String, queueID: Int, name: String, files: [StoreFile], fileByteCount: Int, windowUnits: Int
+        _ kind: QueueKind, topic: String, queueID: Int, name: String, files: [StoreFile], fileByteCount: Int,
+        windowUnits: Int
     ) throws(SystemError) {
+        self.kind = kind
+        unitByteCount = kind.unitByteCount
         self.topic = topic
         self.queueID = queueID
         self.name = name
@@ -41,7 +46,7 @@ final class QueueCursor {
             kept.append(file)
         }
         self.files = kept.reversed()
-        minOffset = (self.files.first?.start ?? 0) / Int64(QueueUnit.byteCount)
+        minOffset = (self.files.first?.start ?? 0) / Int64(unitByteCount)
         count = minOffset
         next = minOffset
         count = try countUnits()
@@ -51,12 +56,12 @@ final class QueueCursor {
     }
 
     /// The offset behind the last byte of the last file.
-    var capacity: Int64 { (files.last?.end ?? 0) / Int64(QueueUnit.byteCount) }
+    var capacity: Int64 { (files.last?.end ?? 0) / Int64(unitByteCount) }
 
     /// The file that holds the unit at `offset`, and where in it.
     func place(of offset: Int64) -> (file: StoreFile, position: Int)? {
         guard let first = files.first, offset >= 0 else { return nil }
-        let (position, overflow) = offset.multipliedReportingOverflow(by: Int64(QueueUnit.byteCount))
+        let (position, overflow) = offset.multipliedReportingOverflow(by: Int64(unitByteCount))
         guard !overflow, position >= first.start else { return nil }
         let index = (position - first.start) / Int64(fileByteCount)
         guard index < files.count else { return nil }
@@ -70,29 +75,44 @@ final class QueueCursor {
         guard let (file, position) = place(of: offset) else { return nil }
         window.removeAll()
         windowStart = offset
-        let byteCount = min(windowUnits * QueueUnit.byteCount, fileByteCount - position)
+        let byteCount = min(windowUnits * unitByteCount, fileByteCount - position)
         try File(file.path, .read).read(byteCount, at: position, into: &window)
         return buffered(offset)
     }
 
+    /// The offsets of its messages: in a queue of batches what its first and its last unit say.
+    func messages() throws(SystemError) -> Range<Int64> {
+        guard kind == .batch, count > minOffset else { return minOffset..<count }
+        let first = try batch(at: minOffset)?.baseOffset ?? 0
+        let last = try batch(at: count - 1)?.endOffset ?? first
+        return first..<max(first, last)
+    }
+
+    /// The unit number `number` of a queue of batches.
+    func batch(at number: Int64) throws(SystemError) -> BatchUnit? {
+        guard try unit(at: number) != nil else { return nil }
+        let at = Int(number - windowStart) * unitByteCount
+        return window.withBytes(at..<(at + unitByteCount)) { BatchUnit($0, at: 0) }
+    }
+
     private func buffered(_ offset: Int64) -> QueueUnit? {
-        guard offset >= windowStart, offset - windowStart < Int64(window.count / QueueUnit.byteCount) else {
+        guard offset >= windowStart, offset - windowStart < Int64(window.count / unitByteCount) else {
             return nil
         }
-        let at = Int(offset - windowStart) * QueueUnit.byteCount
-        return window.withBytes(at..<(at + QueueUnit.byteCount)) { QueueUnit($0, at: 0) }
+        let at = Int(offset - windowStart) * unitByteCount
+        return window.withBytes(at..<(at + unitByteCount)) { QueueUnit($0, at: 0) }
     }
 
     /// As ``unit(at:)``, without losing the window.
     func distantUnit(at offset: Int64) throws(SystemError) -> QueueUnit? {
         if let found = buffered(offset) { return found }
         guard let (file, position) = place(of: offset) else { return nil }
-        return try Self.unit(in: try File(file.path, .read), at: position)
+        return try unit(in: try File(file.path, .read), at: position)
     }
 
-    private static func unit(in file: File, at position: Int) throws(SystemError) -> QueueUnit? {
-        var bytes = ByteBuffer(capacity: QueueUnit.byteCount)
-        guard try file.read(QueueUnit.byteCount, at: position, into: &bytes) == QueueUnit.byteCount else { return nil }
+    private func unit(in file: File, at position: Int) throws(SystemError) -> QueueUnit? {
+        var bytes = ByteBuffer(capacity: unitByteCount)
+        guard try file.read(unitByteCount, at: position, into: &bytes) == unitByteCount else { return nil }
         return QueueUnit(bytes.span, at: 0)
     }
 
@@ -101,15 +121,15 @@ final class QueueCursor {
         for entry in files.reversed() {
             let file = try File(entry.path, .read)
             var low = 0
-            var high = min(entry.byteCount, fileByteCount) / QueueUnit.byteCount
+            var high = min(entry.byteCount, fileByteCount) / unitByteCount
             while low < high {
                 let middle = (low + high) / 2
-                let unit = try Self.unit(in: file, at: middle * QueueUnit.byteCount)
+                let unit = try unit(in: file, at: middle * unitByteCount)
                 if unit?.isUsed == true { low = middle + 1 } else { high = middle }
             }
-            if low > 0 { return entry.start / Int64(QueueUnit.byteCount) + Int64(low) }
+            if low > 0 { return entry.start / Int64(unitByteCount) + Int64(low) }
         }
-        return (files.first?.start ?? 0) / Int64(QueueUnit.byteCount)
+        return (files.first?.start ?? 0) / Int64(unitByteCount)
     }
 
     /// Moves to the first unit whose record begins at or behind `offset`.

@@ -1,37 +1,79 @@
 import MQStore
 import MQSystem
 
+/// What a queue's units are.
+enum QueueKind {
+    /// One message each, in `consumequeue`.
+    case single
+    /// One record each, of one message or several, in `batchconsumequeue`.
+    case batch
+
+    /// The folder below the store's.
+    var folder: String {
+        switch self {
+        case .single: "consumequeue"
+        case .batch: "batchconsumequeue"
+        }
+    }
+
+    /// Bytes of one unit.
+    var unitByteCount: Int {
+        switch self {
+        case .single: QueueUnit.byteCount
+        case .batch: BatchUnit.byteCount
+        }
+    }
+
+    /// What a file has unless it is configured.
+    var usualFileByteCount: Int { 300_000 * unitByteCount }
+
+    /// What it is configured to.
+    func fileByteCount(_ settings: StoreSettings) -> Int? {
+        switch self {
+        case .single: settings.queueFileByteCount
+        case .batch: settings.batchQueueFileByteCount
+        }
+    }
+}
+
 /// All consume queues of a folder, found by the name of their topic as records spell it.
 struct QueueFolder {
     /// Memory for the windows of all queues together, bytes.
     private static let windowByteCountMax = 64 << 20
 
     private(set) var topics: [String: [Int: QueueCursor]] = [:]
-    private(set) var fileByteCount = 300_000 * QueueUnit.byteCount
+    private(set) var fileByteCount: Int
+    private let kind: QueueKind
     /// Whether files or settings told ``fileByteCount``; else it is RocketMQ's default.
-    private(set) var isSizeKnown = false
+    private(set) var isSizeKnown: Bool
     /// Bytes of all files, as far as they are read.
     private(set) var byteCount = 0
 
     var all: [QueueCursor] { topics.values.flatMap(\.values) }
 
     /// Finds and opens every queue; what cannot be one is reported.
-    init(_ folder: StoreFolder, _ report: FindingReport, wasKilled: Bool) throws(ToolError) {
+    init(
+        _ folder: StoreFolder, _ kind: QueueKind, _ report: FindingReport, wasKilled: Bool
+    ) throws(ToolError) {
+        self.kind = kind
+        let configured = kind.fileByteCount(folder.settings)
+        let root = folder.root + "/" + kind.folder
+        fileByteCount = configured ?? kind.usualFileByteCount
+        isSizeKnown = configured != nil
         var found: [(topic: String, id: Int, name: String, files: [StoreFile])] = []
-        if let size = folder.settings.queueFileByteCount { (fileByteCount, isSizeKnown) = (size, true) }
-        guard let status = FileStatus(folder.queuePath) else { return }
+        guard let status = FileStatus(root) else { return }
         guard status.kind == .folder else {
-            report.add(.queueFileName, "consumequeue", "is no folder: no queue can be read")
+            report.add(.queueFileName, kind.folder, "is no folder: no queue can be read")
             return
         }
-        for topic in try StoreFolder.names(in: folder.queuePath) {
-            let path = folder.queuePath + "/" + topic
+        for topic in try StoreFolder.names(in: root) {
+            let path = root + "/" + topic
             guard FileStatus(path)?.kind == .folder else {
-                report.add(.queueFileName, .note, "consumequeue/" + topic, "is no folder of a topic")
+                report.add(.queueFileName, .note, kind.folder + "/" + topic, "is no folder of a topic")
                 continue
             }
             for name in try StoreFolder.names(in: path) {
-                let label = "consumequeue/\(topic)/\(name)"
+                let label = "\(kind.folder)/\(topic)/\(name)"
                 guard let id = Int(name), id >= 0, id <= Int32.max, String(id) == name,
                     FileStatus(path + "/" + name)?.kind == .folder
                 else {
@@ -46,10 +88,12 @@ struct QueueFolder {
                 found.append((topic, id, label, files))
             }
         }
-        let common = StoreFolder.commonSize(found.flatMap(\.files)).flatMap { $0 % QueueUnit.byteCount == 0 ? $0 : nil }
-        fileByteCount = folder.settings.queueFileByteCount ?? common ?? fileByteCount
-        isSizeKnown = folder.settings.queueFileByteCount ?? common != nil
-        let window = max(16, min(3276, Self.windowByteCountMax / QueueUnit.byteCount / max(1, found.count)))
+        let common = StoreFolder.commonSize(found.flatMap(\.files)).flatMap {
+            $0 % kind.unitByteCount == 0 ? $0 : nil
+        }
+        fileByteCount = configured ?? common ?? fileByteCount
+        isSizeKnown = configured ?? common != nil
+        let window = max(16, min(3276, Self.windowByteCountMax / kind.unitByteCount / max(1, found.count)))
         for entry in found { try open(entry, window, report, wasKilled) }
     }
 
@@ -70,13 +114,14 @@ struct QueueFolder {
         where later.start - earlier.start != Int64(fileByteCount) {
             report.add(
                 .queueHole, later.name,
-                "the file before it is missing: \(grouped((later.start - earlier.start - Int64(fileByteCount)) / 20)) "
+                "the file before it is missing: "
+                    + "\(grouped((later.start - earlier.start - Int64(fileByteCount)) / Int64(kind.unitByteCount))) "
                     + "units, and what lies before them cannot be reached")
         }
         do throws(SystemError) {
             let cursor = try QueueCursor(
-                topic: entry.topic, queueID: entry.id, name: entry.name, files: files, fileByteCount: fileByteCount,
-                windowUnits: window)
+                kind, topic: entry.topic, queueID: entry.id, name: entry.name, files: files,
+                fileByteCount: fileByteCount, windowUnits: window)
             topics[entry.topic, default: [:]][entry.id] = cursor
             byteCount += files.reduce(0) { $0 + $1.byteCount }
         } catch {

@@ -9,8 +9,6 @@ import MQSystem
 struct RebuildPlan {
     /// Whether a topic was deleted: its queues stay away.
     let deleted: (String) -> Bool
-    /// Topics whose queues are in `batchconsumequeue`, which is not built here.
-    let batchTopics: Set<String>
     let report: FindingReport
     let probe: LogProbe
     private(set) var addedCount = 0
@@ -34,14 +32,13 @@ struct RebuildPlan {
         /// What the next record should have.
         var next: Int64
         /// A record out of order: its offset and number.
-        var held: (offset: Int64, number: Int64)?
+        var held: (offset: Int64, number: Int64, end: Int64)?
     }
 
     init(
-        deleted: @escaping (String) -> Bool, batchTopics: Set<String>, report: FindingReport, probe: LogProbe
+        deleted: @escaping (String) -> Bool, report: FindingReport, probe: LogProbe
     ) {
         self.deleted = deleted
-        self.batchTopics = batchTopics
         self.report = report
         self.probe = probe
     }
@@ -55,7 +52,7 @@ struct RebuildPlan {
         let topic = topics[name] ?? open(name, offset)
         guard topic.use != .none else { return }
         let isQueued = topic.use == .all && record.sysFlag.isInQueue && record.queueID >= 0
-        if isQueued, try !isInOrder(record, offset, topic, rebuilder) { return }
+        if isQueued, try !isInOrder(record, messageCount(record, bytes), offset, topic, rebuilder) { return }
         try rebuilder.add(record, bytes, isQueued: isQueued)
         addedCount += 1
     }
@@ -67,9 +64,6 @@ struct RebuildPlan {
             let (file, at) = probe.place(offset)
             report.add(.logTopic, file, at: at, "the topic of the record at \(offset), \(text), can name no folder")
             use = .none
-        } else if batchTopics.contains(text) {
-            report.add(.queueUnchecked, .note, "batchconsumequeue/" + text, "stays as it is: only the index is built")
-            use = .indexOnly
         } else if deleted(text) {
             report.add(.queueDeleted, .note, "consumequeue/" + text, "the topic was deleted: it gets no queue")
             use = .indexOnly
@@ -90,17 +84,17 @@ struct RebuildPlan {
     /// Whether the record's number follows; a single one that does not is held back and left out, two that go on from
     /// each other are believed.
     private mutating func isInOrder(
-        _ record: MessageRecord, _ offset: Int64, _ topic: Topic, _ rebuilder: StoreRebuilder
+        _ record: MessageRecord, _ messageCount: Int64, _ offset: Int64, _ topic: Topic, _ rebuilder: StoreRebuilder
     ) throws(SystemError) -> Bool {
         let number = record.queueOffset
         guard var sequence = topic.sequences[record.queueID] else {
-            topic.sequences[record.queueID] = Sequence(next: number &+ 1)
+            topic.sequences[record.queueID] = Sequence(next: number &+ messageCount)
             return number >= 0
         }
         defer { topic.sequences[record.queueID] = sequence }
         if let held = sequence.held {
             sequence.held = nil
-            if number == held.number &+ 1, number != sequence.next {
+            if number == held.end, number != sequence.next {
                 let added = try probe.withRecord(at: held.offset) { record, bytes in
                     Result { () throws(SystemError) in try rebuilder.add(record, bytes) }
                 }
@@ -112,15 +106,21 @@ struct RebuildPlan {
         } else if number != sequence.next, number != 0,
             number < sequence.next || number &- sequence.next > lostMax
         {
-            sequence.held = (offset, number)
-            sequence.next = sequence.next &+ 1
+            sequence.held = (offset, number, number &+ messageCount)
+            sequence.next = sequence.next &+ messageCount
             return false
         }
-        sequence.next = number &+ 1
+        sequence.next = number &+ messageCount
         return number >= 0
     }
 
-    private func noteNumber(_ held: (offset: Int64, number: Int64)) {
+    private func messageCount(_ record: MessageRecord, _ bytes: Span<UInt8>) -> Int64 {
+        guard record.sysFlag.contains(.innerBatch) else { return 1 }
+        let batch = InnerBatch(bytes.extracting(record.properties), queueOffset: record.queueOffset)
+        return Int64(batch?.messageCount ?? 1)
+    }
+
+    private func noteNumber(_ held: (offset: Int64, number: Int64, end: Int64)) {
         let (file, at) = probe.place(held.offset)
         report.add(
             .logQueueOffset, file, at: at,

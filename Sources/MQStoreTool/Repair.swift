@@ -33,12 +33,13 @@ struct Repair {
         try toolError { () throws(SystemError) in try Directory.removeTree(building) }
         let report = FindingReport(output, json: false, limit: 1000)
         let quiet = FindingReport(TextOutput { _ in }, json: false, limit: 0)
-        let queues = try QueueFolder(folder, quiet, wasKilled: true)
+        let queues = try QueueFolder(folder, .single, quiet, wasKilled: true)
+        let batches = try QueueFolder(folder, .batch, quiet, wasKilled: true)
         let index = try IndexFolder(folder, quiet, wasKilled: true)
-        let config = storeConfig(queues, index)
+        let config = storeConfig(queues, batches, index)
         let end: LogEnd
         do throws(ToolError) {
-            end = try build(config, queues, report)
+            end = try build(config, queues, batches, report)
         } catch {
             try? Directory.removeTree(building)  // best effort: the next run begins with it
             throw error
@@ -48,11 +49,14 @@ struct Repair {
             output.line("nothing was changed")
             return false
         }
+        let built = try StoreFolder.names(in: building + "/" + QueueKind.batch.folder)
+        let hasBatches = !built.isEmpty || !batches.topics.isEmpty
         try toolError { () throws(SystemError) in
             if end.dirty != nil { try cut(end) }
             // It tells of the queues and the index that go.
             try Directory.removeFile(folder.root + "/recovery")
-            try exchange("consumequeue")
+            try exchange(QueueKind.single.folder)
+            if hasBatches { try exchange(QueueKind.batch.folder) }
             if config.isIndexEnabled { try exchange("index") }
             try Directory.removeTree(building)
         }
@@ -94,9 +98,10 @@ struct Repair {
         return isWhole
     }
 
-    private func storeConfig(_ queues: QueueFolder, _ index: IndexFolder) -> StoreConfig {
+    private func storeConfig(_ queues: QueueFolder, _ batches: QueueFolder, _ index: IndexFolder) -> StoreConfig {
         var config = StoreConfig(root: folder.root)
         config.consumeQueueFileByteCount = queues.fileByteCount
+        config.batchQueueFileByteCount = batches.fileByteCount
         config.isIndexEnabled = folder.settings.isIndexEnabled
         config.delayLevels = folder.settings.delayLevels
         if let geometry = index.geometry {
@@ -117,18 +122,22 @@ struct Repair {
     // MARK: - Building
 
     private func build(
-        _ config: StoreConfig, _ old: QueueFolder, _ report: FindingReport
+        _ config: StoreConfig, _ old: QueueFolder, _ oldBatches: QueueFolder, _ report: FindingReport
     ) throws(ToolError) -> LogEnd {
-        let rebuilder = try toolError { () throws(SystemError) in try StoreRebuilder(folder: building, config: config) }
+        let configFiles = try SmallFiles.configFiles(folder)
+        let topics = SmallFiles.topics(configFiles)
+        let batchTopics = SmallFiles.batchTopics(configFiles).union(oldBatches.topics.keys)
+        let rebuilder = try toolError { () throws(SystemError) in
+            try StoreRebuilder(folder: building, config: config, batchTopics: batchTopics)
+        }
         let probe = LogProbe(files: folder.logFiles)
         let progress = Progress("repair", total: folder.logFiles.reduce(0) { $0 + $1.byteCount })
         output.beforeWrite = { progress.clear() }
-        let topics = SmallFiles.topics(try SmallFiles.configFiles(folder))
         var plan = RebuildPlan(
             deleted: { name in
                 guard let topics, !old.topics.isEmpty else { return false }
-                return !topics.contains(name) && old.topics[name] == nil
-            }, batchTopics: try folder.batchTopics(), report: report, probe: probe)
+                return !topics.contains(name) && old.topics[name] == nil && oldBatches.topics[name] == nil
+            }, report: report, probe: probe)
         var unpublished = 0
         let end = try LogWalker(files: folder.logFiles, fileByteCount: folder.logFileByteCount).run(
             record: { record, bytes, offset, _ throws(ToolError) in
@@ -163,11 +172,12 @@ struct Repair {
         }
         guard let dirty = end.dirty else { return true }
         let probe = LogProbe(files: folder.logFiles)
-        let (file, at) = probe.place(end.offset)
+        let (name, at) = probe.place(end.offset)
+        guard let file = probe.file(at: end.offset) ?? folder.logFiles.last else { return true }
         output.line(
-            "\(file) ends at \(at) (offset \(end.offset)); behind it \(end.why), \(grouped(dirty.count)) bytes up to "
+            "\(name) ends at \(at) (offset \(end.offset)); behind it \(end.why), \(grouped(dirty.count)) bytes up to "
                 + "\(dirty.upperBound) are to be cut, as a broker's start would")
-        if !mayCut { output.line("say --yes to cut them; a copy stays in \(folder.logPath)\(suffix)") }
+        if !mayCut { output.line("say --yes to cut them; a copy stays in \(file.folder)\(suffix)") }
         return mayCut
     }
 
@@ -206,20 +216,29 @@ struct Repair {
 
     // MARK: - The torn end
 
-    /// Zeroes what lies behind the log's end, after a copy of it, and moves later files away.
+    /// Zeroes what lies behind the log's end, after a copy of it, and moves later files away, each beside its folder:
+    /// others may be on other disks.
     private func cut(_ end: LogEnd) throws(SystemError) {
         guard let dirty = end.dirty else { return }
-        let kept = unusedName(folder.logPath + suffix)
-        try Directory.create(kept)
+        var keptFolders: [String: String] = [:]
+        func kept(for file: StoreFile) throws(SystemError) -> String {
+            if let known = keptFolders[file.folder] { return known }
+            let path = unusedName(file.folder + suffix)
+            try Directory.create(path)
+            keptFolders[file.folder] = path
+            return path
+        }
         let later = folder.logFiles.filter { $0.start >= end.offset && $0.start > folder.logFiles[0].start }
         // The last one first: the log has no hole in between.
         for file in later.reversed() {
-            try Directory.rename(file.path, to: kept + "/" + StoreFileName.file(at: file.start))
+            try Directory.rename(file.path, to: kept(for: file) + "/" + StoreFileName.file(at: file.start))
+            try Directory.synchronize(file.folder)  // or a crash could leave a hole
         }
         if let file = LogProbe(files: folder.logFiles).file(at: end.offset), !later.contains(file) {
             let at = Int(end.offset - file.start)
             let upTo = Int(min(dirty.upperBound, file.end) - file.start)
             let opened = try File(file.path, .readWrite)
+            let kept = try kept(for: file)
             let copy = try File("\(kept)/\(StoreFileName.file(at: file.start)).from-\(at)", .replace)
             try self.copy(opened, at..<max(at, upTo), to: copy)
             try copy.synchronizeData()
@@ -227,8 +246,9 @@ struct Repair {
             try opened.zero(at..<file.byteCount)
             try opened.synchronizeData()
         }
-        try Directory.synchronize(folder.logPath)
-        output.line("the log ends at \(end.offset) now; what was cut is in \(kept)")
+        for path in folder.logPaths { try Directory.synchronize(path) }
+        let places = keptFolders.values.sorted().joined(separator: ", ")
+        output.line("the log ends at \(end.offset) now; what was cut is in \(places)")
     }
 
     private func copy(_ source: File, _ range: Range<Int>, to target: File) throws(SystemError) {

@@ -53,6 +53,17 @@ struct SmallFiles {
         return Set(table.compactMap { $0.key.string })
     }
 
+    /// The topics of `topics.json` whose queues hold batches.
+    static func batchTopics(_ files: [ConfigFile]) -> Set<String> {
+        guard let file = files.first(where: { $0.name == "topics.json" }), case .success(let json) = file.content,
+            let table = json["topicConfigTable"].object
+        else { return [] }
+        return Set(
+            table.compactMap { member in
+                member.value["attributes"]["queue.type"].string == "BatchCQ" ? member.key.string : nil
+            })
+    }
+
     // MARK: - Checks
 
     /// Whether the checkpoint tells no more than the log holds.
@@ -89,7 +100,8 @@ struct SmallFiles {
     }
 
     /// Whether the tables can be read, and consumers stand where messages are.
-    func checkConfig(_ files: [ConfigFile], _ queues: QueueFolder) {
+    /// - Parameter batches: the queues of batches.
+    func checkConfig(_ files: [ConfigFile], _ queues: QueueFolder, _ batches: QueueFolder) throws(ToolError) {
         guard FileStatus(folder.configPath)?.kind == .folder else {
             return report.add(.config, .note, "config", "is missing: the broker knows no topic, group or offset")
         }
@@ -103,48 +115,54 @@ struct SmallFiles {
         for file in files {
             guard case .success(let json) = file.content else { continue }
             switch file.name {
-            case "consumerOffset.json": checkConsumerOffsets(json, queues)
-            case "delayOffset.json": checkDelayOffsets(json, queues)
+            case "consumerOffset.json": try checkConsumerOffsets(json, queues, batches)
+            case "delayOffset.json": try checkDelayOffsets(json, queues)
             default: break
             }
         }
     }
 
-    private func checkConsumerOffsets(_ json: JSON, _ queues: QueueFolder) {
+    private func checkConsumerOffsets(
+        _ json: JSON, _ queues: QueueFolder, _ batches: QueueFolder
+    ) throws(ToolError) {
         for entry in json["offsetTable"].object ?? JSONObject() {
             guard let name = entry.key.string, let at = name.lastIndex(of: "@") else { continue }
             let topic = String(name[..<at])
             for member in entry.value.object ?? JSONObject() {
                 guard let id = member.key.integer, let offset = member.value.int64 else { continue }
-                checkOffset(offset, of: name, queues.topics[topic]?[Int(id)], id, "config/consumerOffset.json")
+                let queue = queues.topics[topic]?[Int(id)] ?? batches.topics[topic]?[Int(id)]
+                try checkOffset(offset, of: name, queue, id, "config/consumerOffset.json")
             }
         }
     }
 
-    private func checkDelayOffsets(_ json: JSON, _ queues: QueueFolder) {
+    private func checkDelayOffsets(_ json: JSON, _ queues: QueueFolder) throws(ToolError) {
         for member in json["offsetTable"].object ?? JSONObject() {
             guard let level = member.key.integer, let offset = member.value.int64 else { continue }
-            checkOffset(
+            try checkOffset(
                 offset, of: ScheduleTopic.name, queues.topics[ScheduleTopic.name]?[Int(level) - 1], level - 1,
                 "config/delayOffset.json")
         }
     }
 
-    private func checkOffset(_ offset: Int64, of name: String, _ queue: QueueCursor?, _ id: Int64, _ file: String) {
+    private func checkOffset(
+        _ offset: Int64, of name: String, _ queue: QueueCursor?, _ id: Int64, _ file: String
+    ) throws(ToolError) {
         guard let queue else {
             guard offset > 0 else { return }
             return report.add(
                 .consumerOffset, .note, file, "\(name) queue \(id) stands at \(offset), and there is no such queue")
         }
-        if offset > queue.count {
+        let messages = try toolError { () throws(SystemError) in try queue.messages() }
+        if offset > messages.upperBound {
             report.add(
                 .consumerOffset, file,
-                "\(name) queue \(id) stands at \(offset), the queue ends at \(queue.count): what is sent next up to there is "
+                "\(name) queue \(id) stands at \(offset), the queue ends at \(messages.upperBound): what is sent next up to there is "
                     + "not consumed")
-        } else if offset < queue.minOffset {
+        } else if offset < messages.lowerBound {
             report.add(
                 .consumerOffset, .note, file,
-                "\(name) queue \(id) stands at \(offset), the queue begins at \(queue.minOffset)")
+                "\(name) queue \(id) stands at \(offset), the queue begins at \(messages.lowerBound)")
         }
     }
 }

@@ -39,7 +39,7 @@ struct Stat {
 
     func run() throws(ToolError) -> Result {
         let quiet = FindingReport(TextOutput { _ in }, json: false, limit: 0)
-        let queues = try QueueFolder(folder, quiet, wasKilled: true)
+        let queues = try QueueFolder(folder, .single, quiet, wasKilled: true)
         let index = try IndexFolder(folder, quiet, wasKilled: true)
         let probe = LogProbe(files: folder.logFiles)
         let total = queues.byteCount + (isDeep ? folder.logFiles.reduce(0) { $0 + $1.byteCount } : 0)
@@ -48,7 +48,8 @@ struct Stat {
         var result = Result()
         var topics: [String: Topic] = [:]
         var newest: Int64 = 0
-        for queue in queues.all {
+        let batches = try QueueFolder(folder, .batch, quiet, wasKilled: true)
+        for queue in queues.all + batches.all {
             let last = try add(queue, to: &topics[queue.topic, default: Topic(name: queue.topic)])
             newest = max(newest, last)
             progress.advance(queue.files.reduce(0) { $0 + $1.byteCount })
@@ -75,13 +76,17 @@ struct Stat {
     /// - Returns: where its last record begins.
     private func add(_ queue: QueueCursor, to topic: inout Topic) throws(ToolError) -> Int64 {
         topic.queueCount += 1
-        topic.minOffset = min(topic.minOffset, queue.minOffset)
-        topic.maxOffset = max(topic.maxOffset, queue.count)
+        let messages = try toolError { () throws(SystemError) in try queue.messages() }
+        topic.minOffset = min(topic.minOffset, messages.lowerBound)
+        topic.maxOffset = max(topic.maxOffset, messages.upperBound)
         var last: Int64 = 0
         for number in queue.minOffset..<queue.count {
             let unit = try toolError { () throws(SystemError) in try queue.unit(at: number) }
             guard let unit, unit.isUsed, unit != .blank else { continue }
-            topic.messageCount += 1
+            let batch =
+                try queue.kind == .batch
+                ? toolError { () throws(SystemError) in try queue.batch(at: number) } : nil
+            topic.messageCount += Int64(batch?.messageCount ?? 1)
             topic.byteCount += Int64(unit.size)
             last = max(last, unit.physicalOffset)
         }
@@ -120,12 +125,16 @@ struct Stat {
     /// What each part of the store takes, folders below counted in.
     private func usage() throws(ToolError) -> [(name: String, byteCount: Int, allocatedByteCount: Int)] {
         var parts: [(name: String, byteCount: Int, allocatedByteCount: Int)] = []
-        for name in try StoreFolder.names(in: folder.root) where name != "commitlog" {
+        for name in try StoreFolder.names(in: folder.root) where !folder.logPaths.contains(folder.root + "/" + name) {
             let (length, room) = try add(folder.root + "/" + name, depth: 0)
             parts.append((name, length, room))
         }
-        let (length, room) = try add(folder.logPath, depth: 0)
-        parts.append(("commitlog", length, room))
+        var log = (length: 0, room: 0)
+        for path in folder.logPaths {
+            let (length, room) = try add(path, depth: 0)
+            log = (log.length + length, log.room + room)
+        }
+        parts.append(("commitlog", log.length, log.room))
         return parts.sorted { $0.allocatedByteCount > $1.allocatedByteCount }
     }
 

@@ -14,7 +14,7 @@ public enum StoreCommand {
                mqstore stat DIR [--json] [--deep]
         DIR is storePathRootDir. What it does not tell, these do:
          -c FILE                a broker's configuration file: its sizes, storePathCommitLog, messageDelayLevel
-         --commit-log DIR       storePathCommitLog, if it is not DIR/commitlog
+         --commit-log DIR       storePathCommitLog, if it is not DIR/commitlog; several with commas between them
          --log-file-size N      mappedFileSizeCommitLog, bytes
          --queue-file-size N    mappedFileSizeConsumeQueue, bytes
          --index-slots N, --index-entries N    maxHashSlotNum, maxIndexNum

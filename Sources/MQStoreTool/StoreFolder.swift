@@ -11,12 +11,14 @@ struct ToolError: Error, Equatable, CustomStringConvertible {
 
 /// Sizes and paths that are not the store's usual ones, as options or a broker's configuration file give them.
 struct StoreSettings: Equatable {
-    /// `storePathCommitLog`.
+    /// `storePathCommitLog`: a folder, or several with commas between them.
     var commitLogPath: String?
     /// `mappedFileSizeCommitLog`, bytes.
     var logFileByteCount: Int?
     /// `mappedFileSizeConsumeQueue`, bytes.
     var queueFileByteCount: Int?
+    /// `mapperFileSizeBatchConsumeQueue`, bytes.
+    var batchQueueFileByteCount: Int?
     /// `maxHashSlotNum`.
     var indexSlotCount: Int?
     /// `maxIndexNum`.
@@ -41,14 +43,17 @@ struct StoreFile: Equatable {
 
     /// The position behind its last byte.
     var end: Int64 { start + Int64(byteCount) }
+    /// The folder it is in.
+    var folder: String { String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)) }
 }
 
 /// A store's folder: what is where, and how long its files are to be. Looks, and opens nothing for writing.
 struct StoreFolder {
     let root: String
     let settings: StoreSettings
-    let logPath: String
-    /// The log's files by their names, whatever their length.
+    /// The log's folders: `storePathCommitLog` may name several, which its files go round through.
+    let logPaths: [String]
+    /// The log's files of all folders by their names, whatever their length.
     let logFiles: [StoreFile]
     /// What each of them should have, bytes.
     let logFileByteCount: Int
@@ -59,19 +64,26 @@ struct StoreFolder {
     init(_ root: String, _ settings: StoreSettings) throws(ToolError) {
         self.root = root
         self.settings = settings
-        logPath = settings.commitLogPath ?? root + "/commitlog"
+        logPaths =
+            settings.commitLogPath.map { $0.split(separator: ",").map(String.init) } ?? [root + "/commitlog"]
         guard FileStatus(root)?.kind == .folder else { throw ToolError("\(root) is no folder") }
-        guard FileStatus(logPath)?.kind == .folder else {
-            throw ToolError("\(root) is no store: \(logPath) is no folder")
+        var files: [StoreFile] = []
+        var strangers: [String] = []
+        for path in logPaths {
+            guard FileStatus(path)?.kind == .folder else {
+                throw ToolError("\(root) is no store: \(path) is no folder")
+            }
+            let label = settings.commitLogPath == nil ? "commitlog" : path
+            var strange: [String] = []
+            files += try StoreFolder.files(in: path, label: label, strange: &strange)
+            strangers += strange.map { label + "/" + $0 }
         }
-        let label = settings.commitLogPath == nil ? "commitlog" : logPath
-        var strange: [String] = []
-        logFiles = try StoreFolder.files(in: logPath, label: label, strange: &strange)
-        strangeLogNames = strange.map { label + "/" + $0 }
+        logFiles = files.sorted { $0.start < $1.start }
+        strangeLogNames = strangers
         logFileByteCount = settings.logFileByteCount ?? StoreFolder.commonSize(logFiles) ?? 1 << 30
     }
 
-    var queuePath: String { root + "/consumequeue" }
+    var queuePath: String { root + "/" + QueueKind.single.folder }
     var indexPath: String { root + "/index" }
     var configPath: String { root + "/config" }
 
@@ -110,12 +122,6 @@ struct StoreFolder {
             if index > 0 { votes[Int(file.start - files[index - 1].start), default: 0] += 1 }
         }
         return votes.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key
-    }
-
-    /// Topics whose queues are in `batchconsumequeue`.
-    func batchTopics() throws(ToolError) -> Set<String> {
-        let path = root + "/batchconsumequeue"
-        return FileStatus(path)?.kind == .folder ? Set(try Self.names(in: path)) : []
     }
 
     /// Whether the last broker was killed, or one is running.

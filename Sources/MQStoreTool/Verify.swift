@@ -43,7 +43,7 @@ struct Verify {
         let holder = try folder.lockHolder()
         let wasKilled = folder.hasAbort || options.isLive
         let configFiles = try SmallFiles.configFiles(folder)  // before the queues, which only grow meanwhile
-        let queues = try QueueFolder(folder, report, wasKilled: wasKilled)
+        let queues = try QueueFolder(folder, .single, report, wasKilled: wasKilled)
         let reach = try folder.reach(queues)
         let index = try IndexFolder(folder, report, wasKilled: wasKilled)
         let files = checkLogFiles(report, wasKilled)
@@ -63,9 +63,12 @@ struct Verify {
             checkedFrom: walked.first?.start ?? 0,
             // A running broker had put everything before this into queues and index.
             checkedUpTo: options.isLive ? min(reach, files.last?.end ?? 0) : .max)
+        let batches = try QueueFolder(folder, .batch, report, wasKilled: wasKilled)
+        let batchCheck = try BatchQueueCheck(
+            batches, expectation,
+            configured: SmallFiles.batchTopics(configFiles), report)
         let queueCheck = try QueueCheck(
-            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batchTopics: try folder.batchTopics(),
-            report)
+            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batches: batchCheck, report)
         let indexCheck = try IndexCheck(index, expectation, report, log: probe.place, advanced: advanced)
         if options.isFast { try checkFirstRecords(files.dropLast(walked.count), probe, report) }
         let end = try walk(walked, queueCheck, indexCheck, report, probe, expectation, advanced)
@@ -77,12 +80,12 @@ struct Verify {
         let small = SmallFiles(folder: folder, report: report)
         if !options.isLive { try small.checkCheckpoint(end) }
         small.checkAbort(holder: holder)
-        small.checkConfig(configFiles, queues)
+        try small.checkConfig(configFiles, queues, batches)
         progress.clear()
         report.finish()
         let milliseconds = SystemClock.now().milliseconds(since: started)
         return Outcome(
-            report: report, end: end, unitCount: queueCheck.matchedCount, entryCount: indexCheck.matchedCount,
+            report: report, end: end, unitCount: queueCheck.rightCount, entryCount: indexCheck.matchedCount,
             byteCount: byteCount, milliseconds: milliseconds)
     }
 

@@ -13,6 +13,8 @@ package enum DiskChange: Sendable {
     case removeFolder(path: String)
     /// A file got another name, which another file may have lost by it.
     case rename(from: String, to: String)
+    /// Two names changed places, whatever they name.
+    case exchange(String, String)
     /// A file got a second name.
     case link(from: String, to: String)
     /// The names in the folder are durable.

@@ -36,6 +36,7 @@ extension Directory {
     /// - Throws: where the file system cannot do it, too.
     public static func exchange(_ left: String, _ right: String) throws(SystemError) {
         guard unsafe mq_exchange(left, right) == 0 else { throw .last("renameat2", left) }
+        DiskWatch.tell(left, .exchange(left, right))
     }
 }
 

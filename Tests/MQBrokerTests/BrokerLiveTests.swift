@@ -30,7 +30,11 @@ import Testing
         let two = try peer.ask(.pull("t"))
         #expect(try Pulled.all(two).count == 2, "\(two)")
         try update("brokerPermission=4")
-        let put = try peer.ask(.put("t"))
+        #expect(try peer.ask(.put("t")).responseCode == .success)
+        var ordered = RemotingCommand.topic("ordered")
+        ordered["order"] = "true"
+        _ = try peer.ask(ordered)
+        let put = try peer.ask(.put("ordered"))
         #expect(put.responseCode == .noPermission && put.remark == "the broker[127.0.0.1] sending message is forbidden")
         #expect(try peer.ask(.pull("t")).responseCode == .success)
         try update("brokerPermission=2")

@@ -111,23 +111,4 @@ import Testing
         #expect(try Pulled.all(peer.ask(.pull("later", wait: 15_000))).count == 1)
         #expect(ContinuousClock.now - started >= .milliseconds(990))
     }
-
-    @Test func `a topic of Java's batch queues is refused with a sentence, and so is an inner batch`() throws {
-        _ = try send(1) { _ in "" }
-        let inner = try peer.ask(.put("t", with: ["f": "128"]))
-        #expect(inner.responseCode == .messageIllegal && inner.remark?.contains("inner batch") == true, "\(inner)")
-        running.stop()
-        let path = running.folder.appending(path: "config/topics.json")
-        var tables = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: path)) as? [String: Any])
-        var topics = try #require(tables["topicConfigTable"] as? [String: [String: Any]])
-        topics["t"]?["attributes"] = ["queue.type": "BatchCQ"]
-        tables["topicConfigTable"] = topics
-        try JSONSerialization.data(withJSONObject: tables).write(to: path)
-        try running.restart()
-        let again = try running.connect()
-        for request in [RemotingCommand.put("t"), .pull("t")] {
-            let answer = try again.ask(request)
-            #expect(answer.responseCode == .noPermission && answer.remark?.contains("BatchCQ") == true, "\(answer)")
-        }
-    }
 }

@@ -115,14 +115,15 @@ import Testing
         #expect(try peer.ask(.put("one", queue: -1))["queueId"] == "0")
     }
 
-    @Test func `permissions are kept`() throws {
+    @Test func `a topic that is being drained takes what is still sent to it`() throws {
         _ = try peer.ask(.topic("readonly", perm: 4))
-        let answer = try peer.ask(.put("readonly"))
-        #expect(
-            answer.responseCode == .noPermission && answer.remark == "the topic[readonly] sending message is forbidden")
-        // The same name with an escape in it is the same name.
+        #expect(try peer.ask(.put("readonly", "late")).responseCode == .success)
+        #expect(try Pulled.all(peer.ask(.pull("readonly", wait: 10_000))).map(\.text) == ["late"])
+    }
+
+    @Test func `a name with an escape in it is the same name`() throws {
         let header =
-            #"{"code":310,"extFields":{"a":"p","b":"readonl\u0079","c":"TBW102","d":"4","e":"0"},"flag":0,"opaque":1}"#
+            #"{"code":310,"extFields":{"a":"p","b":"SELF_TEST_TOPI\u0043","c":"TBW102","d":"4","e":"0"},"flag":0,"opaque":1}"#
         var sneaky = ByteBuffer()
         sneaky.append(bigEndian: Int32(4 + header.utf8.count))
         sneaky.append(bigEndian: Int32(header.utf8.count))
@@ -409,6 +410,14 @@ import Testing
         #expect(
             try Pulled.all(peer.ask(.pull("%RETRY%workers", group: "workers", wait: 10_000))).map(\.text) == ["alive"])
         #expect(try Pulled.all(peer.ask(.pull("%DLQ%workers", group: "workers", wait: 10_000))).map(\.text) == ["dead"])
+        // A Java consumer in order, which has given up after `maxReconsumeTimes`, sends with the level of the next try.
+        let given = "KEYS\u{1}k\u{2}DELAY\u{1}4\u{2}RETRY_TOPIC\u{1}work\u{2}"
+        let request = RemotingCommand.put("%RETRY%workers", "given up", properties: given, with: ["j": "2", "l": "1"])
+        #expect(try peer.ask(request).responseCode == .success)
+        let dead = try #require(
+            Pulled.all(peer.ask(.pull("%DLQ%workers", from: 1, group: "workers", wait: 10_000))).first)
+        #expect(dead.properties["DELAY"] == "-1" && dead.properties["KEYS"] == "k")
+        #expect(dead.properties["RETRY_TOPIC"] == "work" && dead.properties["REAL_TOPIC"] == nil)
         #expect(try peer.ask(.put("%RETRY%nobody_knows")).responseCode == .subscriptionGroupNotExist)
     }
 }

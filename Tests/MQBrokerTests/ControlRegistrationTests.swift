@@ -56,6 +56,18 @@ import Testing
             registrar.stop()
             loop.stop()
         }
+
+        /// Waits until the name servers have the topics as they are now; `false` after twenty seconds.
+        func waitUntilRegistered() -> Bool {
+            let done = Monitor(false)
+            registrar.whenRegistered {
+                done.signal {
+                    $0 = true
+                    return true
+                }
+            }
+            return done.wait(milliseconds: 20_000) { $0 ? true : nil } == true
+        }
     }
 
     @Test(arguments: ["false", "true"])
@@ -95,6 +107,31 @@ import Testing
         broker.registrar.start(waitMilliseconds: 20_000)
         #expect(try route("TBW102", from: port) != nil)
         #expect(!broker.registrar.isRegisteredEverywhere)
+        broker.stop()
+    }
+
+    @Test func `who has waited for the registration finds the route of the topic just made`() throws {
+        let machines = Machines()
+        let ports = [try machines.add(), try machines.add()]
+        let broker = try Broker(ports)
+        broker.registrar.start(waitMilliseconds: 20_000)
+        for name in ["one", "two", "three", "four"] {
+            try broker.topics.put(TopicConfig(topicName: name, readQueueNums: 1, writeQueueNums: 1))
+            #expect(broker.waitUntilRegistered())
+            for port in ports { #expect(try route(name, from: port) != nil, "\(name)") }
+        }
+        broker.stop()
+        #expect(broker.waitUntilRegistered(), "nobody waits for a registrar that has stopped")
+    }
+
+    @Test func `nobody waits for a name server that is down`() throws {
+        let machines = Machines()
+        let port = try machines.add()
+        let broker = try Broker([try ControlFreePort().port, port])
+        broker.registrar.start(waitMilliseconds: 20_000)
+        try broker.topics.put(TopicConfig(topicName: "fresh", readQueueNums: 1, writeQueueNums: 1))
+        #expect(broker.waitUntilRegistered())
+        #expect(try route("fresh", from: port) != nil)
         broker.stop()
     }
 

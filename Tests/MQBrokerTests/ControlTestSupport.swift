@@ -67,9 +67,16 @@ final class FakeStore: StoreQueries {
         var queues: [String: Queue] = [:]
         var isOnDisk = false
         var deleted: [String] = []
+        var batchTopics: Set<String> = []
     }
 
     let state = Lock(State())
+
+    func setHoldsBatches(_ topic: String, _ holds: Bool) {
+        state.withLock { state in
+            if holds { state.batchTopics.insert(topic) } else { state.batchTopics.remove(topic) }
+        }
+    }
 
     func put(_ topic: String, _ queueID: Int, min: Int64 = 0, max: Int64) {
         state.withLock { $0.queues["\(topic)/\(queueID)"] = Queue(min: min, max: max) }

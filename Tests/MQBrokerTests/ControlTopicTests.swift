@@ -120,9 +120,10 @@ import Testing
         #expect(try apply("") == [:])
         #expect(try apply("+message.type=FIFO,+reserve.time=72") == ["message.type": "FIFO", "reserve.time": "72"])
         #expect(try apply("-reserve.time", ["reserve.time": "1"], isNew: false) == [:])
-        for bad in ["message.type=FIFO", "+colour=red", "+message.type=WRONG", "+message.type", "+queue.type=BatchCQ"] {
+        for bad in ["message.type=FIFO", "+colour=red", "+message.type=WRONG", "+message.type", "+queue.type=ListCQ"] {
             #expect(throws: Refusal.self, "\(bad)") { try apply(bad) }
         }
+        #expect(try apply("+queue.type=BatchCQ") == ["queue.type": "BatchCQ"])
         #expect(throws: Refusal.self) { try apply("+message.type=FIFO", ["message.type": "NORMAL"], isNew: false) }
     }
 

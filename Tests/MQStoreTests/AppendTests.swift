@@ -182,4 +182,24 @@ import Testing
         #expect(try store.bodies().count == stored + 1)
         store.crash()
     }
+
+    @Test func `store times do not go back across a restart, unless they were far ahead`() throws {
+        func stored(_ store: TestStore, _ entry: AppendBatch.Entry) -> Int64? {
+            store.store.withRecord(at: entry.physicalOffset) { record, _ in record.storeTimestamp.rawValue }
+        }
+        let store = try TestStore()
+        let first = store.now + 5000
+        try store.append(TestMessage(), at: first)
+        for isClean in [true, false] {
+            if isClean { try store.close() } else { store.crash() }
+            try store.open()
+            #expect(stored(store, try store.append(TestMessage(), at: first - 4000)) == first)
+        }
+        let ahead = SystemClock.wall().rawValue + 3_600_000
+        #expect(stored(store, try store.append(TestMessage(), at: ahead)) == ahead)
+        store.crash()
+        try store.open()
+        #expect(stored(store, try store.append(TestMessage(), at: first + 1)) == first + 1)
+        store.crash()
+    }
 }

@@ -94,4 +94,40 @@ import Testing
         if !isStopped { store.store.stop() }
         store.forget()
     }
+
+    @Test func `a store opens on a full disk, shows what it has, and takes messages when there is room`() throws {
+        guard let disk = SmallDisk(kilobytes: 400) else { return }
+        let store = try store(on: disk, isIndexEnabled: false)
+        for number in 0..<30 { try store.append(message(number)) }
+        try store.settle()
+        let point = try #require(try store.store.keep())
+        #expect(try store.store.writePoint(point))
+        try disk.fill()
+        var sent = 30
+        while sent < 2000 {  // more units than their files have room for
+            try store.append(message(sent))
+            sent += 1
+        }
+        #expect(throws: SystemError.self) { try store.store.dispatcher.catchUp { _ in } }
+        store.crash()
+        try store.open()
+        #expect(store.store.isDiskFull)
+        #expect(try store.bodies("T", 0).count >= 10)
+        #expect(throws: AppendError.diskFull) { try store.append(message(sent)) }
+        store.start()
+        #expect(store.store.isDiskFull)
+        try disk.empty()
+        let isTaken = eventually { !store.store.isDiskFull }
+        #expect(isTaken)
+        let entry = try store.append(message(sent))
+        #expect(entry.queueOffset == Int64(sent / 3))
+        let isDispatched = eventually { store.store.dispatchedOffset == store.store.writtenOffset }
+        #expect(isDispatched)
+        for queue in 0..<3 {
+            let bodies = try store.bodies("T", queue).compactMap(\.first)
+            #expect(bodies == stride(from: queue, to: sent + 1, by: 3).map { UInt8($0 % 250) })
+        }
+        store.store.stop()
+        store.forget()
+    }
 }

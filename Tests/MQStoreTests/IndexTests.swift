@@ -110,6 +110,25 @@ import Testing
         }
     }
 
+    @Test func `a store without keys does not read its whole log again after a crash`() throws {
+        let store = try TestStore()
+        for _ in 0..<20 { try store.append(TestMessage()) }
+        try store.settle()
+        let point = try #require(try store.store.keep())
+        #expect(try store.store.writePoint(point))
+        #expect(point.index.entries == 1)
+        let keyed = try store.append(TestMessage(properties: [("KEYS", "k")]))
+        try store.crashMachine()
+        try store.open()
+        #expect(store.store.index?.rebuildFrom == point.record.range.lowerBound)
+        #expect(store.indexed("T", "k") == [keyed.physicalOffset])
+        // Where files tell how far the index was, they count.
+        store.crash()
+        try store.open()
+        #expect(store.store.index?.rebuildFrom == keyed.physicalOffset)
+        store.crash()
+    }
+
     @Test func `noise in slots and entries is no reason to stop`() throws {
         let store = try TestStore()
         _ = try send(store, 100) { "k\($0)" }

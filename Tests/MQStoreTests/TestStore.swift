@@ -16,6 +16,8 @@ struct TestMessage {
     var body: [UInt8] = []
     var properties: [(name: String, value: String)] = []
     var sysFlag: SysFlag = []
+    /// Messages in an inner batch.
+    var innerCount: Int16?
     var bornHost = MessageHost(ip: [10, 0, 0, 1], port: 7)
     var storeHost = MessageHost(ip: [127, 0, 0, 1], port: 10911)
 }
@@ -35,6 +37,8 @@ final class TestStore {
     let folder: TemporaryFolder
     var config: StoreConfig
     private(set) var opened: MessageStore?
+    /// Whose queues hold batches, as the topic table says at the start.
+    var batchTopics: [String] = []
     /// What the clock of the next append says.
     var now: Int64 = 1_700_000_000_000
 
@@ -47,12 +51,14 @@ final class TestStore {
         return opened
     }
 
-    init(_ change: (inout StoreConfig) -> Void = { _ in }) throws {
+    init(batchTopics: [String] = [], _ change: (inout StoreConfig) -> Void = { _ in }) throws {
+        self.batchTopics = batchTopics
         folder = try TemporaryFolder()
         config = StoreConfig(root: folder.url.appending(path: "store").path)
         config.commitLogFileByteCount = 1 << 16
         config.consumeQueueFileByteCount = 6000
         config.extensionFileByteCount = 1000
+        config.batchQueueFileByteCount = 46 * 8
         config.indexSlotCount = 100
         config.indexEntryCount = 400
         config.fillsFilesAhead = false
@@ -61,15 +67,16 @@ final class TestStore {
         try open()
     }
 
-    init(_ config: StoreConfig, in folder: TemporaryFolder) throws {
+    init(_ config: StoreConfig, in folder: TemporaryFolder, batchTopics: [String] = []) throws {
         self.folder = folder
+        self.batchTopics = batchTopics
         self.config = config
         try open()
     }
 
     func open() throws {
         precondition(opened == nil, "the test's store is open")
-        opened = try MessageStore(config, log: .silent)
+        opened = try MessageStore(config, batchTopics: batchTopics, log: .silent)
     }
 
     func start() {
@@ -88,7 +95,7 @@ final class TestStore {
                 storeHost: message.storeHost)
             try batch.stage(
                 head, topic: Array(message.topic.utf8).span, body: message.body.span,
-                in: store.queue(message.topic, message.queueID)
+                in: store.queue(message.topic, message.queueID), innerCount: message.innerCount
             ) { buffer in
                 buffer.append(Properties.encode(message.properties))
             }
@@ -163,6 +170,15 @@ final class TestStore {
     func overwriteLog(_ bytes: [UInt8], at offset: Int) throws {
         let start = offset / config.commitLogFileByteCount * config.commitLogFileByteCount
         try File(logFile(start).path, .readWrite).write(bytes.span, at: offset - start)
+    }
+}
+
+extension TestMessage {
+    /// An inner batch of so many messages.
+    static func batch(_ topic: String, of count: Int16, _ body: [UInt8] = [], queue: Int = 0) -> TestMessage {
+        TestMessage(
+            topic: topic, queueID: queue, body: body, properties: [("INNER_NUM", String(count))],
+            sysFlag: [.innerBatch, .needUnwrap], innerCount: count)
     }
 }
 

@@ -49,6 +49,22 @@ import Testing
         #expect(try crashes(disk) == [[:], ["f": [1, 2, 3]]])
     }
 
+    @Test func `two names that change places do so in one step`() throws {
+        for (name, byte) in [("a", UInt8(1)), ("b", 2)] {
+            let file = try File(path + "/" + name, .create)
+            try file.write([byte].span, at: 0)
+            try file.synchronizeData()
+        }
+        try Directory.synchronize(path)
+        let disk = try SimulatedDisk(path) { 0 }
+        try Directory.exchange(path + "/a", path + "/b")
+        #expect(try crashes(disk) == [["a": [1], "b": [2]], ["a": [2], "b": [1]]])
+        let second = try SimulatedDisk(path) { 0 }
+        try Directory.exchange(path + "/a", path + "/b")
+        try Directory.synchronize(path)
+        #expect(try crashes(second) == [["a": [1], "b": [2]]])
+    }
+
     @Test func `with both synced there is one outcome`() throws {
         let disk = try SimulatedDisk(path) { 0 }
         let file = try File(path + "/f", .create)

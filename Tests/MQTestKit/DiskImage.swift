@@ -88,6 +88,14 @@ package struct DiskImage {
             precondition(folder === target, "a rename from folder to folder: \(old)")
             guard let node = folder.current[name] else { preconditionFailure("nothing to rename at \(old)") }
             folder.change([(name, nil), (newName, node)])
+        case .exchange(let left, let right):
+            let (folder, name) = place(of: left)
+            let (other, otherName) = place(of: right)
+            precondition(folder === other, "an exchange from folder to folder: \(left)")
+            guard let node = folder.current[name], let otherNode = folder.current[otherName] else {
+                preconditionFailure("nothing to exchange at \(left) or \(right)")
+            }
+            folder.change([(name, otherNode), (otherName, node)])
         case .link(let old, let new):
             let (folder, name) = place(of: old)
             note(new, folder.current[name])

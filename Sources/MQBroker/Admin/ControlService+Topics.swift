@@ -9,7 +9,8 @@ import MQTransport
 ///
 /// Source: `AdminBrokerProcessor.java`, RocketMQ 5.3.
 extension ControlService {
-    /// `UPDATE_AND_CREATE_TOPIC` (17). Answered when the table is durable.
+    /// `UPDATE_AND_CREATE_TOPIC` (17). Answered when the table is durable and the name servers have it: whoever asked
+    /// finds its route.
     func putTopic(
         _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
     ) throws(Refusal) -> RemotingCommand? {
@@ -30,8 +31,9 @@ extension ControlService {
             request["attributes"] ?? "", to: topic.attributes, isNew: known == nil)
         log.info("topic ordered", ["topic": name, "by": channel.connection.peer.description])
         if known == topic { return RemotingCommand(.success) }
+        store.setHoldsBatches(name, topic.holdsBatches)  // before anybody can send to it
         try topics.put(topic)
-        return whenSaved(TopicTable.fileName, reply)
+        return whenSaved(TopicTable.fileName, reply, isAnnounced: true)
     }
 
     /// `DELETE_TOPIC_IN_BROKER` (215): its configuration, its queues, and what groups have consumed of it.
@@ -41,6 +43,7 @@ extension ControlService {
         let name = try changeable(topic: try request.required("topic"))
         log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
         topics.remove(name)
+        store.setHoldsBatches(name, false)
         offsets.remove(topic: name)
         filters.remove(topic: name)
         return try inBackground(reply) { [self] () throws(Refusal) in
@@ -147,7 +150,7 @@ extension ControlService {
 enum TopicAttributes {
     /// What each may be. What Java knows beyond it is not served yet.
     private static let allowed: [String: Set<String>] = [
-        "queue.type": ["SimpleCQ"], "cleanup.policy": ["DELETE"],
+        "queue.type": ["SimpleCQ", "BatchCQ"], "cleanup.policy": ["DELETE"],
         "message.type": ["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"],
     ]
     /// What cannot change once a topic is there.

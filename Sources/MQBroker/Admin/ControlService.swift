@@ -23,6 +23,7 @@ public final class ControlService: Sendable {
     let store: any StoreQueries
     let stats: BrokerStats
     let files: ConfigFiles
+    let registrar: NameServerRegistrar?
     let log: Log
     let locks: QueueLocks
     let limits: BrokerLimits
@@ -35,6 +36,7 @@ public final class ControlService: Sendable {
     public init(
         config: LiveConfig, topics: TopicTable, groups: GroupTable, offsets: OffsetTable, clients: ClientTable,
         filters: ConsumerFilterTable, store: any StoreQueries, stats: BrokerStats, files: ConfigFiles,
+        registrar: NameServerRegistrar? = nil,
         log: Log = .silent
     ) {
         let present = config.current
@@ -47,6 +49,7 @@ public final class ControlService: Sendable {
         self.store = store
         self.stats = stats
         self.files = files
+        self.registrar = registrar
         self.log = log
         limits = present.limits
         locks = QueueLocks(liveMilliseconds: present.groups.queueLockMilliseconds)
@@ -203,9 +206,11 @@ public final class ControlService: Sendable {
     }
 
     /// Answers when `file` is durable.
-    func whenSaved(_ file: String, _ reply: Reply) -> RemotingCommand? {
-        files.save(file) { error in
-            reply.send(error.map { RemotingCommand(.systemError, remark: $0.description) } ?? RemotingCommand(.success))
+    func whenSaved(_ file: String, _ reply: Reply, isAnnounced: Bool = false) -> RemotingCommand? {
+        files.save(file) { [registrar] error in
+            if let error { return reply.send(RemotingCommand(.systemError, remark: error.description)) }
+            guard isAnnounced, let registrar else { return reply.send(RemotingCommand(.success)) }
+            registrar.whenRegistered { reply.send(RemotingCommand(.success)) }
         }
         return nil
     }

@@ -26,6 +26,9 @@ public protocol StoreQueries: Sendable {
     /// The whole record at a physical offset; `nil` if none begins there. May wait for a disk.
     func record(at offset: Int64) -> [UInt8]?
 
+    /// Says whether new queues of a topic hold batches (`queue.type=BatchCQ`).
+    func setHoldsBatches(_ topic: String, _ holds: Bool)
+
     /// Removes a topic's queues; the log keeps the messages. May wait for a disk.
     func deleteQueues(of topic: String)
 

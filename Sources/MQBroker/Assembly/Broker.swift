@@ -53,9 +53,13 @@ public final class Broker: Sendable {
         self.config = config
         identity = settings.identity
         nameServers = settings.registration.nameServers
-        let store = try BrokerStartError.wrap { try MessageStore(settings.store, log: log) }
         let files = ConfigFiles(folder: settings.store.root + "/config", log: log)
-        let tables = try BrokerTables(config, files: files, queueCounts: store.queueCounts, log: log)
+        let store = try BrokerStartError.wrap {
+            let batchTopics = TopicTable.batchTopics(in: try files.load(TopicTable.fileName))
+            return try MessageStore(settings.store, batchTopics: batchTopics, log: log)
+        }
+        let tables = try BrokerTables(
+            config, files: files, queueCounts: store.queueCounts, batchTopics: store.batchTopics, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
         let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
         let send = SendHandler.Settings(settings)
@@ -65,6 +69,7 @@ public final class Broker: Sendable {
                 stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
+        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let transactions = try BrokerStartError.wrap {
             try Transactions(
                 store: store, config: config, tables: tables, storeHost: send.storeHost, stats: stats, log: log)
@@ -73,7 +78,8 @@ public final class Broker: Sendable {
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, filters: tables.filters,
-            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files, log: log)
+            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files,
+            registrar: registrar, log: log)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             transactions: transactions, stats: stats, timer: timer)
@@ -86,7 +92,6 @@ public final class Broker: Sendable {
             store.stop()
             throw error
         }
-        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         self.loops = loops
         self.store = store
         self.files = files

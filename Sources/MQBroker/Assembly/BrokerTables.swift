@@ -8,9 +8,9 @@ struct BrokerTables: Sendable {
     let clients: ClientTable
     let filters: ConsumerFilterTable
 
-    /// Reads what is stored; `queueCounts` says what topics the log knows.
+    /// Reads what is stored; `queueCounts` says what topics the log knows, `batchTopics` which of them hold batches.
     init(
-        _ config: LiveConfig, files: ConfigFiles, queueCounts: [String: Int], log: Log
+        _ config: LiveConfig, files: ConfigFiles, queueCounts: [String: Int], batchTopics: Set<String> = [], log: Log
     ) throws(BrokerStartError) {
         (topics, groups, offsets) = try BrokerStartError.wrap {
             (
@@ -19,7 +19,7 @@ struct BrokerTables: Sendable {
                 try OffsetTable(config, stored: files.load(OffsetTable.fileName), log: log)
             )
         }
-        topics.adopt(queueCounts)
+        topics.adopt(queueCounts, batchTopics: batchTopics)
         let clients = ClientTable(limits: config.current.limits)
         self.clients = clients
         filters = try BrokerStartError.wrap {

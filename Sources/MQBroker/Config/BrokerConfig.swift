@@ -29,7 +29,7 @@ public struct BrokerConfig: Sendable {
     public var limits = BrokerLimits()
 
     /// The configuration that `values` spell.
-    /// - Parameter physicalMemory: the machine's, bytes.
+    /// - Parameter physicalMemory: what the broker may use, the machine's or its control group's, bytes.
     /// - Throws: ``BrokerConfigError``: print it and do not start.
     public init(_ values: ConfigValues, physicalMemory: UInt64 = 8 << 30) throws(BrokerConfigError) {
         try Self.refuseUnsupported(values)

@@ -23,7 +23,7 @@ public final class LiveConfig: Sendable {
     public init(
         _ values: ConfigValues, physicalMemory: UInt64? = nil, clock: WallClock = .system
     ) throws(BrokerConfigError) {
-        let physicalMemory = physicalMemory ?? ThisProcess.physicalMemory
+        let physicalMemory = physicalMemory ?? MemoryLimit.current
         self.physicalMemory = physicalMemory
         self.clock = clock
         let config = try BrokerConfig(values, physicalMemory: physicalMemory)

@@ -197,6 +197,7 @@ extension StoreConfig {
         }
         commitLogFileByteCount = values[StoreKeys.mappedFileSizeCommitLog]
         consumeQueueFileByteCount = (values[StoreKeys.mappedFileSizeConsumeQueue] + 19) / 20 * 20
+        batchQueueFileByteCount = (values[FormatKeys.mapperFileSizeBatchConsumeQueue] + 45) / 46 * 46
         isExtensionWritten = values[FormatKeys.enableConsumeQueueExt]
         appendsChecksum = values[FormatKeys.enabledAppendPropCRC]
         verifiesChecksum = values[FormatKeys.forceVerifyPropCRC]
@@ -214,9 +215,13 @@ extension StoreConfig {
         consumeQueueFlushLeastPages = values[StoreKeys.flushConsumeQueueLeastPages]
         consumeQueueFlushThoroughMilliseconds = values[StoreKeys.flushConsumeQueueThoroughInterval].milliseconds
         hotByteCount = Int64(physicalMemory / 100 * UInt64(values[StoreKeys.accessMessageInMemoryMaxRatio]))
+        mappedFilesMax = Self.mappedFilesMax(memory: physicalMemory)
         delayLevels = try Self.delayLevels(values[StoreKeys.messageDelayLevel])
         retention = try RetentionSettings(values)
     }
+
+    /// Old files of the log that may stay mapped: their page tables, 2 MiB each, take 1/128 of the memory at most.
+    static func mappedFilesMax(memory: UInt64) -> Int { Int(min(32, max(2, memory / (128 * 2 << 20)))) }
 
     /// Reads `messageDelayLevel`: numbers with `s`, `m`, `h` or `d`, blanks between; milliseconds.
     /// Source: `ScheduleMessageService.java` `parseDelayLevel`.

@@ -43,12 +43,11 @@ struct PullGate {
         guard route.isReadable else {
             throw Refusal(.noPermission, "the topic[\(route.name)] pulling message is forbidden")
         }
-        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
         guard request.queueID >= 0, Int(request.queueID) < route.readQueueCount else {
             throw Refusal(
                 .invalidParameter,
                 "queueId[\(request.queueID)] is illegal, topic:[\(route.name)] topicConfig.readQueueNums:"
-                    + "[\(route.readQueueCount)] consumer:[\(channel.connection.peer)]")
+                    + "[\(route.readQueueCount)] consumer:[/\(channel.connection.peer)]")
         }
         var filter = try self.filter(request, group: group, route: route, bytes, settings)
         if route.isRetry, settings.filtersRetries, settings.isPropertyFilterEnabled {

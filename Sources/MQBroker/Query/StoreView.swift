@@ -57,6 +57,8 @@ struct StoreView: StoreQueries {
 
     func record(at offset: Int64) -> [UInt8]? { store.withRecord(at: offset) { _, bytes in bytes.toArray() } }
 
+    func setHoldsBatches(_ topic: String, _ holds: Bool) { store.setHoldsBatches(topic, holds) }
+
     func deleteQueues(of topic: String) {
         try? store.deleteQueues(of: topic)  // files that stay are found again at the next start and removed with 316
     }

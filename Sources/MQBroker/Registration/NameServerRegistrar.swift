@@ -15,6 +15,8 @@ public import MQTransport
 public final class NameServerRegistrar: Sendable {
     /// The least time between two registrations: the first change travels at once, what follows it together.
     private static let gatherMilliseconds: Int64 = 100
+    /// The same, when somebody waits for the registration.
+    private static let awaitedGatherMilliseconds: Int64 = 10
     /// When to try again after a failure.
     private static let retryMilliseconds: Int64 = 2000
     /// When to try again after a lost connection: a name server that was only restarted is back by then.
@@ -30,15 +32,30 @@ public final class NameServerRegistrar: Sendable {
     private struct State {
         var isStopping = false
         var isWanted = false
+        /// Somebody waits for what is wanted.
+        var isAwaited = false
+        /// Counts registrations; the present one carries every change before it.
+        var round: UInt64 = 0
         var due: Int64 = 0
         var hasNewDue = false
     }
 
     private struct Progress {
         var outcomes: [String: Outcome] = [:]
+        /// The last round that each name server has taken.
+        var rounds: [String: UInt64] = [:]
+        var waiting: [(round: UInt64, body: @Sendable () -> Void)] = []
         var addresses: [String: SocketAddress] = [:]
         /// Answers to goodbyes still missing.
         var goodbyes = 0
+
+        /// Whether each of `servers` has taken a round, or takes none at present.
+        func hasTaken(_ round: UInt64, _ servers: [String]) -> Bool {
+            servers.allSatisfy { server in
+                if case .failed = outcomes[server] { return true }
+                return rounds[server] ?? 0 >= round
+            }
+        }
     }
 
     private let config: LiveConfig
@@ -93,12 +110,44 @@ public final class NameServerRegistrar: Sendable {
         running.join()
         sayGoodbye()
         client.close()
+        release(all: true)
     }
 
     /// Whether every name server has the broker now.
     public var isRegisteredEverywhere: Bool {
         let all = servers
         return progress.withLock { progress in all.allSatisfy { progress.outcomes[$0] == .registered } }
+    }
+
+    /// Calls `body` once, when every name server has taken the topics as they are now; one that answered its last
+    /// registration badly or not at all is not waited for. At once if there is nothing to wait for. Any thread; `body`
+    /// is called on the caller's, the loop's or the registrar's, and must not wait.
+    ///
+    /// Source: `BrokerController.java` `registerIncrementBrokerData`, which the answer to an administrator follows.
+    public func whenRegistered(_ body: @escaping @Sendable () -> Void) {
+        var round: UInt64 = 0
+        state.signal { state in
+            guard !servers.isEmpty, !state.isStopping else { return false }
+            round = state.isWanted ? state.round + 1 : state.round
+            state.isAwaited = state.isWanted
+            return state.isWanted
+        }
+        let isThere = progress.withLock { progress in
+            if progress.hasTaken(round, servers) { return true }
+            progress.waiting.append((round, body))
+            return false
+        }
+        if isThere { body() }
+    }
+
+    /// Lets those go whose round has been taken, or, at the stop, all.
+    private func release(all: Bool = false) {
+        let ready = progress.withLock { progress in
+            let isReady = { [progress, servers] (round: UInt64) in all || progress.hasTaken(round, servers) }
+            defer { progress.waiting.removeAll { isReady($0.round) } }
+            return progress.waiting.filter { isReady($0.round) }
+        }
+        for waiter in ready { waiter.body() }
     }
 
     // MARK: - When
@@ -140,29 +189,38 @@ public final class NameServerRegistrar: Sendable {
             switch step {
             case .stop: return
             case .lookAgain: continue
-            case .change:
-                let rest = last + Self.gatherMilliseconds - Self.now()
-                if rest > 0 { _ = state.wait(milliseconds: rest) { $0.isStopping ? true : nil } }
+            case .change: gather(since: last)
             case nil: break
             }
             last = Self.now()
             let next = last + config.current.registration.periodMilliseconds
-            state.withLock { state in
+            let round = state.withLock { state in
                 state.isWanted = false
+                state.isAwaited = false
+                state.round += 1
                 state.due = next
+                return state.round
             }
-            register()
+            register(round)
         }
+    }
+
+    /// Lets changes that come close together travel together.
+    private func gather(since last: Int64) {
+        let rest = last + Self.gatherMilliseconds - Self.now()
+        if rest > 0 { _ = state.wait(milliseconds: rest) { $0.isStopping || $0.isAwaited ? true : nil } }
+        let least = last + Self.awaitedGatherMilliseconds - Self.now()
+        if least > 0 { _ = state.wait(milliseconds: least) { $0.isStopping ? true : nil } }
     }
 
     // MARK: - What
 
-    private func register() {
+    private func register(_ round: UInt64) {
         guard let request = makeRegistration() else { return }
         let timeout = config.current.registration.timeoutMilliseconds
         forEachAddress { server, address in
             client.invoke(request, to: address, timeoutMilliseconds: timeout) { [weak self] result in
-                self?.answered(server, result)
+                self?.answered(server, round, result)
             }
         }
     }
@@ -230,12 +288,13 @@ public final class NameServerRegistrar: Sendable {
 
     // MARK: - What they say
 
-    private func answered(_ server: String, _ result: Result<RemotingCommand, RemotingError>) {
+    private func answered(_ server: String, _ round: UInt64, _ result: Result<RemotingCommand, RemotingError>) {
         switch result {
         case .failure(let error):
             progress.withLock { $0.addresses[server] = nil }  // it may live elsewhere by now
             note(server, .failed(error.description))
         case .success(let answer) where answer.responseCode == .success:
+            progress.withLock { $0.rounds[server] = max($0.rounds[server] ?? 0, round) }
             note(server, .registered)
             if server == servers.first { takeOrder(answer.body) }
         case .success(let answer):
@@ -267,6 +326,7 @@ public final class NameServerRegistrar: Sendable {
             if before != outcome { log.warn("registration failed", ["nameServer": server, "reason": reason]) }
             bringForward(to: Self.retryMilliseconds)
         }
+        release()
     }
 
     // MARK: - Goodbye

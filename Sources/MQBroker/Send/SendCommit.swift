@@ -157,6 +157,7 @@ final class SendCommit {
         var answer = SendMessageAnswer(
             code: code, opaque: waiting.opaque, queueID: Int64(waiting.queueID),
             queueOffset: sent.records.entries[first].queueOffset, traceOn: traceOn)
+        answer.isInnerBatch = sent.records.entries[first].isInnerBatch
         if !waiting.recallHandle.isEmpty {
             answer.recallHandle = sent.keys.withBytes(waiting.recallHandle) { $0.toArray() }
         }

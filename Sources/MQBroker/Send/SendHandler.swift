@@ -32,14 +32,14 @@ final class SendHandler {
     private let topics: TopicTable
     private let groups: GroupTable
     private let locks: QueueLocks
-    private let loop: EventLoop
+    let loop: EventLoop
     private let recordByteCountMax: Int
     /// How many messages wait in a slot of the timer.
     private let timerCount: (Int64) -> Int64?
     private var lookup: TopicLookup
-    private var ids: UniqueIDMaker
+    var ids: UniqueIDMaker
     private var random: SeededRandom
-    private var properties = ByteBuffer(capacity: 1024)
+    var properties = ByteBuffer(capacity: 1024)
     /// Where the message that was staged last waits, if that is another topic than it was sent to.
     private var detoured: TopicRoute?
     /// What is added to properties that have none of it: region, trace and cluster.
@@ -95,7 +95,11 @@ final class SendHandler {
         } else {
             properties.removeAll()
             request.properties.append(from: bytes, to: &properties)
-            staged = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            if request.sysFlag.contains(.innerBatch) {
+                staged = try stageInnerBatch(request, route, queueID, body, channel, batch)
+            } else {
+                staged = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+            }
         }
         batch.credit(
             detoured ?? route, messages: batch.records.entries.count - first,
@@ -111,12 +115,12 @@ final class SendHandler {
 
     // MARK: - Where to
 
+    /// What a topic's `perm` and `brokerPermission` take from producers, those learn from the name servers; until then
+    /// their messages are stored, so that a drain costs none. Only an ordered topic is closed at once.
+    /// Source: `AbstractSendMessageProcessor.java` `msgCheck`, RocketMQ 5.3.
     private func route(
         _ request: SendMessageRequest, in bytes: Span<UInt8>, _ channel: RemotingChannel
     ) throws(Refusal) -> TopicRoute {
-        guard settings.isBrokerWritable else {
-            throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] sending message is forbidden")
-        }
         guard let route = lookup.route(request.topic, in: bytes) else {
             let topic = request.topic.string(in: bytes)
             if SystemTopics.notSendable.contains(topic) {
@@ -131,14 +135,10 @@ final class SendHandler {
         if route.isReserved {
             throw Refusal(.noPermission, "Sending message to topic[\(route.name)] is forbidden.")
         }
-        guard route.isWritable else {
-            throw Refusal(.noPermission, "the topic[\(route.name)] sending message is forbidden")
+        guard settings.isBrokerWritable || !route.config.order else {
+            throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] sending message is forbidden")
         }
-        guard !route.hasBatchQueues else { throw route.batchQueueRefusal }
-        guard !request.sysFlag.contains(.innerBatch) else {
-            throw Refusal(
-                .messageIllegal, "the message says it is an inner batch, but the topic's queues hold no batches")
-        }
+        guard route.hasBatchQueues || !request.sysFlag.contains(.innerBatch) else { throw Self.noBatchQueues }
         return route
     }
 
@@ -166,7 +166,7 @@ final class SendHandler {
     // MARK: - Staging
 
     /// A message between the look at its properties and its record.
-    private struct Message {
+    struct Message {
         let facts: SendProperties
         /// Where its unique key lies in the batch's keys.
         let key: Range<Int>
@@ -179,7 +179,7 @@ final class SendHandler {
     }
 
     /// What the answer to a message needs.
-    private struct Staged {
+    struct Staged {
         /// Where its unique key lies in the batch's keys.
         var key: Range<Int>
         /// Whether it waits for the flush.
@@ -195,8 +195,9 @@ final class SendHandler {
     ) throws(Refusal) -> Staged {
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         try refuseOtherType(facts, route)
+        guard !facts.hasInnerNumber else { throw Self.falseInnerBatch }
         guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
-            throw Refusal(.messageIllegal, "the message is illegal, its properties hold 512 zero bytes in a row")
+            throw Self.zeroSector
         }
         let timerOut = try timerOut(facts)
         let keyStart = batch.keys.count
@@ -214,6 +215,7 @@ final class SendHandler {
         } else if route.isRetry || facts.delayLevel > 0 || timerOut != nil,
             let detour = try detour(message, request, route)
         {
+            if !detour.isDelay { undelay() }
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
             detoured = detour.route
@@ -250,13 +252,15 @@ final class SendHandler {
     }
 
     /// Encodes the message's record for a queue of `route`. A delayed one remembers the topic it was sent to.
-    private func put(
+    func put(
         _ message: Message, _ request: SendMessageRequest, _ body: Span<UInt8>, _ channel: RemotingChannel,
-        in route: TopicRoute, _ queueID: Int, delayedFrom origin: TopicRoute?, _ batch: SendBatch
+        in route: TopicRoute, _ queueID: Int, delayedFrom origin: TopicRoute?, innerCount: Int16? = nil,
+        _ batch: SendBatch
     ) throws(Refusal) {
         let queue = try route.writableQueue(queueID)
         let head = RecordHead(
-            queueID: Int32(queueID), flag: message.flag, sysFlag: request.sysFlag.subtracting(.transactionRollback),
+            queueID: Int32(queueID), flag: message.flag,
+            sysFlag: request.sysFlag.subtracting(.transactionRollback).union(innerCount == nil ? [] : Self.packed),
             bornTimestamp: Timestamp(rawValue: request.bornTimestamp), bornHost: channel.peerHost,
             storeHost: settings.storeHost, reconsumeTimes: request.reconsumeTimes)
         let staged = batch.records.entries.count
@@ -271,7 +275,7 @@ final class SendHandler {
         }
         do throws(WireError) {
             try batch.records.stage(
-                head, topic: topic.span, body: body, in: queue, facts: facts
+                head, topic: topic.span, body: body, in: queue, facts: facts, innerCount: innerCount
             ) { buffer in
                 appendProperties(message, delayedFrom: origin, batch, to: &buffer)
             }
@@ -360,6 +364,9 @@ final class SendHandler {
                 .messageIllegal,
                 items.isEmpty ? "the batch is empty" : "batch request does not support retry group  \(route.name)")
         }
+        if route.hasBatchQueues, try takesWhole(request, bytes, itemCount: items.count) {
+            return try stageInnerBatch(request, route, queueID, body, channel, batch)
+        }
         let first = batch.records.entries.count
         let keysStart = batch.keys.count
         do throws(Refusal) {
@@ -389,6 +396,23 @@ final class SendHandler {
 
     // MARK: - Detours
 
+    /// Gives the properties the level -1, whatever they had: dead letters do not wait.
+    /// Source: `SendMessageProcessor.java` `handleRetryAndDLQ`, RocketMQ 5.3.
+    private func undelay() {
+        var kept = ByteBuffer(capacity: 1024)
+        properties.withBytes(0..<properties.count) { text in
+            Properties.forEach(in: text) { name, value in
+                if !text.extracting(name).equals(PropertyName.delay) {
+                    kept.append(text.extracting(name.lowerBound..<value.upperBound))
+                    kept.append(Properties.valueEnd)
+                }
+                return true
+            }
+        }
+        kept.append("DELAY\u{1}-1\u{2}")
+        properties = kept
+    }
+
     /// Another queue than the one a message was sent to.
     private struct Detour {
         let route: TopicRoute
@@ -416,7 +440,7 @@ final class SendHandler {
     }
 
     /// Whether the message opens a transaction. A delayed retry does not: consumers before 4.6.1 copy `TRAN_MSG` into it.
-    private func isHalf(_ request: SendMessageRequest, _ facts: SendProperties) -> Bool {
+    func isHalf(_ request: SendMessageRequest, _ facts: SendProperties) -> Bool {
         (facts.isHalfMessage || request.sysFlag.transaction == .transactionPrepared)
             && !(request.reconsumeTimes > 0 && facts.delayLevel > 0)
     }

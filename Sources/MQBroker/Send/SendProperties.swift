@@ -16,6 +16,10 @@ struct SendProperties {
     private(set) var timer = TimerWish()
     private(set) var waitsForFlush = true
     private(set) var hasShardingKey = false
+    /// INNER_NUM is there.
+    private(set) var hasInnerNumber = false
+    /// What it says, if that is a number.
+    private(set) var innerCount: Int64?
     private var tags: Range<Int>?
     private var keys: Range<Int>?
     /// A name came twice that queues or index ask for, or one that only dispatch understands.
@@ -32,6 +36,9 @@ struct SendProperties {
             case 6 where key.equals(PropertyName.producerGroup): hasProducerGroup = !value.isEmpty
             case 7 where key.equals(PropertyName.cluster): hasCluster = true
             case 8: takeEight(key, value, text)
+            case 9 where key.equals(PropertyName.innerNumber):
+                hasInnerNumber = true
+                innerCount = Decimal.parse(text.extracting(value))
             case 10 where key.equals(PropertyName.messageRegion): hasRegion = true
             case 12 where key.equals(PropertyName.timerOut): timer.isDone = true
             case 13 where key.equals(PropertyName.shardingKey): hasShardingKey = true

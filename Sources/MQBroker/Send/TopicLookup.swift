@@ -11,13 +11,12 @@ final class TopicRoute {
     let isRetry: Bool
     /// Only the broker itself writes to it.
     let isReserved: Bool
-    /// What `perm` says of producers, and of consumers.
-    let isWritable: Bool
+    /// What `perm` says of consumers.
     let isReadable: Bool
     /// What pulls need of `config`, which is too large to be copied for each.
     let readQueueCount: Int
     let topicSysFlag: Int
-    /// Its queues hold batches (`queue.type=BatchCQ`): made by a Java broker, and not served here.
+    /// Its queues hold batches (`queue.type=BatchCQ`).
     let hasBatchQueues: Bool
     /// The one kind of messages it takes; `nil` takes all.
     let messageType: TopicMessageType?
@@ -35,11 +34,10 @@ final class TopicRoute {
         bytes = Array(name.utf8)
         isRetry = name.hasPrefix("%RETRY%")
         isReserved = SystemTopics.notSendable.contains(name)
-        isWritable = config.perm.contains(.write)
         isReadable = config.perm.contains(.read)
         readQueueCount = config.readQueueNums
         topicSysFlag = config.topicSysFlag
-        hasBatchQueues = config.attributes["queue.type"] == "BatchCQ"
+        hasBatchQueues = config.holdsBatches
         messageType = config.attributes["message.type"].flatMap { TopicMessageType(rawValue: $0) }
         self.store = store
         queues = Array(repeating: nil, count: max(config.readQueueNums, config.writeQueueNums, 1))
@@ -64,14 +62,6 @@ final class TopicRoute {
                 "this broker keeps at most \(store.config.queueCountMax) queues")
         }
         return queue(queueID)
-    }
-
-    /// What a send to a topic of batch queues or a pull from one is answered.
-    var batchQueueRefusal: Refusal {
-        Refusal(
-            .noPermission,
-            "the topic[\(name)] has queues of type BatchCQ, which this broker does not serve; its messages stay as they are"
-        )
     }
 
     /// Whether the topic has such a queue.

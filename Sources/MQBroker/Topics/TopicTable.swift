@@ -130,11 +130,21 @@ public final class TopicTable: Sendable {
         return wasThere
     }
 
+    /// Names of the topics in `stored`, the content of `topics.json`, whose queues hold batches: the store is told before it
+    /// opens.
+    static func batchTopics(in stored: JSON?) -> [String] {
+        // A table that cannot be read ends the start a little later.
+        guard let stored, let table = try? TopicConfigSerializeWrapper(json: stored) else { return [] }
+        return table.topicConfigTable.filter { $1.holdsBatches }.map(\.key)
+    }
+
     /// Takes in topics that have queues in the store but are not known: a topic made by a send is acknowledged before
     /// `topics.json` is durable, and a crash may come between. One that was deleted just before a crash may come back
     /// so, too; messages that nobody can reach would be worse. Before the doors open.
-    /// - Parameter queueCounts: topic → how many queues it has.
-    func adopt(_ queueCounts: [String: Int]) {
+    /// - Parameters:
+    ///   - queueCounts: topic → how many queues it has.
+    ///   - batchTopics: those whose queues hold batches.
+    func adopt(_ queueCounts: [String: Int], batchTopics: Set<String> = []) {
         let limits = config.current.limits
         let missing = queueCounts.filter { name, _ in
             self.config(of: name) == nil && !isSystem(name) && NameRules.refusal(ofTopic: name) == nil
@@ -143,7 +153,9 @@ public final class TopicTable: Sendable {
             let queues = min(max(count, 1), limits.queuesPerTopicMax)
             log.warn("a stored topic was not in the table", ["topic": name, "queues": String(queues)])
             do throws(Refusal) {
-                try put(TopicConfig(topicName: name, readQueueNums: queues, writeQueueNums: queues))
+                var topic = TopicConfig(topicName: name, readQueueNums: queues, writeQueueNums: queues)
+                if batchTopics.contains(name) { topic.attributes[TopicConfig.queueType] = TopicConfig.batchQueueType }
+                try put(topic)
             } catch {
                 log.error("a stored topic is not served", ["topic": name, "reason": error.remark])
             }
@@ -239,4 +251,13 @@ public final class TopicTable: Sendable {
     }
 
     private static func full(_ max: Int) -> Refusal { Refusal(.systemBusy, "this broker keeps at most \(max) topics") }
+}
+
+extension TopicConfig {
+    /// The attribute that tells what a topic's queues hold, and its value for batches.
+    static let queueType = "queue.type"
+    static let batchQueueType = "BatchCQ"
+
+    /// Whether its queues hold batches.
+    var holdsBatches: Bool { attributes[Self.queueType] == Self.batchQueueType }
 }

@@ -11,6 +11,8 @@ final class DiskGuard: Sendable {
         static let queueDisk = Reasons(rawValue: 2)
         /// Queues or index could not be written: messages wait in the log until they can.
         static let dispatch = Reasons(rawValue: 4)
+        /// The start could not build all queues: their ends are not known.
+        static let start = Reasons(rawValue: 8)
     }
 
     private let bits = Atomic<UInt8>(0)

@@ -51,7 +51,7 @@ final class StoreCrashes {
         count += 1
         let found: Int
         do {
-            let store = try TestStore(config(folder), in: folder)
+            let store = try TestStore(config(folder), in: folder, batchTopics: StoreHistory.batchTopics)
             found = try history.check(
                 store, required: isMachine ? promise.flushed : promise.written, deletions: promise.deletions)
         } catch {
@@ -78,7 +78,7 @@ final class StoreCrashes {
         count += 1
         try leave(boundary.image, boundary.next, isMachine: isMachine, crashSeed, in: folderOfSecond)
         do {
-            let store = try TestStore(config(folderOfSecond), in: folderOfSecond)
+            let store = try TestStore(config(folderOfSecond), in: folderOfSecond, batchTopics: StoreHistory.batchTopics)
             let deletions = boundary.mark.deletions
             let found = try history.check(store, required: required, deletions: deletions)
             var after = history.prefix(found)

@@ -13,6 +13,8 @@ struct SentMessage: Sendable {
     let properties: [UInt8]
     /// Its UNIQ_KEY; it has the key "a", too.
     let key: String
+    /// More than one in an inner batch.
+    var messageCount: Int64 = 1
     let isInQueue: Bool
     let queueOffset: Int64
     let physicalOffset: Int64
@@ -34,6 +36,9 @@ struct StorePromise: Sendable, Equatable {
 /// Everything that was sent to a store, in the log's order, and which topics were deleted. Says what a store must hold
 /// that was opened after a crash.
 struct StoreHistory: Sendable {
+    /// Topics whose queues hold batches.
+    static let batchTopics = ["B"]
+
     private(set) var sent: [SentMessage] = []
     /// Topics in the order of their deletion, and where the log ended then.
     private(set) var deletions: [(topic: String, logEnd: Int64)] = []
@@ -117,8 +122,12 @@ struct StoreHistory: Sendable {
         let (found, places) = (units.map(\.physicalOffset), wanted.map(\.physicalOffset))
         try require(found == places, "\(name) has \(found), not \(places); \(fresh) behind its deletion")
         guard let queue, let first = wanted.first else { return }
-        let offsets = Array(queue.minOffset..<queue.maxOffset)
-        try require(wanted.map(\.queueOffset) == offsets, "\(name) counts from \(queue.minOffset)")
+        var offset = queue.minOffset
+        for message in wanted {
+            try require(message.queueOffset == offset, "\(name) has \(message.queueOffset) at \(offset)")
+            offset += message.messageCount
+        }
+        try require(offset == queue.maxOffset, "\(name) ends at \(queue.maxOffset), not \(offset)")
         try require(deletedAt != nil || first.queueOffset == 0, "\(name) begins at \(first.queueOffset)")
         let sizes = wanted.map { $0.end - $0.physicalOffset }
         try require(units.map { Int64($0.size) } == sizes, "\(name): sizes of its units")
@@ -130,6 +139,7 @@ struct StoreHistory: Sendable {
     }
 
     private static func units(_ queue: ConsumeQueue) throws -> [QueueUnit] {
+        if queue.holdsBatches { return try batches(queue).map(\.unit) }
         var units: [QueueUnit] = []
         var offset = queue.minOffset
         while offset < queue.maxOffset {
@@ -138,6 +148,19 @@ struct StoreHistory: Sendable {
             guard count > 0 else { throw TestFailure("\(queue.topic) \(queue.queueID): nothing at \(offset)") }
             units += (0..<count).map { QueueUnit(buffer.span, at: $0 * QueueUnit.byteCount) }
             offset += Int64(count)
+        }
+        return units
+    }
+
+    private static func batches(_ queue: ConsumeQueue) throws -> [BatchUnit] {
+        var units: [BatchUnit] = []
+        var offset = queue.minOffset
+        while offset < queue.maxOffset {
+            guard let unit = try queue.batch(at: offset), unit.endOffset > offset else {
+                throw TestFailure("\(queue.topic) \(queue.queueID): nothing at \(offset)")
+            }
+            units.append(unit)
+            offset = unit.endOffset
         }
         return units
     }

@@ -36,6 +36,7 @@ final class StoreWorkload {
         var config = StoreConfig(root: folder.path + "/disk/store")
         config.commitLogFileByteCount = 1 << 13
         config.consumeQueueFileByteCount = 200
+        config.batchQueueFileByteCount = 46 * 5
         config.indexSlotCount = 7
         config.indexEntryCount = 30
         config.messageByteCountMax = 4096
@@ -50,7 +51,8 @@ final class StoreWorkload {
         let folder = try TemporaryFolder(isInMemory: true)
         try Directory.create(folder.path + "/disk")
         disk = try SimulatedDisk(folder.path + "/disk") { [watched] in watched.withLock { $0.read() } }
-        store = try TestStore(Self.config(in: folder, isSynchronous: isSynchronous), in: folder)
+        store = try TestStore(
+            Self.config(in: folder, isSynchronous: isSynchronous), in: folder, batchTopics: StoreHistory.batchTopics)
         watched.withLock { [opened = store.store] in $0.store = opened }
     }
 
@@ -110,8 +112,16 @@ final class StoreWorkload {
             properties.append(("P", String(repeating: "p", count: Int.random(in: 0...1500, using: &random))))
         }
         var message = TestMessage(body: body)
-        switch Int.random(in: 0..<10, using: &random) {
+        switch Int.random(in: 0..<12, using: &random) {
         case 0: message.topic = "U"
+        case 10, 11:
+            (message.topic, message.queueID) = ("B", Int.random(in: 0..<2, using: &random))
+            let count = Int16.random(in: 1...5, using: &random)
+            if count < 5 {  // a message on its own otherwise
+                message.innerCount = count
+                message.sysFlag = [.innerBatch, .needUnwrap]
+                properties.append(("INNER_NUM", String(count)))
+            }
         case 1, 2: (message.topic, message.queueID) = ("D", Int.random(in: 0..<2, using: &random))
         case 3:
             let level = Int.random(in: 1...2, using: &random)
@@ -129,9 +139,16 @@ extension TestStore {
     /// Appends one batch and says what went where. The first property is the message's key.
     func send(_ messages: [TestMessage]) throws -> [SentMessage] {
         zip(messages, try append(messages)).map { message, entry in
-            SentMessage(
+            var properties = Properties.encode(message.properties)
+            if message.innerCount != nil {
+                let digits = String(entry.queueOffset)
+                let zeroes = String(repeating: "0", count: 19 - digits.count)
+                properties += .text("INNER_BASE\u{1}\(zeroes)\(digits)\u{2}")
+            }
+            return SentMessage(
                 topic: message.topic, queueID: message.queueID, body: message.body,
-                properties: Properties.encode(message.properties), key: message.properties[0].value,
+                properties: properties, key: message.properties[0].value,
+                messageCount: Int64(message.innerCount ?? 1),
                 isInQueue: message.sysFlag.isInQueue, queueOffset: entry.queueOffset,
                 physicalOffset: entry.physicalOffset, end: entry.physicalOffset + Int64(entry.byteCount),
                 delayLevel: message.properties.first { $0.name == "DELAY" }.flatMap { Int($0.value) })

@@ -1,0 +1,83 @@
+import MQBase
+import MQBytes
+import MQSystem
+import Synchronization
+
+/// What recovery does to a queue before any thread runs.
+extension ConsumeQueue {
+    /// Drops the units from the first one on whose record begins at or behind `end`, or that is none. Recovery only.
+    ///
+    /// After a crash of the machine any page behind the last sync may be missing, so units in the middle may be zero;
+    /// before it they are all there and in the log's order, which is what the binary search needs.
+    func truncate(to end: PhysicalOffset, wasClean: Bool) throws(SystemError) {
+        if let batches { return try truncate(batches, to: end, wasClean: wasClean) }
+        let position = maxOffset * Int64(QueueUnit.byteCount)
+        let hasLaterFile = files.withLock { $0.contains { $0.start > position } }
+        if wasClean, !hasLaterFile, let last = try unit(at: maxOffset - 1), last.isUsed,
+            last.physicalOffset < end.rawValue
+        {
+            pending.withLock { $0 = Pending(lastPhysicalOffset: last.physicalOffset) }
+            return try settleExtension(wasClean: true)
+        }
+        let count = try firstOffset { $0.isUsed && $0.physicalOffset < end.rawValue }
+        maximum.store(count, ordering: .releasing)
+        next.store(count, ordering: .relaxed)
+        synced.withLock { $0.count = min($0.count, count) }
+        let last = try unit(at: count - 1)
+        pending.withLock { $0 = Pending(lastPhysicalOffset: last?.physicalOffset ?? -1) }
+        try clearBehind(count)
+        try settleExtension(wasClean: false)
+    }
+
+    /// Lets the extension go on behind what the last unit knows of it.
+    private func settleExtension(wasClean: Bool) throws(SystemError) {
+        guard let extensionUnits, extensionUnits.isWritten else { return }
+        var offset = maxOffset - 1
+        var last = try unit(at: offset)
+        // Units that were written without extension lie behind it only for a while.
+        while let unit = last, !unit.hasExtension, offset > minOffset, maxOffset - offset < 100_000 {
+            offset -= 1
+            last = try self.unit(at: offset)
+        }
+        let address = last.flatMap { $0.hasExtension ? $0.tagsCode : nil }
+        try extensionUnits.settle(behind: address, wasClean: wasClean)
+    }
+
+    /// The first offset whose unit is not before what is looked for; a blank counts as the unit before it.
+    func firstOffset(_ isBefore: (QueueUnit) -> Bool) throws(SystemError) -> Int64 {
+        var low = minOffset
+        var high = maxOffset
+        while low < high {
+            let middle = low + (high - low) / 2
+            var probe = middle
+            var found = try unit(at: probe)
+            while found == .blank, probe > low {
+                probe -= 1
+                found = try unit(at: probe)
+            }
+            guard let found else { return low }
+            if found == .blank || isBefore(found) { low = middle + 1 } else { high = probe }
+        }
+        return low
+    }
+
+    /// Zeroes what lies behind the last unit in its file and removes later files, so that no reader takes it for units.
+    /// The last file stays even if it holds none: its name tells where the queue goes on.
+    private func clearBehind(_ count: Int64) throws(SystemError) {
+        let position = count * Int64(QueueUnit.byteCount)
+        let later = files.withLock { files in
+            let later = files.filter { $0.start > position }
+            files.removeAll { $0.start > position }
+            return later
+        }
+        for file in later {
+            file.retire()
+            try Directory.removeFile(file.path)
+        }
+        guard let last = files.withLock({ $0.last }) else { return }
+        let inFile = Int(position - last.start)
+        guard inFile >= 0, inFile < fileByteCount else { return }
+        // Never of another length, or the next start would refuse it.
+        try last.discard(inFile..<fileByteCount)
+    }
+}
