@@ -29,6 +29,13 @@ func main(_ name: String, uses: [String]) -> Target {
         swiftSettings: strictSettings)
 }
 
+/// A program of Examples/: written as users would, built and run by the tests.
+func example(_ name: String) -> Target {
+    .executableTarget(
+        name: "\(name)Example", dependencies: ["RocketMQClient"], path: "Examples/\(name)",
+        swiftSettings: [.swiftLanguageMode(.v6)])
+}
+
 /// The tests of one module, in Tests/<name>.
 func tests(_ name: String, uses: [String], exclude: [String] = []) -> Target {
     .testTarget(
@@ -60,13 +67,17 @@ let package = Package(
         .target(name: "CMQLinux", exclude: ["README.md"]),
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         module("MQBase", layer: 0),
         module("MQBytes", layer: 0, uses: ["MQBase", "CISAL"]),
         module("MQObserve", layer: 0, uses: ["MQBase"]),
         // Layer 1: the system.
         module("MQSystem", layer: 1, uses: ["MQBase", "MQBytes", "CMQLinux"]),
         module("MQTransport", layer: 1, uses: ["MQSystem", "MQObserve", "CMQLinux"]),
-        module("MQCompression", layer: 1, uses: ["MQBytes", "CZlib"]),
+        module("MQCompression", layer: 1, uses: ["MQBytes", "CZlib", "CLZ4", "CZstd"]),
+        module("MQCrypto", layer: 1, uses: ["MQBytes", "CCrypto"]),
         // Layer 2: formats, pure.
         module("MQJSON", layer: 2, uses: ["MQBytes"]),
         module("MQMessage", layer: 2, uses: ["MQBytes", "MQCompression"]),
@@ -79,7 +90,7 @@ let package = Package(
         // Layer 4: services.
         module("MQNameServer", layer: 4, uses: ["MQRemoting", "MQConfig"]),
         module("MQBroker", layer: 4, uses: ["MQStore", "MQRemoting", "MQFilter", "MQConfig"]),
-        module("RocketMQClient", layer: 4, uses: ["MQRemoting", "MQMessage"]),
+        module("RocketMQClient", layer: 4, uses: ["MQRemoting", "MQMessage", "MQCrypto"]),
         module("MQAdmin", layer: 4, uses: ["RocketMQClient"]),
         module("MQStoreTool", layer: 4, uses: ["MQStore", "MQConfig"]),
         // Layer 5: executables.
@@ -89,6 +100,12 @@ let package = Package(
         main("ExampleMain", uses: ["RocketMQClient"]),
         main("StoreMain", uses: ["MQStoreTool"]),
         main("ApusMain", uses: ["MQNameServer", "MQBroker", "MQStoreTool"]),
+        // What users of the client may begin with.
+        example("Quickstart"),
+        example("Ordered"),
+        example("Delayed"),
+        example("Broadcasting"),
+        example("Transactions"),
         // Tests.
         testSupport("MQTestKit", uses: ["MQProtocol", "MQSystem"]),
         tests("MQBaseTests", uses: ["MQBase"]),
@@ -96,7 +113,7 @@ let package = Package(
         tests("MQObserveTests", uses: ["MQObserve"]),
         tests("MQSystemTests", uses: ["MQSystem", "MQTestKit"]),
         tests("MQTransportTests", uses: ["MQTransport", "MQTestKit"]),
-        tests("MQCompressionTests", uses: ["MQCompression"]),
+        tests("MQCompressionTests", uses: ["MQCompression", "MQCrypto"]),
         tests("MQJSONTests", uses: ["MQJSON", "MQTestKit"]),
         tests("MQMessageTests", uses: ["MQMessage"]),
         tests("MQProtocolTests", uses: ["MQProtocol", "MQTestKit"]),

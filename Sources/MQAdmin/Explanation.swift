@@ -19,7 +19,8 @@ func explanation(of error: ClientError, nameServers: [String]) -> String {
     case .brokerNotFound(let name):
         "broker gone: no name server knows a master called \(name); see mqadmin clusterList"
     case .refused(let address, let code, let remark): refusal(address, code, remark)
-    case .badAddress, .noQueue, .badAnswer, .invalid, .notRunning, .system: error.description
+    case .badAddress, .noQueue, .badAnswer, .invalid, .notRunning, .tooBusy, .cancelled, .batchFailed, .system:
+        error.description
     }
 }
 

@@ -1,27 +1,5 @@
 import CZlib
 
-/// Why compressed bytes could not be expanded. The peer's fault, but for ``outOfMemory``.
-public enum CompressionError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// No zlib stream, a wrong checksum, or one that needs a dictionary.
-    case corrupt
-    /// The stream ends before its end mark.
-    case truncated
-    /// The expanded bytes are more than the caller allows.
-    case tooLarge(max: Int)
-    /// zlib found no memory for its tables (about 44 KiB for expanding, 268 KiB for compressing).
-    case outOfMemory
-
-    /// What is wrong with the bytes, said of them: goes behind their name.
-    public var description: String {
-        switch self {
-        case .corrupt: "is no zlib stream"
-        case .truncated: "is cut off"
-        case .tooLarge(let max): "expands to more than \(max) bytes"
-        case .outOfMemory: "needs more memory than there is"
-        }
-    }
-}
-
 /// zlib streams (RFC 1950): the format of compressed message bodies and of compressed broker registrations.
 ///
 /// Source: `ZlibCompressor.java`, `UtilAll.compress`, RocketMQ 5.3 and 4.9 (`java.util.zip.Deflater` with its header).

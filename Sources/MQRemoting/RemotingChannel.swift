@@ -13,11 +13,28 @@ public protocol RemotingService: AnyObject {
     func closed(_ channel: RemotingChannel, because reason: CloseReason)
 }
 
+/// Takes the answers to requests that were numbered and encoded outside of their channel, from ``firstOpaque`` on. All
+/// calls come from the channel's loop.
+public protocol AnswerTaker: AnyObject, Sendable {
+    /// An answer arrived. `header` and `frame` are views over `bytes`; copy what must stay.
+    func answered(_ header: borrowing RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>)
+    /// The channel is gone; called once.
+    func lost(because reason: CloseReason)
+}
+
+extension AnswerTaker {
+    /// Requests below this number are the channel's own.
+    public static var firstOpaque: Int32 { RemotingChannel.firstOpaqueOfTakers }
+}
+
 /// A connection that speaks remoting. Loop only, but for ``Reply``.
 public final class RemotingChannel: ConnectionHandler {
     /// Requests of ours that may wait for answers on one channel.
     public static let pendingMax = 65_535
+    static let firstOpaqueOfTakers: Int32 = 1 << 30
 
+    /// Who takes answers with numbers from ``AnswerTaker/firstOpaque`` on.
+    public var taker: (any AnswerTaker)?
     /// The connection underneath.
     public let connection: Connection
     /// The peer's address as records hold it.
@@ -73,7 +90,9 @@ public final class RemotingChannel: ConnectionHandler {
             // until TLS is served.
             while connection.isOpen, let frame = try RemotingFrame.decode(bytes, at: position) {
                 try header.decode(frame, in: bytes)
-                if header.isResponse {
+                if header.isResponse, header.opaque >= Self.firstOpaqueOfTakers {
+                    taker?.answered(header, frame, in: bytes)
+                } else if header.isResponse {
                     answer(RemotingCommand(header, frame, in: bytes))
                 } else {
                     service.handle(header, frame, in: bytes, on: self)
@@ -95,6 +114,9 @@ public final class RemotingChannel: ConnectionHandler {
             connection.loop.cancel(entry.timer)
             entry.done(.failure(.connectionLost(reason.description)))
         }
+        let taker = self.taker
+        self.taker = nil
+        taker?.lost(because: reason)
         service.closed(self, because: reason)
     }
 
@@ -113,7 +135,7 @@ public final class RemotingChannel: ConnectionHandler {
         guard connection.isOpen else { return done(.failure(.connectionLost("closed"))) }
         guard pending.count < Self.pendingMax else { return done(.failure(.tooManyInFlight(limit: Self.pendingMax))) }
         var request = request
-        repeat { nextOpaque &+= 1 } while pending[nextOpaque] != nil
+        repeat { nextOpaque = (nextOpaque + 1) % Self.firstOpaqueOfTakers } while pending[nextOpaque] != nil
         request.opaque = nextOpaque
         request.flag = 0
         let opaque = nextOpaque

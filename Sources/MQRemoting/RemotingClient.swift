@@ -94,8 +94,8 @@ public final class RemotingClient: Sendable {
         }
     }
 
-    /// Calls `body` with the channel to `address`, which is connected first if need be. Loop only.
-    private func withChannel(
+    /// Calls `body` with the channel to `address`, which is connected first if need be. Loop only, and so is `body`.
+    public func withChannel(
         to address: SocketAddress, _ body: @escaping (Result<RemotingChannel, RemotingError>) -> Void
     ) {
         let connections = connections.value

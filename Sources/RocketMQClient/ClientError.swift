@@ -24,6 +24,12 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case invalid(String)
     /// The client was not started, or is shut down.
     case notRunning(String)
+    /// No room among the messages on their way in the time allowed: send less at a time, or raise the limit.
+    case tooBusy(inFlightMax: Int, byteCountMax: Int)
+    /// The task was cancelled. What it had sent may have been done all the same.
+    case cancelled
+    /// A request of a batch failed; messages before it are stored, the others must be sent again.
+    case batchFailed(stored: Int, of: Int, because: String)
     /// The loop or another part of the machine is not to be had.
     case system(String)
 
@@ -45,6 +51,12 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
         case .badAnswer(let address, let reason): "\(address) answered something else than expected: \(reason)"
         case .invalid(let reason): reason
         case .notRunning(let what): "\(what) is not running; start it first"
+        case .tooBusy(let count, let byteCount):
+            "\(count) messages or \(byteCount) bytes are on their way and none came through in the time allowed; "
+                + "send less at a time, or raise inFlightMax"
+        case .cancelled: "the task was cancelled; what it had sent may have been done all the same"
+        case .batchFailed(let stored, let count, let reason):
+            "\(stored) of \(count) messages of the batch are stored, send the others again: \(reason)"
         case .system(let reason): "the system refused: \(reason)"
         }
     }

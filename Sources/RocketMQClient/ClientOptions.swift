@@ -8,6 +8,8 @@ public struct ClientOptions: Sendable {
     public var clientIP: String?
     /// The part of the client id behind `@`; `nil` takes process id and time, so that no two clients share an id.
     public var instanceName: String?
+    /// Topics and groups are those of this namespace: brokers know them as `namespace%name`, the application without it.
+    public var namespace: String?
     /// How long a question to a name server or a small one to a broker may take.
     public var requestTimeout: Duration = .seconds(3)
     /// How often routes of the topics in use are asked for again.

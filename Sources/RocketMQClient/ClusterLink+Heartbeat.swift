@@ -1,4 +1,5 @@
 import MQProtocol
+import MQRemoting
 import MQSystem
 
 extension ClusterLink {
@@ -22,11 +23,23 @@ extension ClusterLink {
         }
         return await withTaskGroup(of: Bool.self) { group in
             for address in addresses {
-                group.addTask { (try? await self.ask(request, at: address)) != nil }  // a dead broker is tried again
+                group.addTask { await self.isHeard(request, at: address) }  // a dead broker is tried again
             }
             var all = true
             for await isHeard in group where !isHeard { all = false }
             return all
+        }
+    }
+
+    /// A broker that does not answer a heartbeat may be gone without the connection's having noticed: it is made anew, so
+    /// that pulls do not wait on a dead one.
+    private func isHeard(_ request: RemotingCommand, at address: String) async -> Bool {
+        do throws(ClientError) {
+            try await ask(request, at: address)
+            return true
+        } catch {
+            if case .noAnswer(_, .timedOut) = error { await disconnect(address) }
+            return false
         }
     }
 

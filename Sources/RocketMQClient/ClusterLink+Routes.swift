@@ -42,6 +42,7 @@ extension ClusterLink {
                 return .failure(error)
             }
         }
+        plans.forget(topic)
         // A broker that was not known has not heard of us: tell it now, not at the next heartbeat.
         if !members.isEmpty, await !routes.newAddresses().isEmpty { Task { await heartbeat() } }
         return route

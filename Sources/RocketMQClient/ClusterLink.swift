@@ -22,6 +22,8 @@ public final class ClusterLink: Sendable {
     private let remoting: RemotingClient
     private let calls = OpenCalls()
     private let addresses = AddressBook()
+    let plans = PublishPlans()
+    private let pipes = Lock<[SocketAddress: SendPipe]>([:])
     private let currentNameServer = Lock(0)
     private let upkeep = Lock<[Task<Void, Never>]>([])
     private let life = Lock(Life.idle)
@@ -95,8 +97,40 @@ public final class ClusterLink: Sendable {
         remoting.close()
         loop.stop()  // waits for the wake-up the loop is in, well under a millisecond
         calls.close()
+        let pipes = pipes.withLock { pipes in
+            defer { pipes = [:] }
+            return Array(pipes.values)
+        }
+        for pipe in pipes { pipe.close() }
+        plans.forgetAll()
         requests.close()
     }
+
+    // MARK: - Sending
+
+    /// Calls that wait, for tests.
+    var openCallCount: Int { calls.count + pipes.withLock { $0.values.count { !$0.isIdle } } }
+
+    /// What sends to a broker travel in; one for each address, however many producers there are.
+    func pipe(to address: String) async throws(ClientError) -> SendPipe {
+        guard life.withLock({ $0 }) == .open else { throw .notRunning("the client") }
+        let socket = try await addresses.resolve(address)
+        return pipes.withLock { pipes in
+            if let pipe = pipes[socket] { return pipe }
+            let pipe = SendPipe(to: socket, over: remoting)
+            pipes[socket] = pipe
+            return pipe
+        }
+    }
+
+    /// Ends the connection to `address`, which is made anew when it is needed. What waits on it fails.
+    func disconnect(_ address: String) async {
+        guard let socket = try? await addresses.resolve(address) else { return }  // then there is no connection either
+        remoting.disconnect(socket)
+    }
+
+    /// The name behind an address may lead elsewhere by now.
+    func forgetAddress(_ address: String) { addresses.forget(address) }
 
     // MARK: - Asking
 
@@ -168,3 +202,6 @@ func pause(_ duration: Duration) async -> Bool {
         return false
     }
 }
+
+/// Runs `work` to its end, also when the task is cancelled: goodbyes are said all the same.
+func uncancelled(_ work: @escaping @Sendable () async -> Void) async { await Task { await work() }.value }

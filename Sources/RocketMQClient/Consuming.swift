@@ -31,6 +31,10 @@ public struct ConsumerOptions: Sendable {
     public var consumeFromWhere = ConsumeFromWhere.lastOffset
     /// For `.timestamp`: milliseconds since 1970; `nil` is half an hour before the start.
     public var consumeTimestamp: Int64?
+    /// How members share the queues; all of a group must agree. In clustering mode.
+    public var allocation = QueueAllocation.average
+    /// Tells the trace topic of each message; `nil` does not.
+    public var trace: TraceOptions?
     /// Handlers that run at the same time.
     public var handlersMax = 20
     /// Messages asked for in one pull.

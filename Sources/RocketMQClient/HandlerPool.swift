@@ -43,23 +43,28 @@ final class HandlerPool: Sendable {
     }
 
     private func next() async -> Job? {
-        await withCheckedContinuation { continuation in
+        if let job = state.withLock({ Self.take(&$0) }) { return job }
+        return await withCheckedContinuation { continuation in
             let (isReady, job): (Bool, Job?) = state.withLock { state in
                 if state.isClosed { return (true, nil) }
-                guard state.head < state.jobs.count else {
-                    state.idle.append(continuation)
-                    return (false, nil)
-                }
-                let job = state.jobs[state.head]
-                state.head += 1
-                if state.head == state.jobs.count || state.head > 1024 {
-                    state.jobs.removeFirst(state.head)
-                    state.head = 0
-                }
-                return (true, job)
+                if let job = Self.take(&state) { return (true, job) }
+                state.idle.append(continuation)
+                return (false, nil)
             }
             if isReady { continuation.resume(returning: job) }
         }
+    }
+
+    /// The next job, if one waits: a worker that finds one goes on without being suspended.
+    private static func take(_ state: inout State) -> Job? {
+        guard !state.isClosed, state.head < state.jobs.count else { return nil }
+        let job = state.jobs[state.head]
+        state.head += 1
+        if state.head == state.jobs.count || state.head > 1024 {
+            state.jobs.removeFirst(state.head)
+            state.head = 0
+        }
+        return job
     }
 
     /// Takes no more jobs, forgets those that have not begun, and waits for those that run, at most `limit`.

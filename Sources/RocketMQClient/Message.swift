@@ -66,9 +66,23 @@ public struct Message: Equatable, Sendable {
         set { properties[PropertyName.wait] = newValue ? "true" : "false" }
     }
 
+    /// When a broker with timers hands it out, milliseconds since 1970: to the millisecond or the second, by the broker's
+    /// `timerPrecisionMs`. `nil` at once. Not together with ``delayLevel``.
+    public var deliverAt: Int64? {
+        get { properties[PropertyName.timerDeliverMilliseconds].flatMap { Int64($0) } }
+        set { properties[PropertyName.timerDeliverMilliseconds] = newValue.map(String.init) }
+    }
+
+    /// How long a broker with timers holds it back, counted from its arrival. `nil` not at all.
+    public var deliverAfter: Duration? {
+        get { properties[PropertyName.timerDelayMilliseconds].flatMap { Int64($0) }.map { .milliseconds($0) } }
+        set { properties[PropertyName.timerDelayMilliseconds] = newValue.map { String($0.milliseconds) } }
+    }
+
     /// Why the broker would refuse it; `nil` if it may be sent.
-    func refusal(bodyByteCountMax: Int) -> String? {
-        if let refusal = NameRules.refusal(ofTopic: topic) { return refusal }
+    /// - Parameter isTopicKnown: the topic's name need not be looked at.
+    func refusal(bodyByteCountMax: Int, isTopicKnown: Bool = false) -> String? {
+        if !isTopicKnown, let refusal = NameRules.refusal(ofTopic: topic) { return refusal }
         if body.isEmpty { return "the message body is empty" }
         if body.count > bodyByteCountMax {
             return "the message body has \(body.count) bytes; the producer's limit is \(bodyByteCountMax)"

@@ -39,7 +39,7 @@ public struct MessageExt: Sendable, CustomStringConvertible {
     public let flag: Int32
     /// Properties, with what broker and client added.
     public internal(set) var properties: MessageProperties
-    /// The body, expanded if it was compressed with zlib.
+    /// The body, expanded if it was compressed.
     public internal(set) var body: [UInt8]
 
     /// Most bytes a compressed body may expand to.
@@ -119,13 +119,11 @@ public struct MessageExt: Sendable, CustomStringConvertible {
         return messages
     }
 
-    /// Expands a zlib body. LZ4 and zstd stay as they are, with `sysFlag.compressed` still set.
+    /// Expands a compressed body. One whose codec is not known stays as it is, with `sysFlag.compressed` still set.
     private mutating func expandBody() {
-        guard sysFlag.contains(.compressed) else { return }
-        let codec = sysFlag.intersection(.compressionMask).rawValue
-        guard codec == 0 || codec == 0x300 else { return }
+        guard sysFlag.contains(.compressed), let codec = CompressionCodec(sysFlag) else { return }
         do throws(CompressionError) {
-            body = try Zlib.inflate(body.span, outputMax: Self.bodyByteCountMax)
+            body = try codec.expand(body.span, outputMax: Self.bodyByteCountMax)
             sysFlag.remove(.compressed)
         } catch {
             // Left as stored, and marked so: the application can still see and refuse it.

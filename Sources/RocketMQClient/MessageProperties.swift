@@ -56,10 +56,15 @@ public struct MessageProperties: Equatable, Sendable, ExpressibleByDictionaryLit
 
     /// Whether a name or value holds a separator byte, which cannot travel.
     var hasSeparator: Bool {
-        entries.contains { entry in
-            (entry.name + entry.value).utf8.contains { $0 == Properties.nameEnd || $0 == Properties.valueEnd }
-        }
+        entries.contains { Self.hasSeparator($0.name) || Self.hasSeparator($0.value) }
     }
+
+    private static func hasSeparator(_ text: String) -> Bool {
+        text.utf8.contains { $0 == Properties.nameEnd || $0 == Properties.valueEnd }
+    }
+
+    /// Whether a timer of the broker is to hold the message back.
+    var isTimed: Bool { entries.contains { $0.name.hasPrefix("TIMER_D") } }
 
     /// As Java prints a map: `{TAGS=TagA, WAIT=true}`.
     public var description: String { "{" + entries.map { "\($0.name)=\($0.value)" }.joined(separator: ", ") + "}" }

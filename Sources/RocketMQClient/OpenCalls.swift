@@ -14,6 +14,9 @@ final class OpenCalls: Sendable {
 
     private let state = Lock(State())
 
+    /// Calls that wait.
+    var count: Int { state.withLock { $0.fail.count } }
+
     /// Sends `request` and waits for its answer. A cancelled task stops waiting at once; the peer may still act.
     func answer(
         to request: RemotingCommand, from address: SocketAddress, timeoutMilliseconds: Int64,

@@ -23,13 +23,20 @@ struct PublishQueues: Equatable {
         }
     }
 
-    /// The queue at `index`, going round; after a failure the next one that is not at `avoiding`, if there is one.
-    func pick(_ index: Int, avoiding broker: String? = nil) -> MessageQueue? {
+    /// The index of the queue at `turn`, going round; after a failure of the next one that is not at `avoiding`, if there
+    /// is one.
+    func pickIndex(_ turn: Int, avoiding broker: String? = nil) -> Int? {
         guard !queues.isEmpty else { return nil }
+        guard let broker else { return turn % queues.count }
         for step in 0..<queues.count {
-            let queue = queues[(index + step) % queues.count]
-            if queue.brokerName != broker { return queue }
+            let index = (turn % queues.count + step) % queues.count
+            if queues[index].brokerName != broker { return index }
         }
-        return queues[index % queues.count]
+        return turn % queues.count
+    }
+
+    /// The queue of ``pickIndex(_:avoiding:)``.
+    func pick(_ turn: Int, avoiding broker: String? = nil) -> MessageQueue? {
+        pickIndex(turn, avoiding: broker).map { queues[$0] }
     }
 }

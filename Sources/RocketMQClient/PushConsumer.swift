@@ -15,6 +15,9 @@ public actor PushConsumer {
     public nonisolated let options: ConsumerOptions
     /// What it pulls over.
     public nonisolated let link: ClusterLink
+    nonisolated let namespace: Namespace
+    private var tracer: TraceSender?
+    private var endings: [@Sendable () -> Void] = []
     private let ownsLink: Bool
     private var subscriptions: [String: SubscriptionData] = [:]
     private var core: ConsumerCore?
@@ -54,7 +57,8 @@ public actor PushConsumer {
         guard options.handlersMax > 0, options.pullBatchSize > 0 else {
             throw .invalid("handlersMax and pullBatchSize must be at least 1")
         }
-        self.group = group
+        namespace = Namespace(link.options.namespace)
+        self.group = namespace.wrap(group)
         self.options = options
         self.link = link
         self.ownsLink = ownsLink
@@ -66,6 +70,7 @@ public actor PushConsumer {
     public func subscribe(_ topic: String, _ expression: String = "*") async throws(ClientError) {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
         let version = SystemClock.wall().rawValue
+        let topic = namespace.wrap(topic)
         await set(try TagExpression.subscription(topic: topic, expression: expression, version: version))
     }
 
@@ -76,7 +81,8 @@ public actor PushConsumer {
     public func subscribe(_ topic: String, sql expression: String) async throws(ClientError) {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw .invalid(refusal) }
         let subscription = SubscriptionData(
-            topic: topic, subString: expression, subVersion: SystemClock.wall().rawValue, expressionType: "SQL92")
+            topic: namespace.wrap(topic), subString: expression, subVersion: SystemClock.wall().rawValue,
+            expressionType: "SQL92")
         if core != nil { try await check(subscription) }
         await set(subscription)
     }
@@ -122,7 +128,8 @@ public actor PushConsumer {
             throw error
         }
         let core = ConsumerCore(
-            group: group, options: options, link: link, subscriptions: subscriptions, handler: handler)
+            group: group, options: options, link: link, subscriptions: subscriptions,
+            handler: try applicationHandler(handler))
         if options.messageModel == .clustering {
             core.set(SubscriptionData(topic: core.retryTopic, subString: "*", subVersion: SystemClock.wall().rawValue))
         } else {
@@ -142,6 +149,7 @@ public actor PushConsumer {
             if ownsLink { await link.shutdown() }
             throw error
         }
+        try await tracer?.start()
         _ = await link.heartbeat()
         await rebalance()
         upkeep = [
@@ -151,11 +159,17 @@ public actor PushConsumer {
         if needsLocks { upkeep.append(repeating(every: options.lockInterval) { await $0.renewLocks(core) }) }
     }
 
-    /// Starts, runs until the task is cancelled, and shuts down.
+    /// Starts, runs until the task is cancelled, and shuts down, as a service of a server does: handlers that run are waited
+    /// for, the progress is committed, the brokers are told.
     public func run(_ handler: @escaping MessageHandler) async throws(ClientError) {
         try await start(handler)
         while await pause(.seconds(3600)) {}
-        await shutdown()
+        await uncancelled { await self.shutdown() }
+    }
+
+    /// Runs `action` when the consumer begins to shut down; at once if it has.
+    func atShutdown(_ action: @escaping @Sendable () -> Void) {
+        if core == nil { action() } else { endings.append(action) }
     }
 
     /// Stops pulling, waits for handlers that run, commits the progress and tells the brokers.
@@ -167,13 +181,32 @@ public actor PushConsumer {
         upkeep = []
         let all = Array(workers.values)
         for worker in all { worker.drop() }
+        for ending in endings { ending() }
+        endings = []
         await core.pool.close(waitingAtMost: options.shutdownWait)
         await commit(all, core)
         if needsLocks { await unlock(all.map(\.queue)) }
         workers = [:]
+        await tracer?.close()
         link.members.remove(consumerGroup: group)
         await link.unregister(consumerGroup: group)
         if ownsLink { await link.shutdown() }
+    }
+
+    /// `handler` behind what it need not know of: namespaces and traces.
+    private func applicationHandler(_ handler: @escaping MessageHandler) throws(ClientError) -> MessageHandler {
+        if let trace = options.trace {
+            tracer = try TraceSender(topic: trace.topic, group: group + "-CONSUME", link: link)
+        }
+        let (tracer, namespace) = (tracer, namespace)
+        guard tracer != nil || namespace.name != nil else { return handler }
+        let group = namespace.unwrap(group)
+        return { message, context in
+            var message = message
+            message.topic = namespace.unwrap(message.topic)
+            guard let tracer else { return try await handler(message, context) }
+            return try await tracer.traced(message, context, group: group, handler)
+        }
     }
 
     /// The last trouble with a broker; `nil` if there was none.
@@ -271,7 +304,7 @@ public actor PushConsumer {
                 let address = broker.brokerAddrs.min(by: { $0.key < $1.key })?.value
             else { throw .noQueue(topic: topic, wanted: "read") }
             let members = try await link.consumerIDs(of: group, at: address)
-            mine = QueueAllocation.average(queues, members: members, me: link.clientID)
+            mine = options.allocation.share(of: queues, members: members, me: link.clientID, group: group)
         }
         guard self.core === core else { return true }
         var isComplete = await release(topic, except: Set(mine), core)

@@ -26,16 +26,30 @@ public enum SendStatus: String, Sendable {
 public struct SendResult: Equatable, Sendable, CustomStringConvertible {
     /// What the broker promises.
     public let status: SendStatus
-    /// The id the producer gave it (`UNIQ_KEY`).
-    public let messageID: String
-    /// The id that names its place: broker and log position.
-    public let offsetMessageID: String
+    private let id: IDText
+    private let offsetID: IDText
     /// The queue.
     public let queue: MessageQueue
     /// Its position in the queue.
     public let queueOffset: Int64
     /// For recalling a delayed message; `nil` unless the broker gave one.
     public let recallHandle: String?
+
+    init(
+        status: SendStatus, id: IDText, offsetID: IDText, queue: MessageQueue, queueOffset: Int64, recallHandle: String?
+    ) {
+        self.status = status
+        self.id = id
+        self.offsetID = offsetID
+        self.queue = queue
+        self.queueOffset = queueOffset
+        self.recallHandle = recallHandle
+    }
+
+    /// The id the producer gave it (`UNIQ_KEY`).
+    public var messageID: String { id.text }
+    /// The id that names its place: broker and log position.
+    public var offsetMessageID: String { offsetID.text }
 
     /// As Java prints it.
     public var description: String {

@@ -23,12 +23,20 @@ final class FakeCluster: Sendable {
         var parked: [(request: RemotingCommand, reply: Reply)] = []
         /// Answers to give in place of the real ones, by request code, first one first.
         var scripted: [Int32: [RemotingCommand]] = [:]
+        /// Requests are not noted in ``seen``.
+        var forgetsRequests = false
+        /// Where routes say the broker is, if not here.
+        var advertised: String?
+        /// Sends are stored and not answered until ``FakeCluster/answerHeld()``.
+        var holdsAnswers = false
+        var held: [(reply: Reply, answer: RemotingCommand)] = []
         /// Offsets of a queue below this are gone.
         var firstOffset: Int64 = 0
     }
 
     let loop: EventLoop
     private let server: RemotingServer
+    private let service: LoopBound<Service>
     let state = Lock(State())
 
     var address: String { server.address.description }
@@ -36,6 +44,7 @@ final class FakeCluster: Sendable {
     init(topics: [String: Int]) throws {
         loop = try EventLoop("fake")
         let service = Service()
+        self.service = LoopBound(service, on: loop)
         server = try RemotingServer(
             SocketAddress(ip: [127, 0, 0, 1], port: 0), loops: [loop], log: .silent
         ) { _ in service }
@@ -45,6 +54,13 @@ final class FakeCluster: Sendable {
         }
         loop.start()
         server.start()
+    }
+
+    /// Ends all connections, as a broker that is killed.
+    func hangUp() {
+        service.execute { service in
+            for channel in service.channels.values { channel.connection.close("hung up") }
+        }
     }
 
     func stop() {
@@ -65,22 +81,26 @@ final class FakeCluster: Sendable {
 
     private final class Service: RemotingService {
         weak var cluster: FakeCluster?
+        var channels: [UInt64: RemotingChannel] = [:]
 
         func handle(
             _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
         ) {
             let request = RemotingCommand(header, frame, in: bytes)
+            channels[channel.connection.id] = channel
             cluster?.handle(request, channel.reply(to: header.opaque, isOneWay: header.isOneWay))
         }
 
-        func closed(_ channel: RemotingChannel, because reason: CloseReason) {}
+        func closed(_ channel: RemotingChannel, because reason: CloseReason) {
+            channels[channel.connection.id] = nil
+        }
     }
 
     // MARK: - Answers
 
     fileprivate func handle(_ request: RemotingCommand, _ reply: Reply) {
         let scripted: RemotingCommand? = state.withLock { state in
-            state.seen.append(request)
+            if !state.forgetsRequests { state.seen.append(request) }
             guard let answer = state.scripted[request.code]?.first else { return nil }
             state.scripted[request.code]?.removeFirst()
             return answer
@@ -88,7 +108,13 @@ final class FakeCluster: Sendable {
         if let scripted { return reply.send(scripted) }
         switch request.requestCode {
         case .getRouteInfoByTopic: reply.send(route(request["topic"] ?? ""))
-        case .sendMessageV2: reply.send(store(request))
+        case .sendMessageV2, .sendBatchMessage:
+            let answer = request.requestCode == .sendMessageV2 ? store(request) : storeBatch(request)
+            let isHeld = state.withLock { state in
+                if state.holdsAnswers { state.held.append((reply, answer)) }
+                return state.holdsAnswers
+            }
+            if !isHeld { reply.send(answer) }
         case .heartBeat:
             let data = try? HeartbeatData(parsing: request.body)
             state.withLock { state in
@@ -112,7 +138,8 @@ final class FakeCluster: Sendable {
         case .getMaxOffset:
             let end = state.withLock { $0.queues[request["topic"] ?? ""]?[Self.queueID(request)].count ?? 0 }
             reply.send(RemotingCommand(.success, ["offset": String(end)]))
-        case .pullMessage: pull(request, reply)
+        case .getMinOffset: reply.send(RemotingCommand(.success, ["offset": "0"]))
+        case .pullMessage, .litePullMessage: pull(request, reply)
         case .consumerSendMessageBack: reply.send(sendBack(request))
         case .unregisterClient:
             state.withLock { state in state.members.removeAll { $0 == request["clientID"] } }
@@ -132,7 +159,10 @@ final class FakeCluster: Sendable {
             return RemotingCommand(.topicNotExist, remark: "No topic route info in name server for the topic: \(topic)")
         }
         let route = TopicRouteData(
-            brokerDatas: [BrokerData(cluster: "c", brokerName: "broker-a", brokerAddrs: [0: address])],
+            brokerDatas: [
+                BrokerData(
+                    cluster: "c", brokerName: "broker-a", brokerAddrs: [0: state.withLock { $0.advertised } ?? address])
+            ],
             queueDatas: [
                 QueueData(brokerName: "broker-a", readQueueNums: count, writeQueueNums: count, perm: [.read, .write])
             ])
@@ -147,6 +177,29 @@ final class FakeCluster: Sendable {
             sysFlag: SysFlag(rawValue: Int32(request["f"] ?? "") ?? 0))
         return RemotingCommand(
             .success, ["msgId": "00", "queueId": String(queueID), "queueOffset": String(offset)])
+    }
+
+    private func storeBatch(_ request: RemotingCommand) -> RemotingCommand {
+        let items = (try? MessageBatch.items(request.body.span)) ?? []
+        let queueID = Int(request["e"] ?? "") ?? 0
+        let offsets = items.map { item in
+            append(
+                topic: request["b"] ?? "", queueID: queueID, body: Array(request.body[item.body]),
+                properties: String(decoding: request.body[item.properties], as: UTF8.self))
+        }
+        let ids = offsets.map { "id-\($0)" }.joined(separator: ",")
+        return RemotingCommand(
+            .success, ["msgId": ids, "queueId": String(queueID), "queueOffset": String(offsets.first ?? 0)])
+    }
+
+    /// Answers what was held back, and holds back nothing more.
+    func answerHeld() {
+        let held = state.withLock { state in
+            state.holdsAnswers = false
+            defer { state.held = [] }
+            return state.held
+        }
+        for (reply, answer) in held { reply.send(answer) }
     }
 
     @discardableResult

@@ -33,7 +33,8 @@ import Testing
     @Test func `a send result reads as Java's`() {
         let queue = MessageQueue(topic: "TopicTest", brokerName: "broker-a", queueID: 3)
         let result = SendResult(
-            status: .sendOK, messageID: "AB01", offsetMessageID: "7F", queue: queue, queueOffset: 12, recallHandle: nil)
+            status: .sendOK, id: IDText("AB01"), offsetID: IDText("7F"), queue: queue, queueOffset: 12,
+            recallHandle: nil)
         #expect(
             "\(result)" == "SendResult [sendStatus=SEND_OK, msgId=AB01, offsetMsgId=7F, messageQueue=MessageQueue "
                 + "[topic=TopicTest, brokerName=broker-a, queueId=3], queueOffset=12, recallHandle=null]")
@@ -57,13 +58,16 @@ import Testing
         #expect(message.messageID == message.offsetMessageID)
     }
 
-    @Test func `zlib bodies are expanded and others are left marked`() throws {
+    @Test func `bodies of all codecs are expanded and others are left marked`() throws {
         let body = [UInt8](repeating: 65, count: 5000)
         let zlib: SysFlag = [.compressed, SysFlag(rawValue: 0x300)]
-        let packed = try message(Zlib.deflate(body.span), zlib)
-        #expect(packed.body == body)
-        #expect(!packed.sysFlag.contains(.compressed))
-        let other = try message([1, 2, 3], [.compressed, SysFlag(rawValue: 0x100)])
+        for codec in CompressionCodec.allCases {
+            let packed = try message(codec.compress(body.span, level: 5), [.compressed, codec.sysFlag])
+            #expect(packed.body == body)
+            #expect(!packed.sysFlag.contains(.compressed))
+        }
+        #expect(try message(Zlib.deflate(body.span), .compressed).body == body)
+        let other = try message([1, 2, 3], [.compressed, SysFlag(rawValue: 0x400)])
         #expect(other.body == [1, 2, 3])
         #expect(other.sysFlag.contains(.compressed))
         let lying = try message([1, 2, 3], zlib)

@@ -16,7 +16,8 @@ struct Checks {
         "MQSystem": "system calls and mappings",
         "MQBytes": "buffers under everything else",
         "MQTransport": "sockets and loops",
-        "MQCompression": "wraps zlib",
+        "MQCompression": "wraps zlib, LZ4 and zstd",
+        "MQCrypto": "wraps libcrypto",
         "MQObserve": "writes log files, beside MQSystem and not above it",
     ]
 

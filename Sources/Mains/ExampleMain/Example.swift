@@ -1,18 +1,46 @@
 import MQSystem
 import RocketMQClient
 
-/// RocketMQ's example programs by their Java names, as `tools.sh` calls them.
-enum Example: String, CaseIterable {
-    case producer = "org.apache.rocketmq.example.quickstart.Producer"
-    case consumer = "org.apache.rocketmq.example.quickstart.Consumer"
-    case transactionProducer = "org.apache.rocketmq.example.transaction.TransactionProducer"
+/// One of RocketMQ's example programs by its Java name, as `tools.sh` calls it.
+struct Example: Sendable {
+    typealias Run = @Sendable (_ arguments: [String]) async throws(ClientError) -> Void
 
-    /// Accepts the short form `quickstart.Producer` too.
-    init?(name: String) {
-        guard let match = Self.allCases.first(where: { $0.rawValue == name || $0.rawValue.hasSuffix("." + name) }),
-            name.contains("Producer") || name.contains("Consumer")
-        else { return nil }
-        self = match
+    /// Behind `org.apache.rocketmq.example.`.
+    let shortName: String
+    /// Gets what stands behind the name. A number there ends a consumer after that many messages, and bounds a producer.
+    let run: Run
+
+    init(_ shortName: String, _ run: @escaping Run) {
+        self.shortName = shortName
+        self.run = run
+    }
+
+    var name: String { "org.apache.rocketmq.example." + shortName }
+
+    static let all: [Example] = [
+        Example("quickstart.Producer", quickstartProducer), Example("quickstart.Consumer", quickstartConsumer),
+        Example("simple.Producer", simpleProducer), Example("simple.OnewayProducer", oneWayProducer),
+        Example("simple.AsyncProducer", asyncProducer), Example("simple.PushConsumer", simplePushConsumer),
+        Example("simple.PullConsumer", pullConsumer), Example("simple.LitePullConsumerSubscribe", litePullSubscriber),
+        Example("simple.LitePullConsumerAssign", litePullAssigned), Example("ordermessage.Producer", orderedProducer),
+        Example("ordermessage.Consumer", orderedConsumer),
+        Example("schedule.ScheduledMessageProducer", scheduledProducer),
+        Example("schedule.ScheduledMessageConsumer", scheduledConsumer),
+        Example("schedule.TimerMessageProducer", timerProducer),
+        Example("schedule.TimerMessageConsumer", timerConsumer),
+        Example("transaction.TransactionProducer", transactionProducer),
+        Example("batch.SimpleBatchProducer", simpleBatchProducer),
+        Example("batch.SplitBatchProducer", splitBatchProducer), Example("broadcast.PushConsumer", broadcastConsumer),
+        Example("filter.TagFilterProducer", tagFilterProducer), Example("filter.TagFilterConsumer", tagFilterConsumer),
+        Example("filter.SqlFilterProducer", sqlFilterProducer), Example("filter.SqlFilterConsumer", sqlFilterConsumer),
+        Example("tracemessage.TraceProducer", traceProducer),
+        Example("tracemessage.TracePushConsumer", traceConsumer), Example("benchmark.Producer", benchmarkProducer),
+        Example("benchmark.Consumer", benchmarkConsumer),
+    ]
+
+    /// Accepts the short form `quickstart.Producer`, and `Producer`, too.
+    static func named(_ name: String) -> Example? {
+        all.first { $0.name == name } ?? all.first { $0.name.hasSuffix("." + name) }
     }
 }
 
@@ -20,24 +48,18 @@ enum Example: String, CaseIterable {
 func runExample() -> Never {
     ThisProcess.prepareSignals()
     let arguments = Array(CommandLine.arguments.dropFirst())
+    let names = Example.all.map(\.name).joined(separator: ", ")
     guard let name = arguments.first else {
-        ThisProcess.complain(
-            "mqexample: no example named; use one of: " + Example.allCases.map(\.rawValue).joined(separator: ", "))
+        ThisProcess.complain("mqexample: no example named; use one of: \(names)")
         ThisProcess.exit(1)
     }
-    guard let example = Example(name: name) else {
-        ThisProcess.complain(
-            "mqexample: there is no example \(name); use one of: "
-                + Example.allCases.map(\.rawValue).joined(separator: ", "))
+    guard let example = Example.named(name) else {
+        ThisProcess.complain("mqexample: there is no example \(name); use one of: \(names)")
         ThisProcess.exit(1)
     }
     let failure: ClientError? = wait {
         do throws(ClientError) {
-            switch example {
-            case .producer: try await quickstartProducer(arguments.dropFirst().first)
-            case .consumer: try await quickstartConsumer(arguments.dropFirst().first)
-            case .transactionProducer: try await transactionProducer(arguments.dropFirst().first)
-            }
+            try await example.run(Array(arguments.dropFirst()))
             return nil
         } catch {
             return error
@@ -58,4 +80,9 @@ private func wait(_ work: @escaping @Sendable () async -> ClientError?) -> Clien
         }
     }
     return done.wait { $0 } ?? nil
+}
+
+extension [String] {
+    /// The number that the first argument is.
+    var limit: Int? { first.flatMap { Int($0) } }
 }

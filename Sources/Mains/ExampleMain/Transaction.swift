@@ -2,10 +2,10 @@ import MQProtocol
 import MQSystem
 import RocketMQClient
 
-/// Sends ten messages (or as many as `count` says) whose transactions stay open, prints each answer, and then answers
+/// Sends ten messages (or as many as asked for) whose transactions stay open, prints each answer, and then answers
 /// the broker's questions until SIGTERM or SIGINT: of three messages one stays open, one is committed, one rolled back.
-func transactionProducer(_ count: String?) async throws(ClientError) {
-    let messageCount = count.flatMap { Int($0) } ?? 10
+func transactionProducer(_ arguments: [String]) async throws(ClientError) {
+    let messageCount = arguments.limit ?? 10
     let transactions = Lock<[String: Int]>([:])
     let producer = try TransactionProducer(group: "please_rename_unique_group_name") { message in
         switch transactions.withLock({ $0[message.messageID] }).map({ $0 % 3 }) {

@@ -19,6 +19,8 @@ public struct PullRequest: Sendable {
     public var suspend: Duration?
     /// The filter.
     public var subscription: SubscriptionData
+    /// Says that the application asks when it likes (LITE_PULL_MESSAGE), as Java's lite pull consumer does.
+    public var isLite = false
 
     /// A pull without filter, suspension or commit.
     public init(group: String, queue: MessageQueue, offset: Int64) {
@@ -33,7 +35,7 @@ public struct PullRequest: Sendable {
         if commitOffset != nil { flags.insert(.commitOffset) }
         if suspend != nil { flags.insert(.suspend) }
         return RemotingCommand(
-            .pullMessage,
+            isLite ? .litePullMessage : .pullMessage,
             [
                 "consumerGroup": group, "topic": queue.topic, "queueId": String(queue.queueID),
                 "queueOffset": String(offset), "maxMsgNums": String(messagesMax), "sysFlag": String(flags.rawValue),

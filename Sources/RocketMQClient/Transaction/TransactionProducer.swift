@@ -41,7 +41,12 @@ public final class TransactionProducer: Sendable {
 
     private init(_ producer: Producer, _ limits: CheckLimits, _ check: @escaping TransactionCheck) {
         self.producer = producer
-        checks = TransactionChecks(group: producer.group, limits: limits, check: check)
+        let namespace = producer.namespace
+        checks = TransactionChecks(group: producer.group, limits: limits) { message in
+            var message = message
+            message.topic = namespace.unwrap(message.topic)
+            return try await check(message)
+        }
     }
 
     /// Its group: the broker may ask any producer of it.
@@ -87,7 +92,7 @@ public final class TransactionProducer: Sendable {
                 remark = "executeLocalTransactionBranch exception: \(error)"
             }
         }
-        let failure = await tell(sent, state, remark, topic: message.topic)
+        let failure = await tell(sent, state, remark, topic: producer.namespace.wrap(message.topic))
         return TransactionResult(sent: sent, transactionID: id, state: state, notTold: failure)
     }
 

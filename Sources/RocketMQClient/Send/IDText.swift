@@ -1,0 +1,53 @@
+import MQBytes
+
+/// A message id as text. Ids of clients and brokers have 32 or 56 digits and are held without an allocation: a producer
+/// makes one for each message and reads another from each answer.
+struct IDText: Sendable, Equatable {
+    private var digits = InlineArray<56, UInt8>(repeating: 0)
+    private var count: UInt8 = 0
+    /// The id, if it is longer.
+    private var long: String?
+
+    /// No id.
+    init() {}
+
+    init(_ bytes: Span<UInt8>) {
+        guard bytes.count <= 56 else {
+            long = bytes.toString()
+            return
+        }
+        for index in 0..<bytes.count { digits[index] = bytes[index] }
+        count = UInt8(bytes.count)
+    }
+
+    init(_ text: String) {
+        guard text.utf8.count <= 56 else {
+            long = text
+            return
+        }
+        for byte in text.utf8 {
+            digits[Int(count)] = byte
+            count += 1
+        }
+    }
+
+    /// The id.
+    var text: String { long ?? digits.span.extracting(0..<Int(count)).toString() }
+
+    func append(to buffer: inout ByteBuffer) {
+        if let long { buffer.append(escaping: long) } else { buffer.append(digits.span.extracting(0..<Int(count))) }
+    }
+
+    static func == (left: Self, right: Self) -> Bool { left.text == right.text }
+}
+
+extension ByteBuffer {
+    /// Appends `text` as the inside of a JSON string.
+    mutating func append(escaping text: String) {
+        if text.utf8.contains(where: { $0 < 32 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) {
+            appendEscaped(Array(text.utf8))
+        } else {
+            append(utf8: text)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import MQTestKit
+import Testing
+
+/// The programs of Examples/ and RocketMQ's example classes, against the real executables.
+@Suite(.serialized, .enabled(if: RunningCluster.isBuilt), .timeLimit(.minutes(3))) struct ExampleTests {
+    private func run(
+        _ cluster: RunningCluster, _ product: String, _ arguments: [String] = [], within limit: Duration = .seconds(60)
+    ) async throws -> Command {
+        try await Command.run(
+            Machine.executable(product), arguments,
+            environment: Server.environment(in: cluster.folder, ["NAMESRV_ADDR": cluster.nameServers]),
+            in: cluster.folder, within: limit)
+    }
+
+    private func lines(_ command: Command) -> [Substring] { command.output.split(separator: "\n") }
+
+    @Test func `the programs of Examples do what they say`() async throws {
+        try await RunningCluster.run { cluster in
+            let quickstart = try await run(cluster, "QuickstartExample")
+            #expect(quickstart.errors == "" && quickstart.status == 0)
+            #expect(Set(lines(quickstart).suffix(10)) == Set((1...10).map { "received Hello \($0)" }))
+
+            let ordered = try await run(cluster, "OrderedExample")
+            #expect(ordered.errors == "" && ordered.status == 0)
+            for order in 1...3 {
+                let steps = lines(ordered).filter { $0.hasPrefix("order \(order) ") }
+                #expect(steps == ["created", "paid", "shipped"].map { "order \(order) \($0)" })
+            }
+
+            let delayed = try await run(cluster, "DelayedExample")
+            #expect(delayed.errors == "" && delayed.status == 0)
+            let late = try #require(delayed.output.firstMatch(of: /^better late after (\d+) ms/).flatMap { Int($0.1) })
+            #expect((900..<20_000).contains(late))
+
+            let broadcasting = try await run(cluster, "BroadcastingExample")
+            #expect(broadcasting.errors == "" && broadcasting.status == 0)
+            let wanted = ["first", "second"].flatMap { name in (1...3).map { "\(name) heard news \($0)" } }
+            #expect(lines(broadcasting).map(String.init).sorted() == wanted.sorted())
+
+            let transactions = try await run(cluster, "TransactionsExample")
+            #expect(transactions.errors == "" && transactions.status == 0)
+            #expect(lines(transactions).prefix(3) == ["payment 1: commit", "payment 2: rollback", "payment 3: commit"])
+            #expect(Set(lines(transactions).dropFirst(3)) == ["heard of payment 1", "heard of payment 3"])
+        }
+    }
+
+    @Test func `RocketMQ's example classes send and receive under their names`() async throws {
+        try await RunningCluster.run { cluster in
+            func example(_ words: String..., expecting count: Int? = nil, _ text: String = "") async throws {
+                let command = try await run(
+                    cluster, "mqexample", ["org.apache.rocketmq.example." + words[0]] + words.dropFirst())
+                #expect(command.status == 0 && command.errors == "", "\(words) \(command.errors)")
+                guard let count else { return }
+                let found = command.output.components(separatedBy: text).count - 1
+                #expect(found == count, "\(words): \(found) of \(count) \(text)\n\(command.output.prefix(2000))")
+            }
+            let sent = "SendResult [sendStatus=SEND_OK"
+            try await example("simple.Producer", "5", expecting: 5, sent)
+            try await example("simple.OnewayProducer", "5")
+            try await example("simple.AsyncProducer", "20", expecting: 20, " OK ")
+            try await example("ordermessage.Producer", "20", expecting: 20, sent)
+            try await example("batch.SimpleBatchProducer", expecting: 3, sent)
+            try await example("batch.SplitBatchProducer", "30000", expecting: 4, sent)
+            try await example("filter.TagFilterProducer", "6", expecting: 6, sent)
+            try await example("tracemessage.TraceProducer", "3", expecting: 3, sent)
+            try await example("schedule.ScheduledMessageProducer", "2", expecting: 2, sent)
+            try await example("simple.PushConsumer", "33", expecting: 33, "Receive New Messages: [MessageExt [")
+            let received = "Receive New Messages: [MessageExt ["
+            try await example("ordermessage.Consumer", "25", expecting: 25, received)  // TagA, TagC and TagD
+            try await example("simple.PullConsumer", "33", expecting: 33, "MessageExt [brokerName=broker-a")
+            try await example(
+                "simple.LitePullConsumerSubscribe", "33", expecting: 33, "MessageExt [brokerName=broker-a")
+            try await example("broadcast.PushConsumer", "20", expecting: 1, "Broadcast Consumer Started.")
+        }
+    }
+
+    @Test func `the benchmark classes count what they send and receive`() async throws {
+        try await RunningCluster.run { cluster in
+            let producer = try await run(
+                cluster, "mqexample", ["benchmark.Producer", "-w", "8", "-s", "200", "-q", "2000", "-k", "true"])
+            #expect(producer.status == 0 && producer.errors == "")
+            let last = try #require(lines(producer).last)
+            #expect(last.hasPrefix("[Complete] Send Total: 2000 | Current Time: "))
+            #expect(last.contains("| Send Failed: 0 | Response Failed: 0 | p50(ms):"))
+            let consumer = try await run(cluster, "mqexample", ["benchmark.Consumer", "-q", "2000", "-p", "false"])
+            #expect(consumer.status == 0 && consumer.errors == "")
+            #expect(lines(consumer).last?.hasPrefix("[Complete] Consume Total: 2000 | Current Time: ") == true)
+            let refused = try await run(cluster, "mqexample", ["benchmark.Producer", "--nonsense", "1"])
+            #expect(refused.status == 1 && refused.errors.contains("there is no option --nonsense"))
+        }
+    }
+}
