@@ -59,21 +59,21 @@ let brokerCommands: [Command] = [
         [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "clustername")]
     ) { arguments, admin, output in
         for address in try await admin.addresses(arguments) { try await admin.cleanExpiredQueues(at: address) }
-        output.print("success%n")
+        output.print("success")
     },
     Command(
         "cleanUnusedTopic", "Clean unused topic on broker.",
         [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "cluster name")]
     ) { arguments, admin, output in
         for address in try await admin.addresses(arguments) { try await admin.cleanUnusedTopics(at: address) }
-        output.print("success%n")
+        output.print("success")
     },
     Command(
         "deleteExpiredCommitLog", "Delete expired CommitLog files.",
         [.value("b", "brokerAddr", "Broker address"), .value("c", "cluster", "clustername")]
     ) { arguments, admin, output in
         for address in try await admin.addresses(arguments) { try await admin.deleteExpiredFiles(at: address) }
-        output.print("success%n")
+        output.print("success")
     },
 ]
 
