@@ -202,18 +202,30 @@ import Testing
             try peer.ask(
                 .pull("t", from: offset, group: "g", with: ["sysFlag": "0", "subVersion": "10", "subscription": nil]))
         }
+        // A look that takes too long stops and is continued by the next pull.
+        func matches(_ peer: RemotingPeer) throws -> [String] {
+            var (found, next): ([String], Int64) = ([], 0)
+            while next < 40 {
+                let answer = try ask(peer, from: next)
+                if answer.responseCode == .success { found += try Pulled.all(answer).map(\.text) }
+                let end = try #require(answer.int64("nextBeginOffset"))
+                try #require(end > next)
+                next = end
+            }
+            return found
+        }
         let running = try RunningBroker(keys)
         var peer = try running.connect()
         try fill("t", 0..<20, on: peer)  // before anybody filters: no bits
         _ = try peer.ask(.heartbeat(group: "g", topic: "t", sql: "a BETWEEN 18 AND 22", version: 10))
         for number in 20..<40 { _ = try peer.ask(.put("t", "\(number)", properties: "a\u{1}\(number)\u{2}")) }
         _ = try peer.ask(.pull("t", from: 39, wait: 10_000))
-        #expect(try bodies(ask(peer, from: 0)) == ["18", "19", "20", "21", "22"])
+        #expect(try matches(peer) == ["18", "19", "20", "21", "22"])
         try running.restart()
         peer = try running.connect()
         #expect(try ask(peer, from: 0).responseCode == .subscriptionNotExist)
         _ = try peer.ask(.heartbeat(group: "g", topic: "t", sql: "a BETWEEN 18 AND 22", version: 10))
-        #expect(try bodies(ask(peer, from: 0)) == ["18", "19", "20", "21", "22"])
+        #expect(try matches(peer) == ["18", "19", "20", "21", "22"])
     }
 
     @Test func `a client asks before it starts whether its expression is right`() throws {
