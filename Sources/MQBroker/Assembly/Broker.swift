@@ -66,9 +66,11 @@ public final class Broker: Sendable {
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
         let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
         let send = SendHandler.Settings(settings)
+        let redelivery = Redelivery(
+            store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax)
         let delay = try BrokerStartError.wrap {
             try DelayDelivery(
-                store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax,
+                store: store, redelivery: redelivery,
                 stored: files.load(DelayDelivery.fileName), stats: stats, log: log)
         }
         delay.persist(to: files, everyMilliseconds: settings.send.flushDelayOffsetMilliseconds)
@@ -80,9 +82,9 @@ public final class Broker: Sendable {
         registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let transactions = try BrokerStartError.wrap {
             try Transactions(
-                store: store, config: config, tables: tables, storeHost: send.storeHost, stats: stats, log: log)
+                store: store, config: config, tables: tables, redelivery: redelivery, stats: stats, log: log)
         }
-        let timer = try Self.timer(settings, store, send, files, stats, log)
+        let timer = try Self.timer(settings, store, redelivery, files, stats, log)
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, filters: tables.filters,
@@ -104,7 +106,7 @@ public final class Broker: Sendable {
             service: pop, clusterName: settings.identity.clusterName, queueCount: settings.pop.reviveQueueCount,
             log: log)
         popExpiry = PopExpiry(
-            config: config, service: pop, tables: tables, adoption: adoption, storeHost: send.storeHost, stats: stats,
+            config: config, service: pop, tables: tables, adoption: adoption, redelivery: redelivery, stats: stats,
             log: log)
         self.pop = pop
         self.assignments = assignments
@@ -151,16 +153,13 @@ public final class Broker: Sendable {
 
     /// What delivers messages at their time, unless `timerWheelEnable` is off.
     private static func timer(
-        _ settings: BrokerConfig, _ store: MessageStore, _ send: SendHandler.Settings, _ files: ConfigFiles,
+        _ settings: BrokerConfig, _ store: MessageStore, _ redelivery: Redelivery, _ files: ConfigFiles,
         _ stats: BrokerStats, _ log: Log
     ) throws(BrokerStartError) -> TimerDelivery? {
         guard settings.timer.isEnabled else { return nil }
         return try BrokerStartError.wrap {
             try TimerDelivery(
-                store: store, settings: settings.timer,
-                redelivery: Redelivery(
-                    store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax),
-                files: files, stats: stats, log: log)
+                store: store, settings: settings.timer, redelivery: redelivery, files: files, stats: stats, log: log)
         }
     }
 

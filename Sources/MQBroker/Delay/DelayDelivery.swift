@@ -41,10 +41,10 @@ final class DelayDelivery: Sendable {
 
     /// - Parameter stored: the content of `delayOffset.json`.
     init(
-        store: MessageStore, storeHost: MessageHost, queueIDMax: Int, stored: JSON?, stats: BrokerStats, log: Log
+        store: MessageStore, redelivery: Redelivery, stored: JSON?, stats: BrokerStats, log: Log
     ) throws(BodyError) {
         self.store = store
-        redelivery = Redelivery(store: store, storeHost: storeHost, queueIDMax: queueIDMax)
+        self.redelivery = redelivery
         self.stats = stats
         self.log = log
         let levels = store.config.delayLevels
@@ -203,11 +203,7 @@ final class DelayDelivery: Sendable {
             log.error("cannot deliver delayed messages", ["level": String(level + 1), "reason": error.description])
             return false
         }
-        stats.messagesIn.add(batch.entries.count)
-        stats.bytesIn.add(batch.byteCount)
-        for entry in batch.entries {
-            stats.topics.topic(entry.queue.topic).put.add(messages: 1, bytes: entry.byteCount)
-        }
+        stats.stored(batch)
         progress.withLock { progress in
             progress.next[level] = offset
             progress.unflushed.append((level, offset, store.writtenOffset))

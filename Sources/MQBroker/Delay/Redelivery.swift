@@ -22,16 +22,17 @@ struct Redelivery: Sendable {
     /// Stages the message for `queue`.
     /// - Parameters:
     ///   - topic: the name of `queue`'s topic.
+    ///   - reconsumeTimes: how often it was tried; `nil` leaves that as it is.
     ///   - properties: appends the properties' stored form.
     /// - Returns: `false` if it fits no record or no file: its properties or its topic's name are longer now.
     func stage(
         _ record: MessageRecord, _ bytes: Span<UInt8>, topic: Span<UInt8>, in queue: ConsumeQueue,
-        into batch: AppendBatch, properties: (inout ByteBuffer) -> Void
+        into batch: AppendBatch, reconsumeTimes: Int32? = nil, properties: (inout ByteBuffer) -> Void
     ) -> Bool {
         let head = RecordHead(
             queueID: Int32(queue.queueID), flag: record.flag, sysFlag: record.sysFlag.subtracting(.transactionRollback),
             bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
-            reconsumeTimes: record.reconsumeTimes)
+            reconsumeTimes: reconsumeTimes ?? record.reconsumeTimes)
         let staged = batch.entries.count
         do throws(WireError) {
             try batch.stage(

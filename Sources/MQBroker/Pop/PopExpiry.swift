@@ -27,14 +27,14 @@ final class PopExpiry: Sendable {
     private let groups: GroupTable
     private let adoption: ReviveTopic
     private let store: MessageStore
-    private let storeHost: MessageHost
+    private let redelivery: Redelivery
     private let stats: BrokerStats
     private let log: Log
     /// When the queues are looked at next, ms since 1970.
     private let nextLook = Lock<Int64>(0)
 
     init(
-        config: LiveConfig, service: PopService, tables: BrokerTables, adoption: ReviveTopic, storeHost: MessageHost,
+        config: LiveConfig, service: PopService, tables: BrokerTables, adoption: ReviveTopic, redelivery: Redelivery,
         stats: BrokerStats, log: Log
     ) {
         self.config = config
@@ -43,7 +43,7 @@ final class PopExpiry: Sendable {
         groups = tables.groups
         self.adoption = adoption
         store = service.store
-        self.storeHost = storeHost
+        self.redelivery = redelivery
         self.stats = stats
         self.log = log
     }
@@ -101,11 +101,7 @@ final class PopExpiry: Sendable {
                 log.error("cannot put popped messages to the retry topic", ["reason": error.description])
                 return false
             }
-            stats.messagesIn.add(batch.entries.count)
-            stats.bytesIn.add(batch.byteCount)
-            for entry in batch.entries {
-                stats.topics.topic(entry.queue.topic).put.add(messages: 1, bytes: entry.byteCount)
-            }
+            stats.stored(batch)
         }
         let end = batch.entries.isEmpty ? 0 : batch.end.rawValue
         service.withTable { $0.finish(expired, bits, logEnd: end) }
@@ -175,24 +171,10 @@ final class PopExpiry: Sendable {
                 ),
             ] where !properties.contains(where: { $0.name == name }) { properties.append((name, value)) }
         }
-        let head = RecordHead(
-            queueID: 0, flag: record.flag, sysFlag: record.sysFlag.subtracting(.transactionRollback),
-            bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
-            reconsumeTimes: record.reconsumeTimes &+ 1)
-        let staged = batch.entries.count
-        do throws(WireError) {
-            try batch.stage(
-                head, topic: Array(topic.topicName.utf8).span, body: bytes.extracting(record.body),
-                in: store.queue(topic.topicName, 0)
-            ) { $0.append(Properties.encode(properties)) }
-        } catch {
-            return false
-        }
-        guard batch.entries[staged].byteCount <= store.recordByteCountMax else {
-            batch.truncate(to: staged)
-            return false
-        }
-        return true
+        return redelivery.stage(
+            record, bytes, topic: Array(topic.topicName.utf8).span, in: store.queue(topic.topicName, 0), into: batch,
+            reconsumeTimes: record.reconsumeTimes &+ 1
+        ) { $0.append(Properties.encode(properties)) }
     }
 
     /// The topic for the next attempt, made if it is missing. A message of a retry topic goes to the same one again.

@@ -40,8 +40,6 @@ final class SendHandler {
     var ids: UniqueIDMaker
     private var random: SeededRandom
     var properties = ByteBuffer(capacity: 1024)
-    /// Where the message that was staged last waits, if that is another topic than it was sent to.
-    private var detoured: TopicRoute?
     /// What is added to properties that have none of it: region, trace and cluster.
     private let allAdded: [UInt8]
 
@@ -102,9 +100,8 @@ final class SendHandler {
             }
         }
         batch.credit(
-            detoured ?? route, messages: batch.records.entries.count - first,
+            staged.detour ?? route, messages: batch.records.entries.count - first,
             bytes: batch.records.byteCount - bytesBefore)
-        detoured = nil
         batch.waiting.append(
             SendBatch.Waiting(
                 channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay || !isAnswered,
@@ -186,6 +183,8 @@ final class SendHandler {
         var waits: Bool
         /// Where the handle to take it back lies in the batch's keys; empty for none.
         var recallHandle: Range<Int> = 0..<0
+        /// Where it waits, if that is another topic than it was sent to.
+        var detour: TopicRoute?
     }
 
     /// Stages the message whose properties are in `properties`.
@@ -211,14 +210,14 @@ final class SendHandler {
         var staged = Staged(key: key, waits: facts.waitsForFlush)
         if isHalf(request, facts) {
             message.isHalf = true
-            try putHalf(message, request, route, body, channel, batch)
+            staged.detour = try putHalf(message, request, route, body, channel, batch)
         } else if route.isRetry || facts.delayLevel > 0 || timerOut != nil,
             let detour = try detour(message, request, route)
         {
             if !detour.isDelay { undelay() }
             let origin = detour.isDelay ? route : nil
             try put(message, request, body, channel, in: detour.route, detour.queueID, delayedFrom: origin, batch)
-            detoured = detour.route
+            staged.detour = detour.route
             if let timerOut, detour.isDelay, !route.isRetry {
                 staged.recallHandle = appendRecallHandle(route, timerOut, key, batch)
             }
@@ -447,10 +446,11 @@ final class SendHandler {
 
     /// Stages a half message: it waits where no consumer sees it, and remembers the queue it is for. Java takes one with
     /// a delay and loses it when it is due.
+    /// - Returns: where it waits.
     private func putHalf(
         _ message: Message, _ request: SendMessageRequest, _ route: TopicRoute, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
-    ) throws(Refusal) {
+    ) throws(Refusal) -> TopicRoute {
         guard !settings.isRejectingTransactions else {
             throw Refusal(
                 .noPermission, "the broker[\(settings.brokerIP)] sending transaction message is forbidden")
@@ -475,7 +475,7 @@ final class SendHandler {
             batch.records.truncate(to: staged)
             throw tooLarge(body.count)
         }
-        detoured = half
+        return half
     }
 
     private static let halfTopic = Array(SystemTopics.transactionHalf.utf8)

@@ -48,7 +48,7 @@ struct SendProperties {
             case 17 where key.equals(PropertyName.timerDeleteUniqueKey): timer.isDelete = true
             case 20 where key.equals(PropertyName.maxReconsumeTimes):
                 maxReconsumeTimes = Decimal.parse(text.extracting(value))
-            case 20 where key.equals("INNER_MULTI_DISPATCH"): isOdd = true
+            case 20 where key.equals(PropertyName.innerMultiDispatch): isOdd = true
             default: break
             }
         }

@@ -316,11 +316,7 @@ final class TimerWorker {
             parts.log.error("cannot deliver timed messages", ["reason": error.description])
             return false
         }
-        parts.stats.messagesIn.add(batch.entries.count)
-        parts.stats.bytesIn.add(batch.byteCount)
-        for entry in batch.entries {
-            parts.stats.topics.topic(entry.queue.topic).put.add(messages: 1, bytes: entry.byteCount)
-        }
+        parts.stats.stored(batch)
         status.dequeued.add(batch.entries.count, now: parts.clock.now)
         needs = max(needs, batch.end)
         batch.removeAll()

@@ -132,23 +132,8 @@ extension Transactions {
         _ record: MessageRecord, _ bytes: Span<UInt8>, in queue: ConsumeQueue, _ batch: AppendBatch,
         properties: (inout ByteBuffer) -> Void
     ) -> Bool {
-        let head = RecordHead(
-            queueID: 0, flag: record.flag, sysFlag: record.sysFlag.subtracting(.transactionRollback),
-            bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
-            reconsumeTimes: record.reconsumeTimes)
-        let staged = batch.entries.count
-        let topic = Array(queue.topic.utf8)
-        do throws(WireError) {
-            try batch.stage(
-                head, topic: topic.span, body: bytes.extracting(record.body), in: queue, properties: properties)
-        } catch {
-            return false
-        }
-        guard batch.entries[staged].byteCount <= store.recordByteCountMax else {
-            batch.truncate(to: staged)
-            return false
-        }
-        return true
+        redelivery.stage(
+            record, bytes, topic: Array(queue.topic.utf8).span, in: queue, into: batch, properties: properties)
     }
 
     /// Appends the copies of one batch; then the table knows, and producers are asked.

@@ -43,7 +43,8 @@ final class Transactions: Sendable {
     let topics: TopicTable
     let clients: ClientTable
     let stats: BrokerStats
-    let storeHost: MessageHost
+    let redelivery: Redelivery
+    var storeHost: MessageHost { redelivery.storeHost }
     let brokerName: String
     let log: Log
     let halfQueue: ConsumeQueue
@@ -55,7 +56,7 @@ final class Transactions: Sendable {
 
     /// Reads what the last run has left. May wait for the disk; nobody may end transactions before it returns.
     init(
-        store: MessageStore, config: LiveConfig, tables: BrokerTables, storeHost: MessageHost, stats: BrokerStats,
+        store: MessageStore, config: LiveConfig, tables: BrokerTables, redelivery: Redelivery, stats: BrokerStats,
         log: Log
     ) throws(SystemError) {
         self.store = store
@@ -64,7 +65,7 @@ final class Transactions: Sendable {
         topics = tables.topics
         clients = tables.clients
         self.stats = stats
-        self.storeHost = storeHost
+        self.redelivery = redelivery
         brokerName = config.current.identity.brokerName
         self.log = log
         let half = store.queue(SystemTopics.transactionHalf, 0)
