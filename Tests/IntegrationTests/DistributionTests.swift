@@ -92,7 +92,7 @@ import Testing
                 "The mqnamesrv(PID) is running...", "Send shutdown request to mqnamesrv(PID) OK", "namesrv 0",
                 "No mqbroker running.", "broker again 1", "No mqnamesrv running.", "namesrv again 1",
                 "Usage: mqshutdown broker | namesrv | controller | proxy", "neither 1",
-                "checkpoint", "commitlog", "config", "consumequeue", "index", "lock", "pop", "recovery",
+                "checkpoint", "commitlog", "config", "consumequeue", "index", "lock", "recovery",
             ])
     }
 
@@ -138,7 +138,7 @@ import Testing
         #expect(result.errors == "")
         #expect(
             result.output.split(separator: "\n").map(String.init) == [
-                "store", "1", "dev 0", "1", "dev 0", "checkpoint", "commitlog", "config", "lock", "pop", "verify 0",
+                "store", "1", "dev 0", "1", "dev 0", "checkpoint", "commitlog", "config", "lock", "verify 0",
                 "sound",
             ])
     }

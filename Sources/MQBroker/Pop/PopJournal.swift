@@ -13,7 +13,8 @@ final class PopJournal: Sendable {
 
     /// The file that is written, and what is not written yet.
     struct Tail {
-        fileprivate var file: File
+        /// `nil` before the first write of a store that never popped: no folder, and nothing to sync at a start.
+        fileprivate var file: File?
         /// The position of its first byte.
         fileprivate var start: Int64
         fileprivate var byteCount: Int
@@ -91,13 +92,13 @@ final class PopJournal: Sendable {
     init(_ folder: String, end: Int64, state: [UInt8]) throws(PopJournalError) {
         self.folder = folder
         let old = try Self.files(in: folder)
+        var tail = Tail(file: nil, start: end, byteCount: Self.headByteCount)
+        tail.records = state
         do throws(SystemError) {
-            try Directory.createDurably(folder)
-            var tail = Tail(file: try Self.begin(folder, at: end), start: end, byteCount: Self.headByteCount)
-            tail.records = state
-            try Self.write(&tail)
-            try tail.file.synchronizeData()
-            try Directory.synchronize(folder)
+            if !old.isEmpty { tail.file = try Self.begin(folder, at: end) }
+            try Self.write(&tail, folder)
+            try tail.file?.synchronizeData()
+            if !old.isEmpty { try Directory.synchronize(folder) }
             for (start, path) in old where start < end { try Directory.removeFile(path) }
             syncedTo = Atomic(tail.start + Int64(tail.byteCount))
             self.tail = Lock(tail)
@@ -125,12 +126,12 @@ final class PopJournal: Sendable {
     func append(_ take: (inout [UInt8]) -> Void) throws(SystemError) -> Int64 {
         try tail.withLock { tail throws(SystemError) in
             take(&tail.records)
-            try Self.write(&tail)
+            try Self.write(&tail, folder)
             return tail.start + Int64(tail.byteCount)
         }
     }
 
-    private static func write(_ tail: inout Tail) throws(SystemError) {
+    private static func write(_ tail: inout Tail, _ folder: String) throws(SystemError) {
         if !tail.records.isEmpty {
             tail.pending.append(bigEndian: UInt32(tail.records.count))
             tail.pending.append(bigEndian: CRC32.value(of: tail.records.span))
@@ -138,7 +139,16 @@ final class PopJournal: Sendable {
             tail.records.removeAll(keepingCapacity: tail.records.capacity <= 1 << 20)
         }
         guard !tail.pending.isEmpty else { return }
-        try tail.file.write(tail.pending.span, at: tail.byteCount)
+        let file: File
+        if let open = tail.file {
+            file = open
+        } else {
+            try Directory.createDurably(folder)
+            file = try begin(folder, at: tail.start)
+            try Directory.synchronize(folder)
+            tail.file = file
+        }
+        try file.write(tail.pending.span, at: tail.byteCount)
         tail.byteCount += tail.pending.count
         tail.pending.removeAll(keepingCapacity: tail.pending.capacity <= 1 << 20)
     }
@@ -146,7 +156,7 @@ final class PopJournal: Sendable {
     /// Makes what was written durable. Blocks on the disk; not on a loop.
     func synchronize() throws(SystemError) {
         let (file, end) = tail.withLock { ($0.file, $0.start + Int64($0.byteCount)) }
-        guard end > synced else { return }
+        guard let file, end > synced else { return }
         try file.synchronizeData()
         raise(to: end)
     }
@@ -166,8 +176,8 @@ final class PopJournal: Sendable {
     /// Begins a new file. Blocks on the disk, and whoever appends waits for the end of it; sync first, so that it is short.
     func turn() throws(SystemError) {
         try tail.withLock { tail throws(SystemError) in
-            try Self.write(&tail)
-            try tail.file.synchronizeData()  // a newer file must not outlive the end of this one
+            try Self.write(&tail, folder)
+            try tail.file?.synchronizeData()  // a newer file must not outlive the end of this one
             let end = tail.start + Int64(tail.byteCount)
             tail.file = try Self.begin(folder, at: end)
             tail.start = end
