@@ -317,6 +317,8 @@ extension MessageStore {
     private func enter(
         _ place: PhysicalOffset, _ look: inout UnitLook, _ ranges: inout LogRanges, _ access: ReadAccess
     ) throws(SystemError) -> Bool {
+        // What another process wrote is checked, which is not for a loop: no need to look at the rest first.
+        if !access.mayWait, place < checkedFrom { return false }
         let segment = log.segment(at: place)
         if !access.mayWait, let segment, segment.mappingIfOpen == nil { return false }
         var bytes: Mapping?
@@ -329,7 +331,7 @@ extension MessageStore {
         look.end(&result.ranges)
         (result.nextOffset, result.messageCount) = (look.nextOffset, look.messageCount)
         result.byteCount = look.byteCount
-        // Records that another process wrote are checked, which is not for a loop.
+        // A damaged unit may name an older record in a file that was entered for a newer one.
         if !access.mayWait,
             look.lowest < checkedFrom.rawValue
                 || look.lowest < access.knownFrom && !result.ranges.isInMemory

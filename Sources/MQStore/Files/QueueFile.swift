@@ -95,3 +95,23 @@ final class QueueFile: Sendable, Reopenable {
         try file.discard(range)
     }
 }
+
+extension QueueFile {
+    /// Removes the files that begin behind `position`, and zeroes what the last one holds there: no reader takes it for
+    /// units, and the file keeps its length, or the next start would refuse it. Recovery only.
+    static func cut(_ files: Lock<[QueueFile]>, behind position: Int64, fileByteCount: Int) throws(SystemError) {
+        let later = files.withLock { files in
+            let later = files.filter { $0.start > position }
+            files.removeAll { $0.start > position }
+            return later
+        }
+        for file in later {
+            file.retire()
+            try Directory.removeFile(file.path)
+        }
+        guard let last = files.withLock({ $0.last }) else { return }
+        let inFile = Int(position - last.start)
+        guard inFile >= 0, inFile < fileByteCount else { return }
+        try last.discard(inFile..<fileByteCount)
+    }
+}

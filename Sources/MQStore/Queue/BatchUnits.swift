@@ -242,19 +242,7 @@ final class BatchUnits: Sendable {
         end.store(count, ordering: .releasing)
         synced.withLock { $0.end = min($0.end, count) }
         let position = count * Self.unitByteCount
-        let later = files.withLock { files in
-            let later = files.filter { $0.start > position }
-            files.removeAll { $0.start > position }
-            return later
-        }
-        for file in later {
-            file.retire()
-            try Directory.removeFile(file.path)
-        }
-        guard let last = files.withLock({ $0.last }) else { return }
-        let inFile = Int(position - last.start)
-        guard inFile >= 0, inFile < fileByteCount else { return }
-        try last.discard(inFile..<fileByteCount)  // never of another length, or the next start would refuse it
+        try QueueFile.cut(files, behind: position, fileByteCount: fileByteCount)
     }
 
     /// Whether a file begins behind the last unit: what a crash left.

@@ -65,19 +65,6 @@ extension ConsumeQueue {
     /// The last file stays even if it holds none: its name tells where the queue goes on.
     private func clearBehind(_ count: Int64) throws(SystemError) {
         let position = count * Int64(QueueUnit.byteCount)
-        let later = files.withLock { files in
-            let later = files.filter { $0.start > position }
-            files.removeAll { $0.start > position }
-            return later
-        }
-        for file in later {
-            file.retire()
-            try Directory.removeFile(file.path)
-        }
-        guard let last = files.withLock({ $0.last }) else { return }
-        let inFile = Int(position - last.start)
-        guard inFile >= 0, inFile < fileByteCount else { return }
-        // Never of another length, or the next start would refuse it.
-        try last.discard(inFile..<fileByteCount)
+        try QueueFile.cut(files, behind: position, fileByteCount: fileByteCount)
     }
 }
