@@ -205,3 +205,17 @@ func pause(_ duration: Duration) async -> Bool {
 
 /// Runs `work` to its end, also when the task is cancelled: goodbyes are said all the same.
 func uncancelled(_ work: @escaping @Sendable () async -> Void) async { await Task { await work() }.value }
+
+/// Runs `body`, and `end` behind it whatever came of it, cancelled or not.
+func finally<Value: Sendable>(
+    _ body: () async throws -> Value, _ end: @escaping @Sendable () async -> Void
+) async throws -> Value {
+    do {
+        let value = try await body()
+        await uncancelled(end)
+        return value
+    } catch {
+        await uncancelled(end)
+        throw error
+    }
+}

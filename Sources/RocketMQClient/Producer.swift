@@ -103,14 +103,7 @@ public final class Producer: Sendable {
         _ body: @Sendable (Producer) async throws -> Value
     ) async throws -> Value {
         try await start()
-        do {
-            let value = try await body(self)
-            await uncancelled { await self.shutdown() }
-            return value
-        } catch {
-            await uncancelled { await self.shutdown() }
-            throw error
-        }
+        return try await finally({ try await body(self) }) { await self.shutdown() }
     }
 
     // MARK: - Sending

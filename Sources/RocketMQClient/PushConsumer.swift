@@ -369,15 +369,10 @@ public actor PushConsumer {
         } else if let offset = try await link.consumerOffset(of: group, in: queue, at: address) {
             return offset
         }
-        switch options.consumeFromWhere {
-        case .firstOffset: return 0
-        case .timestamp:
-            let timestamp = options.consumeTimestamp ?? SystemClock.wall().rawValue - 30 * 60 * 1000
-            return queue.topic == core.retryTopic
-                ? try await link.maxOffset(of: queue, at: address)
-                : try await link.offset(in: queue, storedAt: timestamp, at: address)
-        case .lastOffset, .lastOffsetAndFromMinWhenBootFirst, .minOffset, .maxOffset:
-            return queue.topic == core.retryTopic ? 0 : try await link.maxOffset(of: queue, at: address)
+        if queue.topic == core.retryTopic {  // its messages are the group's own, whenever it began
+            return options.consumeFromWhere == .timestamp ? try await link.maxOffset(of: queue, at: address) : 0
         }
+        return try await link.beginning(
+            of: queue, from: options.consumeFromWhere, timestamp: options.consumeTimestamp, at: address)
     }
 }

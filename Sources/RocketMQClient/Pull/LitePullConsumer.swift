@@ -163,14 +163,7 @@ public actor LitePullConsumer {
         _ body: @Sendable (LitePullConsumer) async throws -> Value
     ) async throws -> Value {
         try await start()
-        do {
-            let value = try await body(self)
-            await uncancelled { await self.shutdown() }
-            return value
-        } catch {
-            await uncancelled { await self.shutdown() }
-            throw error
-        }
+        return try await finally({ try await body(self) }) { await self.shutdown() }
     }
 
     /// The last trouble with a broker; `nil` if there was none.
@@ -369,14 +362,8 @@ public actor LitePullConsumer {
         } else if let offset = try await link.consumerOffset(of: group, in: queue, at: address) {
             return offset
         }
-        switch options.consumeFromWhere {
-        case .firstOffset: return 0
-        case .timestamp:
-            let timestamp = options.consumeTimestamp ?? SystemClock.wall().rawValue - 30 * 60 * 1000
-            return try await link.offset(in: queue, storedAt: timestamp, at: address)
-        case .lastOffset, .lastOffsetAndFromMinWhenBootFirst, .minOffset, .maxOffset:
-            return try await link.maxOffset(of: queue, at: address)
-        }
+        return try await link.beginning(
+            of: queue, from: options.consumeFromWhere, timestamp: options.consumeTimestamp, at: address)
     }
 
     private func feed(_ queue: MessageQueue) {

@@ -1,4 +1,6 @@
+import MQBase
 public import MQProtocol
+import MQSystem
 
 extension ClusterLink {
     /// How far `group` has come in `queue`: the next offset it will consume. `nil` if it never began.
@@ -43,6 +45,21 @@ extension ClusterLink {
         in queue: MessageQueue, storedAt timestamp: Int64, at address: String
     ) async throws(ClientError) -> Int64 {
         try await queueOffset(.searchOffsetByTimestamp, queue, address, timestamp: timestamp)
+    }
+
+    /// Where a group begins in `queue` that has no progress there.
+    /// - Parameter timestamp: for ``ConsumeFromWhere/timestamp``, milliseconds since 1970; `nil` is half an hour ago.
+    func beginning(
+        of queue: MessageQueue, from place: ConsumeFromWhere, timestamp: Int64?, at address: String
+    ) async throws(ClientError) -> Int64 {
+        switch place {
+        case .firstOffset: return 0
+        case .timestamp:
+            let timestamp = timestamp ?? SystemClock.wall().rawValue - 30 * 60 * 1000
+            return try await offset(in: queue, storedAt: timestamp, at: address)
+        case .lastOffset, .lastOffsetAndFromMinWhenBootFirst, .minOffset, .maxOffset:
+            return try await maxOffset(of: queue, at: address)
+        }
     }
 
     private func queueOffset(
