@@ -40,7 +40,7 @@ extension Admin {
             "topic": .string(topic),
         ]
         try await link.ask(
-            RemotingCommand(RequestCode(rawValue: 401), body: body.encoded()), at: address, timeout: .seconds(5))
+            RemotingCommand(.setMessageRequestMode, body: body.encoded()), at: address, timeout: .seconds(5))
     }
 
     /// Removes a consumer group from the broker at `address`, with its progress if `cleanOffset` says so.
