@@ -122,7 +122,7 @@ public final class OffsetTable: Sendable {
         }
     }
 
-    /// Moves `group` on in a queue, unless somebody has set its offset to another than `from` meanwhile.
+    /// Moves `group` in a queue, unless somebody has set its offset to another than `from` meanwhile.
     func advance(group: String, topic: String, queueID: Int32, from: Int64, to offset: Int64) {
         let key = Key(topic: topic, group: group)
         state.withLock { state in
