@@ -217,6 +217,7 @@ public final class Broker: Sendable {
                     timer?.flushed()
                 },
                 retention: { [config] in config.current.store.retention }, bitMap: tables.filters.bitMapMaker))
+        tables.offsets.onEachReset { [pop] key, offset in pop.reset(key, to: offset) }
         tables.offsets.onReset { [services] in for service in services { service.execute { $0.offsetsReset() } } }
         for loop in loops { loop.start() }
         pop.start(

@@ -123,6 +123,13 @@ final class PopService: Sendable {
         return begin
     }
 
+    /// An administrator has set the group's progress in a queue. May wait for the disk.
+    func reset(_ key: PopQueueKey, to offset: Int64) {
+        state.withLock { $0.table.reset(key, to: offset) }
+        guard commit() != nil, isSynchronous else { return }
+        do throws(SystemError) { try journal.synchronize() } catch { fail(error) }
+    }
+
     private func progress(_ key: PopQueueKey, _ initial: Int64) -> Int64? {
         if let known = offsets.query(group: key.group, topic: key.topic, queueID: key.queueID) { return max(0, known) }
         let kept = offsets.commit(group: key.group, topic: key.topic, queueID: key.queueID, offset: initial)
@@ -280,6 +287,12 @@ final class PopService: Sendable {
 
     /// Makes everything durable. After the loops have ended.
     func close() {
+        // What others have set since the last look counts for the next start.
+        state.withLock { state in
+            _ = state.table.look(from: 0, count: .max, idleBefore: .min) { [offsets] key in
+                offsets.query(group: key.group, topic: key.topic, queueID: key.queueID)
+            }
+        }
         _ = commit()
         do throws(SystemError) { try journal.synchronize() } catch {
             log.warn("pop's journal is not durable", ["reason": error.description])

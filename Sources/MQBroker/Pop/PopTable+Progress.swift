@@ -26,7 +26,7 @@ extension PopTable {
     mutating func look(
         from start: Int, count: Int, idleBefore: Int64, committed: (PopQueueKey) -> Int64?
     ) -> Int? {
-        let end = min(queues.count, start + count)
+        let end = count < queues.count - start ? start + count : queues.count
         for number in start..<max(start, end) {
             guard let queue = queues[number], !queue.isBusy else { continue }
             guard let progress = committed(queue.key) else {
@@ -41,6 +41,12 @@ extension PopTable {
         }
         tidyDeadlines()
         return end < queues.count ? end : nil
+    }
+
+    /// An administrator has set the group's progress. A queue that is being read hears of it with its next pop.
+    mutating func reset(_ key: PopQueueKey, to offset: Int64) {
+        guard let number = numbers[key], queues[number]?.isBusy == false else { return }
+        reset(number, to: offset)
     }
 
     /// Somebody else has set the group's progress: the queue goes on there.

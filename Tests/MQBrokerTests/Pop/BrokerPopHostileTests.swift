@@ -45,6 +45,23 @@ import Testing
         #expect(try peer.ask(.progress("t")).int64("offset") == 3)
     }
 
+    @Test(arguments: [RequestCode.invokeBrokerToResetOffset, .updateConsumerOffset])
+    func `a progress that is set before a restart is where pops begin behind it`(code: RequestCode) throws {
+        try peer.fill("t", (0..<10).map { "m\($0)" })
+        let found = try peer.pop(.pop("t", queue: 0))
+        #expect(found.count == 10)
+        try peer.ackAll(found)
+        let order = RemotingCommand(
+            code,
+            [
+                "group": "g", "consumerGroup": "g", "topic": "t", "queueId": "0", "offset": "7", "commitOffset": "7",
+                "timestamp": "-1",
+            ])
+        #expect(try peer.ask(order).responseCode == .success)
+        try running.restart()
+        #expect(try running.connect().pop(.pop("t", queue: 0)).map(\.text) == ["m7", "m8", "m9"])
+    }
+
     @Test(.timeLimit(.minutes(1))) func `an ack of millions of messages costs what its pop holds`() throws {
         try peer.fill("t", (0..<40).map { "m\($0)" })
         let popped = try peer.pop(.pop("t", queue: 0))
