@@ -17,6 +17,17 @@ import Testing
         #expect(!options.waitsForStore && options.usesFirstSendCode)
     }
 
+    @Test func `filters, pops and transactions`() throws {
+        let filter = try LoadOptions.parse([
+            "consume", "--broker", "127.0.0.1:1", "--sql", "a = 'b' AND c > 3", "--pop",
+        ])
+        #expect(filter.expression == "a = 'b' AND c > 3" && filter.pops && !filter.isTransactional)
+        #expect(try LoadOptions.parse(["produce", "--broker", "127.0.0.1:1", "--transactions"]).isTransactional)
+        #expect(throws: UsageError(sentence: "--sql cannot be \"a = \"b\"\"")) {
+            try LoadOptions.parse(["consume", "--broker", "127.0.0.1:1", "--sql", "a = \"b\""])
+        }
+    }
+
     @Test(arguments: [
         ("", "the first word must be produce, consume or both"),
         ("send", "the first word must be produce, consume or both"),
