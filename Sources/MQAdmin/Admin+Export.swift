@@ -66,13 +66,13 @@ extension Admin {
             let table = try await userTopics(at: address, withSpecial: withSpecial).topicConfigTable
             topics.merge(table) { old, new in
                 var both = new
-                both.readQueueNums += old.readQueueNums
-                both.writeQueueNums += old.writeQueueNums
+                both.readQueueNums = both.readQueueNums.plus(old.readQueueNums)
+                both.writeQueueNums = both.writeQueueNums.plus(old.writeQueueNums)
                 return both
             }
             groups.merge(try await userGroups(at: address).subscriptionGroupTable) { old, new in
                 var both = new
-                both.retryQueueNums += old.retryQueueNums
+                both.retryQueueNums = both.retryQueueNums.plus(old.retryQueueNums)
                 return both
             }
         }
@@ -92,20 +92,20 @@ extension Admin {
             let figures = try await runtimeInfo(at: address)
             let half = try await statsData("TOPIC_PUT_NUMS", key: "RMQ_SYS_TRANS_HALF_TOPIC", at: address)
             let delayed = try await statsData("TOPIC_PUT_NUMS", key: "SCHEDULE_TOPIC_XXXX", at: address)
-            func rate(_ key: String) -> Double { figures[key]?.split(separator: " ").first.flatMap { Double($0) } ?? 0 }
             func yesterday(_ name: String) -> Int64 {
                 let (to, from) = (figures["\(name)TodayMorning"], figures["\(name)YesterdayMorning"])
-                return (to.flatMap { Int64($0) } ?? 0) - (from.flatMap { Int64($0) } ?? 0)
+                return (to.flatMap { Int64($0) } ?? 0).minus(from.flatMap { Int64($0) } ?? 0)
             }
             let ownTPS = [
-                rate("putTps"), rate("getTransferredTps"), half?.minute.tps ?? 0, delayed?.minute.tps ?? 0,
+                firstNumber(figures["putTps"]), firstNumber(figures["getTransferredTps"]), half?.minute.tps ?? 0,
+                delayed?.minute.tps ?? 0,
             ]
             let ownSums = [
                 yesterday("msgPutTotal"), yesterday("msgGetTotal"), half?.daySum ?? 0, delayed?.daySum ?? 0,
             ]
             for index in 0..<4 {
                 tps[index] += ownTPS[index]
-                sums[index] += ownSums[index]
+                sums[index] = sums[index].plus(ownSums[index])
             }
             let groups = try await userGroups(at: address).subscriptionGroupTable.keys.sorted()
             let topicCount = try await userTopics(at: address, withSpecial: false).topicConfigTable.count

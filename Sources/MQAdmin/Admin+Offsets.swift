@@ -1,4 +1,3 @@
-import MQJSON
 public import MQProtocol
 public import RocketMQClient
 
@@ -22,7 +21,8 @@ extension Admin {
                     "queueId": "-1",
                 ])
             let answer = try await link.ask(request, at: address, timeout: .seconds(10))
-            all.merge(try resetTable(answer, address)) { $1 }
+            guard !answer.body.isEmpty else { continue }  // 4.x brokers that had nothing to move
+            all.merge(try link.body(ResetOffsetBody.self, of: answer, from: address).offsetTable) { $1 }
         }
         return all
     }
@@ -38,22 +38,6 @@ extension Admin {
                 "timestamp": "-1", "isForce": "true",
             ])
         try await link.ask(request, at: address, timeout: .seconds(10))
-    }
-
-    private func resetTable(
-        _ answer: RemotingCommand, _ address: String
-    ) throws(ClientError) -> [MessageQueue: Int64] {
-        guard !answer.body.isEmpty else { return [:] }
-        var table: [MessageQueue: Int64] = [:]
-        do {
-            for member in try JSON(parsing: answer.body)["offsetTable"].object ?? JSONObject() {
-                guard let key = member.key.object, let offset = member.value.int64 else { continue }
-                table[try MessageQueue(json: .object(key))] = offset
-            }
-        } catch {
-            throw .badAnswer(from: address, "\(error)")
-        }
-        return table
     }
 
     /// What became of one queue's progress.

@@ -93,6 +93,12 @@ public struct Admin: Sendable {
         return try link.body(KVTable.self, of: answer, from: address).table
     }
 
+    /// How the log of the broker at `address` reaches its slaves, or how it follows its master.
+    public func replication(at address: String) async throws(ClientError) -> HARuntimeInfo {
+        let answer = try await link.ask(RemotingCommand(.getBrokerHAStatus), at: address)
+        return try link.body(HARuntimeInfo.self, of: answer, from: address)
+    }
+
     /// The configuration of the broker at `address`, key and value, in its order.
     public func configuration(at address: String) async throws(ClientError) -> [(key: String, value: String)] {
         properties(in: try await link.ask(RemotingCommand(.getBrokerConfig), at: address))

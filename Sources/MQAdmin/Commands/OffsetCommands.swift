@@ -13,6 +13,7 @@ let offsetCommands: [Command] = [
             .value("f", "force", "set the force rollback by timestamp switch[true|false]. Deprecated."),
             .value("b", "broker", "broker addr"), .value("q", "queue", "queue id"),
             .value("o", "offset", "Expect queue offset, not support old version broker"), .cluster,
+            .flag("cplus", "cplus", "reset c++ client offset. Deprecated: clients of all languages are told alike"),
         ], run: resetByTime),
     Command(
         "skipAccumulatedMessage", "Skip all messages that are accumulated (not consumed) currently.",

@@ -54,7 +54,7 @@ private struct QueuePart {
     ) async throws(ClientError) {
         self.queue = queue
         self.address = address
-        var first = try await admin.link.minOffset(of: queue, at: address)
+        var first = max(0, try await admin.link.minOffset(of: queue, at: address))
         var last = try await admin.link.maxOffset(of: queue, at: address)
         if let begin { first = max(first, try await admin.link.offset(in: queue, storedAt: begin, at: address)) }
         if let end { last = min(last, try await admin.link.offset(in: queue, storedAt: end, at: address)) }
@@ -167,7 +167,7 @@ private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
     var left = count
     output.list("messages")
     for var part in parts where left > 0 {
-        let available = Int64(part.offsets.count)
+        let available = part.offsets.upperBound - part.offsets.lowerBound
         if available > left {
             output.decorate(
                 arguments.has("i")

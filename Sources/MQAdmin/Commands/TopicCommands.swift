@@ -83,8 +83,8 @@ func shown(_ text: String, _ count: Int) -> Cell { Cell(shortened(text, count), 
             broker.cluster, broker.brokerName,
             Cell("{" + addresses.joined(separator: ", ") + "}", broker.json["brokerAddrs"]),
             data.readQueueNums, data.writeQueueNums, data.perm.rawValue)
-        readCount += data.readQueueNums
-        writeCount += data.writeQueueNums
+        readCount = readCount.plus(data.readQueueNums)
+        writeCount = writeCount.plus(data.writeQueueNums)
     }
     output.decorate("%s%n", String(repeating: "-", count: 158))
     output.decorate(
