@@ -104,6 +104,16 @@ public struct Admin: Sendable {
         properties(in: try await link.ask(RemotingCommand(.getBrokerConfig), at: address))
     }
 
+    /// The route to a topic's brokers. A light queue and the timer's topic have none of their own: theirs is that of
+    /// `cluster`, a cluster's or parent topic's name.
+    func route(of topic: String, via cluster: String?) async throws(ClientError) -> TopicRouteData {
+        let hasNone = Self.isLight(topic) || topic == "rmq_sys_wheel_timer"
+        return try await link.route(of: hasNone ? cluster ?? topic : topic)
+    }
+
+    /// Whether a topic is a light queue: one queue, 0, at each broker of its parent. Source: `MixAll.isLmq`.
+    static func isLight(_ topic: String) -> Bool { topic.hasPrefix("%LMQ%") }
+
     /// The address to ask about a topic: a master of its route, any broker of it if there is none.
     func anyBroker(of topic: String) async throws(ClientError) -> String {
         let brokers = try await link.route(of: topic).brokerDatas.shuffled()

@@ -109,6 +109,8 @@ import Testing
                     "consumeMessage", "-t", "t", "-b", "broker-a", "-i", queue, "-o", "2"
                 ).output
                 #expect(rest.hasPrefix("Consume ok\nMSGID: \(sent.messageID) "))
+                let tagged = try await cluster.admin("printMsg", "-t", "t", "-s", "C").output
+                #expect(tagged.contains("queueId=0] no matched msg. status=NO_MATCHED_MSG, offset=3\n"), "\(tagged)")
                 let none = try json(try await cluster.admin("printMsg", "-t", "t", "-e", "1000", "--json"))
                 #expect(none["messages"] == [])
                 let early = try await cluster.admin("consumeMessage", "-t", "t", "-s", "9999-01-01#00:00:00:000")
@@ -116,6 +118,12 @@ import Testing
                 let shown = try json(
                     try await cluster.admin("queryMsgById", "-t", "t", "-i", sent.offsetMessageID, "--json"))
                 #expect(shown["messages"][0]["body"].string == "body 5")
+                // What a producer was told: no address, though its digits could be read as one.
+                let unique = try json(
+                    try await cluster.admin("queryMsgById", "-t", "t", "-i", sent.messageID, "--json"))
+                #expect(unique["messages"][0]["offsetMsgId"].string == sent.offsetMessageID)
+                let nobody = try await cluster.admin("queryMsgById", "-t", "t", "-i", "xyz")
+                #expect(nobody.errors == "mqadmin queryMsgById: no message of the topic t has the id xyz")
                 let again = try await cluster.admin("queryMsgById", "-t", "t", "-i", sent.offsetMessageID, "-s", "true")
                 #expect(again.output.contains("SendResult [sendStatus=SEND_OK, msgId="))
             }

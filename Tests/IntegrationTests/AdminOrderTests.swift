@@ -116,6 +116,11 @@ import Testing
         try await RunningCluster.run { cluster in
             try await cluster.admin("updateTopic", "-c", "DefaultCluster", "-t", "t")
             try await cluster.admin("updateSubGroup", "-c", "DefaultCluster", "-g", "g")
+            // It never was a member, so that only the topic leads to its brokers.
+            let progress = try await cluster.admin("consumerProgress", "-g", "g", "-t", "t")
+            #expect(progress.output.hasSuffix("Consume Inflight Total: 0\n"), "\(progress.errors)")
+            #expect(
+                try await cluster.admin("consumerProgress", "-g", "g").errors.contains("group unknown: g has never"))
             let set = try await cluster.admin(
                 "setConsumeMode", "-b", cluster.brokerAddress, "-t", "t", "-g", "g", "-m", "POP", "-q", "4")
             #expect(

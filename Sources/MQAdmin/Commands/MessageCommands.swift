@@ -96,7 +96,7 @@ let messageCommands: [Command] = [
     let member = try member(arguments)
     output.list("messages")
     for id in ids {
-        let message = try await admin.message(offsetID: id, topic: topic)
+        let message = try await admin.message(id: id, topic: topic, via: arguments["c"])
         if let member {
             try await push(message, to: member, admin, output)
         } else if resends {
@@ -150,7 +150,7 @@ private func resend(_ message: MessageExt, _ admin: Admin, _ output: Output) asy
 @Sendable private func queryByKey(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
     let messages = try await admin.messages(
         topic: try arguments.text("t"), key: try arguments.text("k"), begin: try arguments.integer("b") ?? 0,
-        end: try arguments.integer("e") ?? .max, max: try arguments.integer("m") ?? 64)
+        end: try arguments.integer("e") ?? .max, max: try arguments.integer("m") ?? 64, via: arguments["c"])
     guard !messages.isEmpty else {
         throw ClientError.invalid("query message by key finished, but no message.")
     }
@@ -164,7 +164,7 @@ private func resend(_ message: MessageExt, _ admin: Admin, _ output: Output) asy
     let id = try arguments.text("i")
     let topic = try arguments.text("t")
     let member = try member(arguments)
-    let messages = try await admin.messages(topic: topic, key: id, isUnique: true, max: 32)
+    let messages = try await admin.messages(topic: topic, key: id, isUnique: true, max: 32, via: arguments["c"])
     guard let newest = messages.first else {
         throw ClientError.invalid("no message with the unique key \(id) in topic \(topic)")
     }

@@ -51,7 +51,7 @@ private func oneProgress(
     _ group: String, _ arguments: CommandArguments, _ admin: Admin, _ output: Output
 ) async throws(ClientError) {
     let showsIP = try arguments.bool("s") ?? false
-    let stats = try await admin.progress(of: group, topic: arguments["t"])
+    let stats = try await admin.progress(of: group, topic: arguments["t"], via: arguments["c"])
     let clients = showsIP ? try await clientsByQueue(group, admin) : [:]
     let table = progressTable(output, showsIP: showsIP)
     var diffTotal: Int64 = 0
