@@ -1,5 +1,6 @@
 import MQJSON
 import MQProtocol
+import MQRemoting
 import MQStore
 import MQSystem
 import MQTestKit
@@ -57,6 +58,26 @@ import Testing
         #expect(control.store.state.withLock { $0.deleted } == ["gone", "%RETRY%g_gone", "%RETRY%g+gone"])
         #expect(control.topics.config(of: "%RETRY%g_gone") == nil && control.topics.config(of: "%RETRY%g+gone") == nil)
         for name in kept { #expect(control.topics.config(of: name) != nil, "\(name)") }
+    }
+
+    @Test func `making topics automatically is switched on and off while the broker runs`() throws {
+        let control = try RunningControl(["autoCreateTopicEnable": "false"])
+        let peer = try control.connect()
+        func update(_ text: String) throws {
+            #expect(
+                try peer.ask(RemotingCommand(.updateBrokerConfig, body: Array(text.utf8))).responseCode == .success)
+        }
+        func create(_ topic: String) throws(Refusal) -> TopicConfig {
+            try control.topics.createForSend(
+                topic: topic, defaultTopic: "TBW102", queueCount: 16, remoteAddress: "", isUnit: false)
+        }
+        #expect(throws: Refusal.self) { try create("one") }
+        try update("autoCreateTopicEnable=true\n")
+        #expect(try create("one").writeQueueNums == 8)
+        try update("defaultTopicQueueNums=12\n")
+        #expect(try create("two").writeQueueNums == 12)
+        try update("autoCreateTopicEnable=false\n")
+        #expect(throws: Refusal.self) { try create("three") }
     }
 
     @Test func `topics made many at once are told to the store and checked like one`() throws {
