@@ -228,11 +228,21 @@ import Testing
                 #expect(done.output == "export \(folder.path)/\(file) success\n", "\(done.errors)")
                 let document = try JSON(parsing: String(contentsOf: folder.appending(path: file), encoding: .utf8))
                 #expect(document[member].object?.isEmpty == false)
+                if command == "exportMetrics" {
+                    let broker = document[member]["broker-a"]
+                    #expect(Int(broker["runtimeEnv"]["cpuNum"].string ?? "") ?? 0 > 0)
+                    #expect(broker["runtimeQuota"]["topicSize"].int64 == 2)
+                }
                 if command == "exportMetadata" {
                     #expect(document[member].object?.map { $0.key.string } == ["one", "two"])
                     #expect(document["subscriptionGroupTable"].object?.map { $0.key.string } == ["g1", "g2"])
                 }
             }
+            let one = try await cluster.admin(
+                "exportMetadata", "-b", cluster.brokerAddress, "-t", "-f", folder.path)
+            #expect(one.output == "export \(folder.path)/topic.json success\n", "\(one.errors)")
+            let file = try String(contentsOf: folder.appending(path: "topic.json"), encoding: .utf8)
+            #expect(try JSON(parsing: file).object?.map { $0.key.string } == ["dataVersion", "topicConfigTable"])
             let missing = try await cluster.admin("updateTopicList", "-c", "DefaultCluster", "-f", "/no/such/file")
             #expect(missing.errors == "mqadmin updateTopicList: the file path /no/such/file does not exists")
         }
