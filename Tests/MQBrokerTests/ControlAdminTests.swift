@@ -185,8 +185,8 @@ import Testing
         #expect(gone.responseCode == .success)
         #expect(control.groups.existing("g") == nil)
         #expect(control.offsets.topics(of: "g") == [])
-        let missing = try peer.ask(RemotingCommand(.getSubscriptionGroupConfig, ["group": "g"]))
-        #expect(missing.responseCode == .subscriptionGroupNotExist)
+        let fresh = try peer.ask(RemotingCommand(.getSubscriptionGroupConfig, ["group": "g"]))
+        #expect(try SubscriptionGroupConfig(parsing: fresh.body).retryMaxTimes == 16)
     }
 
     @Test func `runtime information has every key that tools read`() throws {

@@ -20,6 +20,7 @@ extension ControlService {
                 "configuration changed",
                 ["key": change.key, "old": change.old, "new": change.new, "by": channel.connection.peer.description])
         }
+        if !changes.isEmpty { try topics.updatePattern() }
         guard !changes.isEmpty, let path = config.filePath else { return RemotingCommand(.success) }
         let isTaken = files.execute { [log] in
             do throws(SystemError) {

@@ -32,10 +32,10 @@ extension ControlService {
         return whenSaved(GroupTable.fileName, reply)
     }
 
-    /// `GET_SUBSCRIPTIONGROUP_CONFIG` (352).
+    /// `GET_SUBSCRIPTIONGROUP_CONFIG` (352). A group that may come to be by itself does, as by a heartbeat.
     func groupConfig(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
         let name = try request.required("group")
-        guard let group = groups.existing(name) else {
+        guard let group = groups.config(of: name) else {
             throw Refusal(.subscriptionGroupNotExist, "No group in this broker. group: " + name)
         }
         return RemotingCommand(.success, body: group.encoded())

@@ -180,6 +180,10 @@ public final class ControlService: Sendable {
         case .queryConsumeTimeSpan: return try consumeTimeSpan(request, reply: reply)
         case .queryConsumeQueue: return try consumeQueue(request, reply: reply)
         case .getAllProducerInfo: return allProducers()
+        case .getBrokerHAStatus:
+            let info = HARuntimeInfo(masterCommitLogMaxOffset: store.logEnd)
+            return RemotingCommand(.success, body: info.encoded())
+        case .resetMasterFlushOffset: return RemotingCommand(.success)  // concerns slaves only, and is fine with a master
         case .querySubscriptionByConsumer: return try subscription(request)
         case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)
         case .updateAndCreateSubscriptionGroupList: return try putGroups(request, from: channel, reply: reply)

@@ -7,7 +7,7 @@ import MQRemoting
 import MQSystem
 import MQTransport
 
-/// QUERY_ASSIGNMENT (400) and SET_MESSAGE_REQUEST_MODE (401). The topic's queues at all brokers come from a name server,
+/// QUERY_ASSIGNMENT (400), SET_MESSAGE_REQUEST_MODE (401) and GET_ALL_MESSAGE_REQUEST_MODE (402). The topic's queues at all brokers come from a name server,
 /// asked on a thread that may wait, and are kept for a while; without one they are this broker's own. Any thread.
 ///
 /// Source of rules and texts: `QueryAssignmentProcessor.java`, `TopicRouteInfoManager.java`, RocketMQ 5.3.
@@ -84,6 +84,9 @@ final class AssignmentHandler: Sendable {
             reply.send(error.map { RemotingCommand(.systemError, remark: $0.description) } ?? RemotingCommand(.success))
         }
     }
+
+    /// The answer to GET_ALL_MESSAGE_REQUEST_MODE (402).
+    func allModes() -> RemotingCommand { RemotingCommand(.success, body: modes.json.encoded()) }
 
     private func parse<Body: JSONBody>(_ request: RemotingCommand) throws(Refusal) -> Body {
         do throws(BodyError) {
