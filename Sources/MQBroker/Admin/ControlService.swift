@@ -28,7 +28,8 @@ public final class ControlService: Sendable {
     let locks: QueueLocks
     let limits: BrokerLimits
     let startedAt: Timestamp
-    private let pool: WorkerPool
+    /// Threads that may wait for a disk or an administrator.
+    let pool: WorkerPool
     private let opaques = Counter()
 
     /// A service over the broker's tables. The tables of topics and groups must be persisted to `files`: answers to

@@ -50,6 +50,8 @@ final class AssignmentHandler: Sendable {
     /// Answers QUERY_ASSIGNMENT.
     func query(_ request: RemotingCommand, _ reply: Reply) throws(Refusal) {
         let body: QueryAssignmentBody = try parse(request)
+        // Names are kept: none that no topic can have.
+        if let refusal = NameRules.refusal(ofTopic: body.topic) { throw Refusal(.invalidParameter, refusal) }
         let now = SystemClock.now().nanoseconds / 1_000_000
         if let known = routes.withLock({ $0[body.topic] }), known.until > now {
             return reply.send(answer(body, known.queues))
