@@ -27,9 +27,12 @@ extension ControlService {
         let name = try request.required("groupName")
         log.info("group deletion ordered", ["group": name, "by": channel.connection.peer.description])
         groups.remove(name)
-        stats.topics.forget(group: name)
-        if request.bool("cleanOffset") || request.bool("removeOffset") { offsets.remove(group: name) }
-        return whenSaved(GroupTable.fileName, reply)
+        let cleansOffsets = request.bool("cleanOffset") || request.bool("removeOffset")
+        return try inBackground(reply) { [self] () throws(Refusal) in
+            stats.topics.forget(group: name)
+            if cleansOffsets { offsets.remove(group: name) }
+            return whenSaved(GroupTable.fileName, reply)
+        }
     }
 
     /// `GET_SUBSCRIPTIONGROUP_CONFIG` (352). A group that may come to be by itself does, as by a heartbeat.
@@ -48,21 +51,21 @@ extension ControlService {
         if present?.messageModel == .broadcasting {
             throw Refusal(.broadcastConsumption, "the consumer group[\(group)] is consumed by broadcast mode")
         }
-        var names = offsets.topics(of: group)
+        var asked: [String]?
         if let topic = request["topic"], !topic.isEmpty {
-            names = [topic]
+            asked = [topic]
         } else if let list = request["topicList"], !list.isEmpty {
-            names = list.split(separator: ";").map(String.init)
+            asked = list.split(separator: ";").map(String.init)
         }
-        if let present, !present.subscriptions.isEmpty {
-            // Java leaves out what the group consumed once and wants no more.
-            names = names.filter { present.subscriptions[$0] != nil }
-        }
-        let wanted = names.compactMap { topics.config(of: $0) }
         let broker = config.current.identity.brokerName
-        return try inBackground(reply) { [self] () throws(Refusal) in
+        return try inBackground(reply) { [self, asked] () throws(Refusal) in
+            var names = asked ?? offsets.topics(of: group)
+            if let present, !present.subscriptions.isEmpty {
+                // Java leaves out what the group consumed once and wants no more.
+                names = names.filter { present.subscriptions[$0] != nil }
+            }
             var all = ConsumeStats()
-            for topic in wanted {
+            for topic in names.compactMap({ topics.config(of: $0) }) {
                 let queues = ProgressTopic(name: topic.topicName, queueCount: topic.readQueueNums)
                 let part = progress(of: group, in: queues, broker: broker)
                 all.offsetTable.merge(part.offsetTable) { $1 }

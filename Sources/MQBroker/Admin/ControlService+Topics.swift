@@ -79,16 +79,16 @@ extension ControlService {
     ) throws(Refusal) -> RemotingCommand? {
         let name = try changeable(topic: try request.required("topic"))
         log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
-        let retried = offsets.groups(of: name).flatMap { ["%RETRY%\($0)_\(name)", "%RETRY%\($0)+\(name)"] }
-        let all = [name] + retried.filter { topics.config(of: $0) != nil }
-        for name in all {
-            topics.remove(name)
-            store.setHoldsBatches(name, false)
-            offsets.remove(topic: name)
-            filters.remove(topic: name)
-        }
+        topics.remove(name)  // at once: what comes behind this request finds no topic
         return try inBackground(reply) { [self] () throws(Refusal) in
-            for name in all { store.deleteQueues(of: name) }
+            let retried = offsets.groups(of: name).flatMap { ["%RETRY%\($0)_\(name)", "%RETRY%\($0)+\(name)"] }
+            for name in [name] + retried.filter({ topics.config(of: $0) != nil }) {
+                topics.remove(name)
+                store.setHoldsBatches(name, false)
+                offsets.remove(topic: name)
+                filters.remove(topic: name)
+                store.deleteQueues(of: name)
+            }
             return whenSaved(TopicTable.fileName, reply)
         }
     }
@@ -141,18 +141,23 @@ extension ControlService {
     }
 
     /// `QUERY_TOPIC_CONSUME_BY_WHO` (300).
-    func groupsOfTopic(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
+    func groupsOfTopic(_ request: RemotingCommand, reply: Reply) throws(Refusal) -> RemotingCommand? {
         let topic = try request.required("topic")
-        let names = Set(clients.groups(subscribedTo: topic)).union(offsets.groups(of: topic))
-        return RemotingCommand(.success, body: GroupList(groupList: names.sorted()).encoded())
+        return try inBackground(reply) { [clients, offsets] in
+            let names = Set(clients.groups(subscribedTo: topic)).union(offsets.groups(of: topic))
+            return RemotingCommand(.success, body: GroupList(groupList: names.sorted()).encoded())
+        }
     }
 
     /// `QUERY_TOPICS_BY_CONSUMER` (343).
-    func topicsOfGroup(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
+    func topicsOfGroup(_ request: RemotingCommand, reply: Reply) throws(Refusal) -> RemotingCommand? {
         // Java's header calls it `group`.
         let group = try request.required(request["group"] == nil ? "consumerGroup" : "group")
-        let list = TopicList(topicList: offsets.topics(of: group), brokerAddr: config.current.identity.address)
-        return RemotingCommand(.success, body: list.encoded())
+        let address = config.current.identity.address
+        return try inBackground(reply) { [offsets] in
+            let list = TopicList(topicList: offsets.topics(of: group), brokerAddr: address)
+            return RemotingCommand(.success, body: list.encoded())
+        }
     }
 
     /// `CLEAN_EXPIRED_CONSUMEQUEUE` (306): queues that no topic has any more and whose records are gone. Java also takes

@@ -130,7 +130,8 @@ public final class ControlService: Sendable {
         case .getMinOffset: return try endOffset(request) { $0.min }
         case .searchOffsetByTimestamp: return try searchOffset(request, reply: reply)
         case .getEarliestMessageStoreTime: return try earliestTime(request, reply: reply)
-        case .getAllConsumerOffset: return RemotingCommand(.success, body: offsets.wrapper().encoded())
+        case .getAllConsumerOffset:
+            return try inBackground(reply) { [offsets] in RemotingCommand(.success, body: offsets.wrapper().encoded()) }
         case .getAllDelayOffset: return RemotingCommand(.success, body: store.delayOffsets().encoded())
         case .getTimerCheckpoint: return try timerBody(store.timerCheckpoint(), or: "The checkpoint is null")
         case .getTimerMetrics: return try timerBody(store.timerCounts(), or: "The timer message store is null")
@@ -150,22 +151,25 @@ public final class ControlService: Sendable {
         switch request.requestCode {
         case .updateAndCreateTopic: return try putTopic(request, from: channel, reply: reply)
         case .deleteTopicInBroker: return try deleteTopic(request, from: channel, reply: reply)
-        case .getAllTopicConfig: return allTopics()
+        case .getAllTopicConfig: return try inBackground(reply) { [self] in allTopics() }
         case .getTopicConfig: return try topicConfig(request)
         case .getSystemTopicListFromBroker:
             return RemotingCommand(.success, body: TopicList(topicList: topics.systemTopics).encoded())
         case .getTopicStatsInfo: return try topicStats(request, reply: reply)
-        case .queryTopicConsumeByWho: return try groupsOfTopic(request)
-        case .queryTopicsByConsumer: return try topicsOfGroup(request)
+        case .queryTopicConsumeByWho: return try groupsOfTopic(request, reply: reply)
+        case .queryTopicsByConsumer: return try topicsOfGroup(request, reply: reply)
         case .updateAndCreateSubscriptionGroup: return try putGroup(request, from: channel, reply: reply)
         case .deleteSubscriptionGroup: return try deleteGroup(request, from: channel, reply: reply)
-        case .getAllSubscriptionGroupConfig: return RemotingCommand(.success, body: groups.wrapper().encoded())
+        case .getAllSubscriptionGroupConfig:
+            return try inBackground(reply) { [groups] in RemotingCommand(.success, body: groups.wrapper().encoded()) }
         case .getSubscriptionGroupConfig: return try groupConfig(request)
         case .invokeBrokerToResetOffset:
             return try resetOffsets(request, from: channel.connection.peer.description, reply: reply)
         case .invokeBrokerToGetConsumerStatus: return try consumerStatus(request, reply: reply)
-        case .cloneGroupOffset: return try cloneOffsets(request)
-        case .queryCorrectionOffset: return try correctionOffsets(request)
+        case .cloneGroupOffset:
+            return try inBackground(reply) { [self] () throws(Refusal) in try cloneOffsets(request) }
+        case .queryCorrectionOffset:
+            return try inBackground(reply) { [self] () throws(Refusal) in try correctionOffsets(request) }
         case .getConsumeStats: return try consumeStats(request, reply: reply)
         case .updateBrokerConfig: return try updateConfig(request, from: channel, reply: reply)
         case .getBrokerConfig:
@@ -193,7 +197,9 @@ public final class ControlService: Sendable {
 
     // MARK: - Helpers of the handlers
 
-    /// Runs `body` on an admin thread and sends what it returns; `nil` if it has seen to the answer itself.
+    /// Runs `body` on an admin thread and sends what it returns; `nil` if it has seen to the answer itself. For what waits
+    /// for a disk, and for what walks a whole table: 10,000 topics as JSON take tens of milliseconds, and on the loop all
+    /// sends would wait for that.
     func inBackground(
         _ reply: Reply, _ body: @escaping @Sendable () throws(Refusal) -> RemotingCommand?
     ) throws(Refusal) -> RemotingCommand? {
