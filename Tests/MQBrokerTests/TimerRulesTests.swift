@@ -105,17 +105,6 @@ import Testing
     @Test(arguments: ["", "!", "djE", "djI=", "djIgdG9waWMgYnJva2VyIDEgayBr", "djEgdG9waWM=", "====", "a"])
     func `other text is no handle`(text: String) { #expect(RecallHandle(text) == nil) }
 
-    @Test func `base64 goes both ways for every length`() {
-        var random = SeededRandom(seed: 3)
-        for count in 0..<100 {
-            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
-            let text = Base64URL.encode(bytes.span)
-            let bare = Array(text.prefix { $0 != UInt8(ascii: "=") })
-            let (whole, short) = (Base64URL.decode(text.span), Base64URL.decode(bare.span))
-            #expect(text.count % 4 == 0 && whole == bytes && short == bytes)
-        }
-    }
-
     @Test func `a rate is over the last seconds and fades`() {
         var rate = TimerRate()
         let start: Int64 = 1_000_000

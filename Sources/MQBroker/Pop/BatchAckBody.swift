@@ -1,3 +1,4 @@
+import MQBytes
 import MQJSON
 import MQProtocol
 
@@ -26,7 +27,7 @@ struct BatchAckBody: JSONBody {
             reviveQueue = Int32(clamping: try fields.number("rq"))
             popTime = try fields.number("pt")
             invisibleTime = try fields.number("it")
-            guard let bits = Base64.decode(try fields.text("b")) else {
+            guard let bits = Base64.standard.decode(Array(try fields.text("b").utf8).span) else {
                 throw .badMember(body: "BatchAck", member: "b")
             }
             self.bits = bits
@@ -34,7 +35,7 @@ struct BatchAckBody: JSONBody {
 
         var json: JSON {
             PopBody.object([
-                ("b", .string(Base64.encode(bits))), ("c", .string(group)), ("it", .integer(invisibleTime)),
+                ("b", .string(Base64.standard.encode(bits.span).span.toString())), ("c", .string(group)), ("it", .integer(invisibleTime)),
                 ("pt", .integer(popTime)), ("q", .integer(Int64(queueID))), ("r", .string(retry)),
                 ("rq", .integer(Int64(reviveQueue))), ("so", .integer(start)), ("t", .string(topic)),
             ])

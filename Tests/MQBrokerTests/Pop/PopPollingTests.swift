@@ -63,13 +63,4 @@ import Testing
         #expect(PopTopicKind(of: "%RETRY%g+t") == .retryV2 && PopTopicKind(of: "%RETRY%g") == .retryV1)
         #expect(PopTopicKind(of: "a+b") == .normal && PopTopicKind(digit: "3") == nil)
     }
-
-    @Test func `base64 is Java's`() {
-        for (text, bytes) in [("", []), ("/w==", [255]), ("/wc=", [255, 7]), ("/wcO", [255, 7, 14])]
-            as [(String, [UInt8])]
-        {
-            #expect(Base64.decode(text) == bytes && Base64.encode(bytes) == text)
-        }
-        #expect(Base64.decode("a b") == nil)
-    }
 }
