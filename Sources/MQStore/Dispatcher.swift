@@ -388,7 +388,9 @@ struct DispatchWorker {
         _ hash: Int32, _ physicalOffset: Int64, _ storeTimestamp: Int64, in index: MessageIndex
     ) throws(SystemError) {
         if indexFile?.isFull != false {
-            indexFile = try index.fileForWriting(Timestamp(rawValue: storeTimestamp))
+            // By the clock, as Java names them. When old records are dispatched again, a name from their time would come
+            // before files that a Java broker made meanwhile, and Java's queries trust the order of the names.
+            indexFile = try index.fileForWriting(max(Timestamp(rawValue: storeTimestamp), SystemClock.wall()))
         }
         try indexFile?.put(
             keyHash: IndexFile.keyHash(hash), physicalOffset: physicalOffset, storeTimestamp: storeTimestamp)

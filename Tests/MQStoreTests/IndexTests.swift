@@ -49,6 +49,20 @@ import Testing
         #expect(none.offsets == [])
     }
 
+    @Test func `files are named by the clock, so that names go in the order in which files are made`() throws {
+        let begun = MessageIndex.name(SystemClock.wall())
+        let store = try TestStore()
+        _ = try send(store, 1000) { _ in "k" }  // whose times are years ago
+        try store.settle()
+        let names = try FileManager.default.contentsOfDirectory(atPath: store.root.path + "/index").sorted()
+        #expect(names.count == 6 && names.allSatisfy { $0 >= begun })
+        let starts = try names.map { name in
+            let bytes = try Data(contentsOf: store.root.appending(path: "index/" + name))
+            return bytes[16..<24].reduce(Int64(0)) { $0 << 8 | Int64($1) }  // the first record's place
+        }
+        #expect(starts == starts.sorted())
+    }
+
     @Test func `a key that a message names twice finds it once`() throws {
         let store = try TestStore()
         let offsets = try send(store, 3) { _ in "k k k" }
