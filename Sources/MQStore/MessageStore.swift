@@ -111,7 +111,7 @@ public final class MessageStore: Sendable {
         let isSynchronous = config.isFlushSynchronous
         dispatcher = Dispatcher(
             log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: dispatchFrom,
-            last: outcome.lastRecord
+            last: outcome.lastRecord, servesLiteQueues: config.servesLiteQueues
         ) { isSynchronous ? flusher.flushed.value : log.written.value }
         try StoreOpenError.wrap { () throws(SystemError) in
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
@@ -334,6 +334,7 @@ public final class MessageStore: Sendable {
         if !config.isFlushSynchronous {  // otherwise readers see more when it is flushed
             var isAwaited = false
             for entry in batch.entries where entry.queue.waiters != 0 { isAwaited = true }
+            for slot in batch.liteSlots where slot.queue.waiters != 0 { isAwaited = true }
             dispatcher.confirmedMoved(isAwaited: isAwaited)
         }
     }

@@ -3,6 +3,7 @@ import MQMessage
 import MQObserve
 import MQProtocol
 import MQRemoting
+import MQStore
 import MQTransport
 
 /// Topics: made, changed, removed, looked at.
@@ -15,6 +16,7 @@ extension ControlService {
         _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
     ) throws(Refusal) -> RemotingCommand? {
         let name = try changeable(topic: try request.required("topic"))
+        if topics.isLiteQueue(name) { return RemotingCommand(.success) }  // as it is, as in Java
         let queues = 0...Int64(limits.queuesPerTopicMax)
         let known = topics.config(of: name)
         var topic = TopicConfig(
@@ -138,7 +140,7 @@ extension ControlService {
     /// `CLEAN_UNUSED_TOPIC` (316).
     func cleanUnusedTopics(reply: Reply) throws(Refusal) -> RemotingCommand? {
         try inBackground(reply) { [store, topics] () throws(Refusal) in
-            store.deleteQueues { topics.isSystem($0) || topics.config(of: $0) != nil }
+            store.deleteQueues { topics.isSystem($0) || LiteQueue.isName($0) || topics.config(of: $0) != nil }
             return RemotingCommand(.success)
         }
     }

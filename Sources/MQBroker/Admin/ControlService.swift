@@ -53,7 +53,7 @@ public final class ControlService: Sendable {
         self.log = log
         limits = present.limits
         locks = QueueLocks(liveMilliseconds: present.groups.queueLockMilliseconds)
-        pool = WorkerPool("admin", threads: limits.adminThreads, queueMax: limits.adminQueueMax)
+        pool = WorkerPool("admin", threads: limits.adminThreads) { [config] in config.flow[$0] }
         startedAt = SystemClock.wall()
     }
 
@@ -86,7 +86,11 @@ public final class ControlService: Sendable {
         locks.expire(now: ClientTable.milliseconds(now))
         stats.sample(now: now, wall: wall)
         // Thousands of topics take milliseconds. With a full queue this sample is left out.
-        _ = pool.submit { [topics] in topics.stats.sample() }
+        do throws(Refusal) {
+            try pool.submit(.admin, refuse: { _ in }, run: { [topics] in topics.stats.sample() })
+        } catch {
+            log.debug("no sample of the topics' rates", ["reason": error.remark])
+        }
     }
 
     // MARK: - The doors
@@ -192,15 +196,12 @@ public final class ControlService: Sendable {
     func inBackground(
         _ reply: Reply, _ body: @escaping @Sendable () throws(Refusal) -> RemotingCommand?
     ) throws(Refusal) -> RemotingCommand? {
-        let isTaken = pool.submit {
+        try pool.submit(.admin, refuse: { reply.send($0.answer) }) {
             do throws(Refusal) {
                 if let answer = try body() { reply.send(answer) }
             } catch {
                 reply.send(error.answer)
             }
-        }
-        guard isTaken else {
-            throw .busy
         }
         return nil
     }

@@ -64,7 +64,7 @@ public final class Broker: Sendable {
         let tables = try BrokerTables(
             config, files: files, queueCounts: store.queueCounts, batchTopics: store.batchTopics, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
-        let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
+        let coldReads = WorkerPool("cold-read", threads: 2) { config.flow[$0] }
         let send = SendHandler.Settings(settings)
         let redelivery = Redelivery(
             store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax)
@@ -322,7 +322,8 @@ extension SendHandler.Settings {
             delayLevelCount: config.store.delayLevels.count,
             isRejectingTransactions: config.transactions.isRejecting,
             checksMessageTypes: config.send.checksMessageTypes,
-            brokerName: Array(config.identity.brokerName.utf8), timer: config.timer)
+            brokerName: Array(config.identity.brokerName.utf8), timer: config.timer,
+            startAcceptTimestamp: config.send.startAcceptTimestamp)
     }
 
     /// Takes over what may change while the broker runs.

@@ -25,6 +25,8 @@ public struct BrokerConfig: Sendable {
     public var pop: PopSettings
     /// How groups filter by expressions.
     public var filter: FilterSettings
+    /// What may wait, how many and how long.
+    public var flow: FlowSettings
     /// Which name servers, and how often.
     public var registration: RegistrationSettings
     /// Bounds on what peers may cost.
@@ -45,6 +47,7 @@ public struct BrokerConfig: Sendable {
         pull = PullSettings(values)
         pop = PopSettings(values)
         filter = FilterSettings(values)
+        flow = FlowSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count
         topics.reviveQueueCount = pop.reviveQueueCount

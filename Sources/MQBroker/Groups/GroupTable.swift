@@ -1,5 +1,6 @@
 public import MQJSON
 import MQMessage
+import MQStore
 public import MQObserve
 public import MQProtocol
 public import MQRemoting
@@ -21,6 +22,7 @@ public final class GroupTable: Sendable {
     }
 
     private let config: LiveConfig
+    private let servesLiteQueues: Bool
     private let log: Log
     private let clock: WallClock
     private let state: Lock<State>
@@ -50,6 +52,7 @@ public final class GroupTable: Sendable {
             table.dataVersion = read.dataVersion
         }
         self.config = config
+        servesLiteQueues = config.current.topics.servesLiteQueues
         self.log = log
         self.clock = clock
         state = Lock(State(table: table))
@@ -69,7 +72,9 @@ public final class GroupTable: Sendable {
 
     /// The group's configuration if there is one; nothing is made.
     public func existing(_ group: String) -> SubscriptionGroupConfig? {
-        state.withLock { $0.table.subscriptionGroupTable[group] }
+        if let config = state.withLock({ $0.table.subscriptionGroupTable[group] }) { return config }
+        // A group that is called like a lite queue need not be made, and is not in the table.
+        return servesLiteQueues && LiteQueue.isName(group) ? SubscriptionGroupConfig(groupName: group) : nil
     }
 
     /// The group's configuration, made if there is none and groups may come to be by themselves.

@@ -51,8 +51,7 @@ final class PopExpiry: Sendable {
     /// Does what is due. On the `pop` thread.
     /// - Returns: when to come back at the latest, ms from now.
     func run() -> Int64 {
-        let batch = AppendBatch()
-        batch.appendsChecksum = store.config.appendsChecksum
+        let batch = store.makeBatch()
         while true {
             let now = SystemClock.wall().rawValue
             let (spans, freed) = service.withTable { $0.takeExpired(now: now, countMax: Self.spansMax) }

@@ -17,6 +17,8 @@ struct Pull {
     let groupSysFlag: Int
     /// What its group takes of its topic.
     let stats: GroupStats
+    /// It came as LITE_PULL_MESSAGE.
+    var isLite = false
 
     var queue: ConsumeQueue { look.queue }
 }

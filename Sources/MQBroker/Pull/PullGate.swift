@@ -57,7 +57,8 @@ struct PullGate {
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }
         let look = PullLook(
-            queue: route.queue(Int(request.queueID)), filter: filter, limits: limits, nextOffset: request.queueOffset)
+            queue: try route.readableQueue(Int(request.queueID)), filter: filter, limits: limits,
+            nextOffset: request.queueOffset)
         return Pull(
             channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,
             topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag, stats: group.stats(of: route))
@@ -162,6 +163,8 @@ struct GroupLookup {
     private let stats: StatsTable
     private var known = ByteTable<GroupRoute>()
     private var version: UInt64 = 0
+    /// Groups that are called like lite queues are not bounded by the table.
+    private static let knownMax = 200_000
 
     init(_ table: GroupTable, stats: StatsTable) {
         self.table = table
@@ -184,6 +187,7 @@ struct GroupLookup {
                 .subscriptionGroupNotExist, "subscription group [\(text)] does not exist, \(Refusal.topicHelp)")
         }
         let group = GroupRoute(text, config, stats: stats)
+        if known.count >= Self.knownMax { known.removeAll() }
         if !name.isEscaped { known.set(raw, to: group) }
         return group
     }

@@ -82,7 +82,8 @@ final class PullHandler {
         do throws(WireError) { request = try PullMessageRequest(header, in: bytes) } catch {
             throw Refusal(.systemError, "bad pull header: \(error)")
         }
-        let pull = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
+        var pull = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
+        pull.isLite = header.code == RequestCode.litePullMessage.rawValue
         if answerReset(pull) { return }
         if request.flags.contains(.commitOffset), request.commitOffset >= 0 {
             _ = offsets.commit(
@@ -150,22 +151,26 @@ final class PullHandler {
         let bound = LoopBound((self, pull), on: loop)
         let look = pull.look
         let begun = SystemClock.now()
-        let accepted = coldReads.submit { [store] in
-            do throws(SystemError) {
-                let (result, copy) = try look.readAhead(store)
-                bound.execute { handler, pull in
-                    guard pull.channel.connection.isOpen else { return }
-                    handler.found = result
-                    handler.stats.slowestGet.note(SystemClock.now().milliseconds(since: begun))
-                    handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
-                }
-            } catch {
-                bound.execute { handler, pull in
-                    handler.refuse(pull, Refusal(.systemError, "cannot read the queue: \(error)"))
+        let refuse: @Sendable (Refusal) -> Void = { refusal in
+            bound.execute { handler, pull in handler.refuse(pull, refusal) }
+        }
+        do throws(Refusal) {
+            try coldReads.submit(pull.isLite ? .litePull : .pull, refuse: refuse) { [store] in
+                do throws(SystemError) {
+                    let (result, copy) = try look.readAhead(store)
+                    bound.execute { handler, pull in
+                        guard pull.channel.connection.isOpen else { return }
+                        handler.found = result
+                        handler.stats.slowestGet.note(SystemClock.now().milliseconds(since: begun))
+                        handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
+                    }
+                } catch {
+                    refuse(Refusal(.systemError, "cannot read the queue: \(error)"))
                 }
             }
+        } catch {
+            self.refuse(pull, error)
         }
-        if !accepted { refuse(pull, .busy) }
     }
 
     // MARK: - Parking
