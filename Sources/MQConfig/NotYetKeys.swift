@@ -182,7 +182,6 @@ enum NotYetKeys {
         commitLogSwapMapReserveFileNum int 100
         compactionCqMappedFileSize int 10485760
         compactionMappedFileSize int 104857600
-        compactionScheduleInternal int 900000
         compactionThreadNum int 6
         correctLogicMinOffsetForceInterval int 300000
         correctLogicMinOffsetSleepInterval int 1
@@ -203,7 +202,6 @@ enum NotYetKeys {
         enableBatchPush bool false
         enableBuildConsumeQueueConcurrently bool false
         enableCleanExpiredOffset* bool false
-        enableCompaction bool true
         enableDLegerCommitLog bool false
         enableLogConsumeQueueRepeatedlyBuildWhenRecover bool false
         enableRocksDBLog bool false
@@ -231,7 +229,6 @@ enum NotYetKeys {
         maxChecksumRange int 1073741824
         maxConsumeQueueScan int 20000
         maxHaTransferByteInSecond int 104857600
-        maxOffsetMapSize int 104857600
         maxRecoveryCommitlogFiles int 30
         maxSlaveResendLength int 268435456
         maxTopicLength int 127

@@ -40,6 +40,8 @@ public final class MessageStore: Sendable {
     let flusher: Flusher
     let dispatcher: Dispatcher
     let retention = Retention()
+    /// What is left of compacted queues.
+    public let compaction: Compaction
     let disk = DiskGuard()
     let checkpoint: Checkpoint
     private let lockFile: File
@@ -84,6 +86,10 @@ public final class MessageStore: Sendable {
                 root: config.root + "/batchconsumequeue", fileByteCount: config.batchQueueFileByteCount))
         for topic in batchTopics { queues.setHoldsBatches(topic, true) }
         self.queues = queues
+        let compaction = try StoreOpenError.wrap { () throws(SystemError) in
+            try Compaction(root: config.root + "/compacted", log: logger)
+        }
+        self.compaction = compaction
         let segments = try recovery.loadSegments()
         let unusable = try queues.load()
         let outcome = try recovery.run(segments, queues: queues, after: last)
@@ -119,6 +125,7 @@ public final class MessageStore: Sendable {
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
             try finishRecovery(outcome, damaged, wasClean: last.wasClean)
             if !last.wasClean { try AbortFile.write(abort, in: config.root) }
+            try compaction.settle(queues)
         }
         logger.info(
             "store opened",

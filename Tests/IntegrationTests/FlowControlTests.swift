@@ -9,12 +9,15 @@ import Testing
 /// Goal: with a disk that does not keep up, and with peers that never read their answers, the real broker refuses in words that
 /// producers know, serves the others, and stays small.
 @Suite(.whereBuilt, .serialized, .timeLimit(.minutes(5))) struct FlowControlTests {
-    @Test(.whereTraceable) func `a producer that is refused tries again, says why in the end, and goes on when the disk does`()
+    @Test(.whereTraceable)
+    func `a producer that is refused tries again, says why in the end, and goes on when the disk does`()
         async throws
     {
         try await Running.run { running in
             let nameServer = try await running.nameServer()
-            let settings = ["flushDiskType": "SYNC_FLUSH", "osPageCacheBusyTimeOutMills": "200", "syncFlushTimeout": "9000"]
+            let settings = [
+                "flushDiskType": "SYNC_FLUSH", "osPageCacheBusyTimeOutMills": "200", "syncFlushTimeout": "9000",
+            ]
             let broker = try await running.broker([nameServer], settings)
             let load = CrashLoad(port: broker.port)
             try await load.run(acknowledgements: 1)  // makes the topic

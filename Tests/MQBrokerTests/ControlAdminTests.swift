@@ -213,7 +213,7 @@ import Testing
         let listed = try peer.ask(RemotingCommand(.getBrokerConfig))
         #expect(String(decoding: listed.body, as: UTF8.self).contains("\nautoCreateSubscriptionGroup=false\n"))
         #expect(try JSON(parsing: listed["version"] ?? "")["counter"] == 1)
-        for bad in ["listenPort=1", "nonsense=1", "registerNameServerPeriod=1", "brokerConfigPath=x", "\\u00zz"] {
+        for bad in ["listenPort=x", "registerNameServerPeriod=1", "brokerConfigPath=x", "\\u00zz"] {
             let answer = try peer.ask(RemotingCommand(.updateBrokerConfig, body: Array(bad.utf8)))
             #expect(answer.responseCode != .success, "\(bad)")
             #expect(answer.remark?.isEmpty == false, "\(bad)")

@@ -31,6 +31,9 @@ extension ControlService {
         }
         topic.attributes = try TopicAttributes.apply(
             request["attributes"] ?? "", to: topic.attributes, isNew: known == nil)
+        guard !topic.isCompacted || !topic.holdsBatches else {
+            throw Refusal(.invalidParameter, "cleanup.policy=COMPACTION needs queue.type=SimpleCQ")
+        }
         log.info("topic ordered", ["topic": name, "by": channel.connection.peer.description])
         if known == topic { return RemotingCommand(.success) }
         store.setHoldsBatches(name, topic.holdsBatches)  // before anybody can send to it
@@ -152,7 +155,7 @@ extension ControlService {
 enum TopicAttributes {
     /// What each may be. What Java knows beyond it is not served yet.
     private static let allowed: [String: Set<String>] = [
-        "queue.type": ["SimpleCQ", "BatchCQ"], "cleanup.policy": ["DELETE"],
+        "queue.type": ["SimpleCQ", "BatchCQ"], "cleanup.policy": ["DELETE", "COMPACTION"],
         "message.type": ["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"],
     ]
     /// What cannot change once a topic is there.

@@ -184,6 +184,8 @@ public final class ControlService: Sendable {
         case .queryConsumeQueue: return try consumeQueue(request, reply: reply)
         case .getAllProducerInfo: return allProducers()
         case .querySubscriptionByConsumer: return try subscription(request)
+        case .updateAndGetGroupForbidden: return try groupForbidden(request, from: channel, reply: reply)
+        case .getBrokerHAStatus: return try inBackground(reply) { [self] () throws(Refusal) in haStatus() }
         case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)
         case .updateAndCreateSubscriptionGroupList: return try putGroups(request, from: channel, reply: reply)
         default: return .notSupported(request.code)

@@ -33,6 +33,7 @@ public final class Broker: Sendable {
     private let transactions: Transactions
     private let timer: TimerDelivery?
     private let coldReads: WorkerPool
+    private let compactor: Compactor
     private let control: ControlService
     private let registrar: NameServerRegistrar
     private let services: [LoopBound<LoopService>]
@@ -118,6 +119,7 @@ public final class Broker: Sendable {
         self.transactions = transactions
         self.timer = timer
         self.coldReads = coldReads
+        compactor = Compactor(config: config, topics: tables.topics, store: store, log: log)
         self.control = control
     }
 
@@ -192,6 +194,7 @@ public final class Broker: Sendable {
     public func start() {
         files.start()
         coldReads.start()
+        compactor.start()
         store.start(
             MessageStore.Events(
                 arrived: { [services, delay, transactions, timer] queue in
@@ -244,6 +247,7 @@ public final class Broker: Sendable {
         delayThread.withLock { $0 }?.join()
         timerThread.withLock { $0 }?.join()
         assignments.stop()
+        compactor.stop()
         coldReads.stop()
         for loop in loops { loop.stop() }
         transactions.stop()
@@ -347,7 +351,7 @@ extension PullHandler.Settings {
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
             isPropertyFilterEnabled: config.pull.enablePropertyFilter,
-            filtersRetries: config.filter.filtersRetries,
+            filtersRetries: config.filter.filtersRetries, servesCompacted: config.compaction.isEnabled,
             isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
     }
 }

@@ -54,7 +54,7 @@ final class LoopService: RemotingService {
             switch RequestCode(rawValue: header.code) {
             case .sendMessageV2, .sendMessage, .sendBatchMessage:
                 try commits.admit()
-                try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
+                stageSend(header, frame, in: bytes, on: channel)
                 commits.commitIfLarge()
             case .endTransaction:
                 try end(EndTransactionRequest(header, in: bytes), on: channel)
@@ -79,6 +79,18 @@ final class LoopService: RemotingService {
             }
         } catch {
             channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(error.answer)
+        }
+    }
+
+    /// Stages a send. Refusals tell region and trace, too, as every answer to a producer does.
+    @inline(__always) private func stageSend(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+    ) {
+        do throws(Refusal) {
+            try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
+        } catch {
+            let answer = commits.annotated(error.answer)
+            channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(answer)
         }
     }
 

@@ -19,6 +19,9 @@ public final class GroupTable: Sendable {
 
     private struct State {
         var table: SubscriptionGroupWrapper
+
+        /// Topic → bits of what is forbidden.
+        func forbidden(_ group: String) -> JSONObject { table.forbiddenTable[key: .string(group)]?.object ?? [:] }
     }
 
     private let config: LiveConfig
@@ -111,6 +114,43 @@ public final class GroupTable: Sendable {
 
     /// All groups with their version, as they travel and are stored.
     public func wrapper() -> SubscriptionGroupWrapper { state.withLock { $0.table } }
+
+    // MARK: - What groups may not read
+
+    /// Java's bit for reading, as a power of two.
+    private static let readBit: Int64 = 1 << 2
+
+    /// Whether an administrator has forbidden `group` to read `topic`.
+    public func mayRead(group: String, topic: String) -> Bool {
+        state.withLock { $0.forbidden(group)[key: .string(topic)]?.int64 ?? 0 } & Self.readBit == 0
+    }
+
+    /// Forbids `group` to read `topic`, or allows it again. Unlike in Java, other topics of the group stay as they are.
+    /// - Throws: `systemBusy` when a group's table is full; `invalidParameter` for a bad name.
+    /// - Returns: whether that is new.
+    func setReadable(_ isReadable: Bool, group: String, topic: String) throws(Refusal) -> Bool {
+        if let refusal = NameRules.refusal(ofGroup: group) ?? NameRules.refusal(ofTopic: topic) {
+            throw Refusal(.invalidParameter, refusal)
+        }
+        let limits = config.current.limits
+        let hasChanged: Bool = try state.withLock { state throws(Refusal) in
+            var topics = state.forbidden(group)
+            let before = max(0, topics[key: .string(topic)]?.int64 ?? 0)
+            let after = isReadable ? before & ~Self.readBit : before | Self.readBit
+            guard before != after else { return false }
+            let isFull = topics.count >= limits.subscriptionsMax || state.table.forbiddenTable.count >= limits.groupsMax
+            guard isReadable || !isFull else { throw Refusal(.systemBusy, "this broker forbids too much already") }
+            topics[key: .string(topic)] = after == 0 ? nil : .integer(after)
+            state.table.forbiddenTable[key: .string(group)] = topics.isEmpty ? nil : .object(topics)
+            state.table.dataVersion.advance(now: clock.now)
+            return true
+        }
+        if hasChanged {
+            notice.changed()
+            log.info("reading forbidden or allowed", ["group": group, "topic": topic, "readable": String(isReadable)])
+        }
+        return hasChanged
+    }
 
     /// Whether the group is RocketMQ's own.
     public static func isSystem(_ group: String) -> Bool {

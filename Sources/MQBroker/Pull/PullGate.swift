@@ -59,9 +59,11 @@ struct PullGate {
         let look = PullLook(
             queue: try route.readableQueue(Int(request.queueID)), filter: filter, limits: limits,
             nextOffset: request.queueOffset)
-        return Pull(
+        var pull = Pull(
             channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,
             topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag, stats: group.stats(of: route))
+        pull.isCompacted = route.isCompacted
+        return pull
     }
 
     /// The filter of the request itself, or the one the group's heartbeats told.
@@ -88,6 +90,10 @@ struct PullGate {
         }
         if !group.config.consumeBroadcastEnable, info.messageModel == .broadcasting {
             throw Refusal(.noPermission, "the consumer group[\(group.name)] can not consume by broadcast way")
+        }
+        guard groups.mayRead(group.name, route.name) else {
+            throw Refusal(
+                .noPermission, "the consumer group[\(group.name)] is forbidden for topic[\(route.name)]")
         }
         guard let subscription = clients.subscription(group: group.name, topic: route.name) else {
             throw Refusal(.subscriptionNotExist, "the consumer's subscription not exist\(Refusal.topicHelp)")
@@ -170,6 +176,9 @@ struct GroupLookup {
         self.table = table
         self.stats = stats
     }
+
+    /// Whether the group may read the topic.
+    func mayRead(_ group: String, _ topic: String) -> Bool { table.mayRead(group: group, topic: topic) }
 
     /// The group called `name`, made if it is missing and groups may come to be by themselves.
     mutating func group(_ name: HeaderText, in bytes: Span<UInt8>) throws(Refusal) -> GroupRoute {

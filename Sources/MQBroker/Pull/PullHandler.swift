@@ -21,6 +21,8 @@ final class PullHandler {
         var isPropertyFilterEnabled: Bool
         /// `filterSupportRetry`.
         var filtersRetries: Bool
+        /// `enableCompaction`.
+        var servesCompacted: Bool
         var isBrokerReadable: Bool
         var brokerIP: String
         /// Pulls one loop keeps parked; about 400 bytes each.
@@ -115,6 +117,9 @@ final class PullHandler {
 
     /// Looks for messages; answers, or parks the pull for `parkMilliseconds` if there is nothing yet.
     private func look(_ pull: Pull, parkMilliseconds: Int64) {
+        if pull.isCompacted, settings.servesCompacted, pull.look.nextOffset < store.compaction.end(pull.queue) {
+            return fetch(pull, parkMilliseconds: parkMilliseconds, isCompacted: true)
+        }
         guard read(pull) else { return }
         if found.needsDisk { return fetch(pull, parkMilliseconds: parkMilliseconds) }
         conclude(pull, parkMilliseconds: parkMilliseconds)
@@ -147,7 +152,8 @@ final class PullHandler {
 
     /// Looks again on a thread that may wait for the disk, which copies what it finds and begins to read what the consumer
     /// will ask for next.
-    private func fetch(_ pull: Pull, parkMilliseconds: Int64) {
+    /// - Parameter isCompacted: what is left of a compacted queue is to be looked through first.
+    private func fetch(_ pull: Pull, parkMilliseconds: Int64, isCompacted: Bool = false) {
         let bound = LoopBound((self, pull), on: loop)
         let look = pull.look
         let begun = SystemClock.now()
@@ -157,7 +163,9 @@ final class PullHandler {
         do throws(Refusal) {
             try coldReads.submit(pull.isLite ? .litePull : .pull, refuse: refuse) { [store] in
                 do throws(SystemError) {
-                    let (result, copy) = try look.readAhead(store)
+                    var found = isCompacted ? try look.readCompacted(store) : nil
+                    if found == nil { found = try look.readAhead(store) }
+                    guard let (result, copy) = found else { return }
                     bound.execute { handler, pull in
                         guard pull.channel.connection.isOpen else { return }
                         handler.found = result

@@ -145,10 +145,20 @@ final class SendCommit {
 
     // MARK: - Answers
 
+    /// The answer to a producer with the fields that all of them have.
+    func annotated(_ refusal: RemotingCommand) -> RemotingCommand {
+        var answer = refusal
+        answer[PropertyName.messageRegion.description] = String(decoding: regionID, as: UTF8.self)
+        answer[PropertyName.traceOn.description] = traceOn.description
+        return answer
+    }
+
     private func refuse(_ sent: SendBatch, _ refusal: RemotingCommand, where isMeant: (SendBatch.Waiting) -> Bool) {
+        let toProducer = annotated(refusal)
         sent.forEachRun { channel, run in
             for index in run where !sent.waiting[index].isOneWay && isMeant(sent.waiting[index]) {
-                var answer = refusal
+                let waiting = sent.waiting[index]
+                var answer = waiting.isSendBack || waiting.isRecall ? refusal : toProducer
                 answer.opaque = sent.waiting[index].opaque
                 channel.send(answer)
             }

@@ -207,6 +207,7 @@ final class SendHandler {
         var facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         if facts.hasLitePlaces || facts.liteQueues != nil { try settleLiteQueues(&facts) }
         try refuseOtherType(facts, route)
+        if route.isCompacted, !facts.hasKeys { throw Refusal(.messageIllegal, "Required message key is missing") }
         guard !facts.hasInnerNumber else { throw Self.falseInnerBatch }
         guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
             throw Self.zeroSector

@@ -61,6 +61,9 @@ struct SendProperties {
         }
     }
 
+    /// It can be found by KEYS, and kept for them.
+    var hasKeys: Bool { keys.map { !$0.isEmpty } ?? false }
+
     /// What kind of message it is. Source: `TopicMessageType.java` `parseFromMessageProperty`, RocketMQ 5.3.
     var messageType: TopicMessageType {
         if isHalfMessage { return .transaction }

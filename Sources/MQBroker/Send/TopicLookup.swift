@@ -20,6 +20,8 @@ final class TopicRoute {
     let hasBatchQueues: Bool
     /// The one kind of messages it takes; `nil` takes all.
     let messageType: TopicMessageType?
+    /// Only the last message of each key is kept.
+    let isCompacted: Bool
     /// It is a lite queue.
     let isLite: Bool
     /// What comes in for it.
@@ -36,6 +38,7 @@ final class TopicRoute {
         bytes = Array(name.utf8)
         isRetry = name.hasPrefix("%RETRY%")
         isReserved = SystemTopics.notSendable.contains(name)
+        isCompacted = config.isCompacted
         isLite = LiteQueue.isName(name)
         isReadable = config.perm.contains(.read)
         readQueueCount = config.readQueueNums

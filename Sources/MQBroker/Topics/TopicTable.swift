@@ -270,6 +270,9 @@ extension TopicConfig {
     static let queueType = "queue.type"
     static let batchQueueType = "BatchCQ"
 
+    /// Whether only the last message of each key is kept.
+    var isCompacted: Bool { attributes["cleanup.policy"] == "COMPACTION" }
+
     /// Whether its queues hold batches.
     var holdsBatches: Bool { attributes[Self.queueType] == Self.batchQueueType }
 }
