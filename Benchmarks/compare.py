@@ -2,6 +2,7 @@
 import argparse, contextlib, json, os, random, shutil, signal, socket, statistics, struct, subprocess, sys, tempfile, time
 
 import clientrows
+import featurerows
 import storerows
 import timerrows
 
@@ -344,7 +345,7 @@ def run(bench, options):
     rows += [bench.drain("drain a backlog, 32 a pull")]
     rows = [row for row in rows if row]
     store = [] if options.floor_only else (
-        storerows.measure(bench, options, ask, say) + timerrows.measure(bench, options, ask, say)
+        storerows.measure(bench, options, ask, say) + featurerows.measure(bench, options, ask, say) + timerrows.measure(bench, options, ask, say)
         + clientrows.measure(bench, options, say))
     idle = None if options.floor_only or options.only not in "idle" else bench.idle()
     print(f"1 KiB bodies, medians of {bench.rounds} runs of {bench.seconds} s, floor and broker in turn, "

@@ -7,8 +7,7 @@ extension Admin {
     /// retry topic.
     /// - Throws: `refused` with code 206 if no member is connected.
     public func consumers(of group: String, at address: String? = nil) async throws(ClientError) -> ConsumerConnection {
-        let broker: String
-        if let address { broker = address } else { broker = try await anyBroker(of: Self.retryPrefix + group) }
+        let broker = try await self.broker(address, ofGroup: group)
         let answer = try await link.ask(
             RemotingCommand(.getConsumerConnectionList, ["consumerGroup": group]), at: broker)
         return try link.body(ConsumerConnection.self, of: answer, from: broker)
@@ -32,16 +31,24 @@ extension Admin {
     public func runningInfo(
         ofClient clientID: String, group: String, withStacks: Bool = false, at address: String? = nil
     ) async throws(ClientError) -> RunningInfo {
-        let broker: String
-        if let address { broker = address } else { broker = try await anyBroker(of: Self.retryPrefix + group) }
+        let broker = try await self.broker(address, ofGroup: group)
         let request = RemotingCommand(
             .getConsumerRunningInfo,
             ["consumerGroup": group, "clientId": clientID, "jstackEnable": String(withStacks)])
         let answer = try await link.ask(request, at: broker, timeout: .seconds(15))
+        return RunningInfo(json: try json(in: answer, from: broker))
+    }
+
+    private func broker(_ address: String?, ofGroup group: String) async throws(ClientError) -> String {
+        if let address { return address }
+        return try await anyBroker(of: Self.retryPrefix + group)
+    }
+
+    private func json(in answer: RemotingCommand, from address: String) throws(ClientError) -> JSON {
         do throws(JSONError) {
-            return RunningInfo(json: try JSON(parsing: answer.body))
+            return try JSON(parsing: answer.body)
         } catch {
-            throw .badAnswer(from: broker, "\(error)")
+            throw .badAnswer(from: address, "\(error)")
         }
     }
 
@@ -58,11 +65,6 @@ extension Admin {
         let request = RemotingCommand(
             .consumeMessageDirectly,
             ["consumerGroup": group, "clientId": clientID, "msgId": offsetID, "topic": topic])
-        let answer = try await link.ask(request, at: address, timeout: .seconds(15))
-        do throws(JSONError) {
-            return try JSON(parsing: answer.body)
-        } catch {
-            throw .badAnswer(from: address, "\(error)")
-        }
+        return try json(in: try await link.ask(request, at: address, timeout: .seconds(15)), from: address)
     }
 }

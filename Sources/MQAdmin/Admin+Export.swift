@@ -66,13 +66,13 @@ extension Admin {
             let table = try await userTopics(at: address, withSpecial: withSpecial).topicConfigTable
             topics.merge(table) { old, new in
                 var both = new
-                both.readQueueNums += old.readQueueNums
-                both.writeQueueNums += old.writeQueueNums
+                both.readQueueNums = both.readQueueNums.plus(old.readQueueNums)
+                both.writeQueueNums = both.writeQueueNums.plus(old.writeQueueNums)
                 return both
             }
             groups.merge(try await userGroups(at: address).subscriptionGroupTable) { old, new in
                 var both = new
-                both.retryQueueNums += old.retryQueueNums
+                both.retryQueueNums = both.retryQueueNums.plus(old.retryQueueNums)
                 return both
             }
         }
@@ -82,53 +82,79 @@ extension Admin {
         )
     }
 
+    /// What came in and went out at one master, or at all: now, and yesterday.
+    private struct Traffic {
+        var rates = [0.0, 0, 0, 0]
+        var sums: [Int64] = [0, 0, 0, 0]
+
+        mutating func add(_ other: Traffic) {
+            for index in 0..<4 {
+                rates[index] += other.rates[index]
+                sums[index] = sums[index].plus(other.sums[index])
+            }
+        }
+    }
+
     /// Rates, sums and versions of a cluster's masters.
     public func exportedMetrics(ofCluster cluster: String) async throws(ClientError) -> JSON {
         var report: [(String, JSON)] = []
-        var tps = [0.0, 0, 0, 0]
-        var sums: [Int64] = [0, 0, 0, 0]
+        var total = Traffic()
         for broker in try await brokers(ofCluster: cluster) {
             guard let address = broker.brokerAddrs[0] else { continue }
             let figures = try await runtimeInfo(at: address)
-            let half = try await statsData("TOPIC_PUT_NUMS", key: "RMQ_SYS_TRANS_HALF_TOPIC", at: address)
-            let delayed = try await statsData("TOPIC_PUT_NUMS", key: "SCHEDULE_TOPIC_XXXX", at: address)
-            func rate(_ key: String) -> Double { figures[key]?.split(separator: " ").first.flatMap { Double($0) } ?? 0 }
-            func yesterday(_ name: String) -> Int64 {
-                let (to, from) = (figures["\(name)TodayMorning"], figures["\(name)YesterdayMorning"])
-                return (to.flatMap { Int64($0) } ?? 0) - (from.flatMap { Int64($0) } ?? 0)
-            }
-            let ownTPS = [
-                rate("putTps"), rate("getTransferredTps"), half?.minute.tps ?? 0, delayed?.minute.tps ?? 0,
-            ]
-            let ownSums = [
-                yesterday("msgPutTotal"), yesterday("msgGetTotal"), half?.daySum ?? 0, delayed?.daySum ?? 0,
-            ]
-            for index in 0..<4 {
-                tps[index] += ownTPS[index]
-                sums[index] += ownSums[index]
-            }
-            let groups = try await userGroups(at: address).subscriptionGroupTable.keys.sorted()
-            let topicCount = try await userTopics(at: address, withSpecial: false).topicConfigTable.count
-            let quota: JSON = [
-                "diskRatio": [
-                    "commitLogDiskRatio": JSON(figures["commitLogDiskRatio"]),
-                    "consumeQueueDiskRatio": JSON(figures["consumeQueueDiskRatio"]),
-                ],
-                "tps": Self.named(["normalInTps", "normalOutTps", "transInTps", "scheduleInTps"], ownTPS),
-                "oneDayNum": Self.named(Self.dayNames, ownSums),
-                "messageAverageSize": JSON(figures["putMessageAverageSize"]), "topicSize": JSON(topicCount),
-                "groupSize": JSON(groups.count),
-            ]
-            let version: JSON = [
-                "rocketmqVersion": JSON(figures["brokerVersionDesc"]),
-                "clientInfo": JSON(try await clientVersions(of: groups, at: address)),
-            ]
-            report.append((broker.brokerName, ["runtimeQuota": quota, "runtimeVersion": version]))
+            let traffic = try await traffic(figures, at: address)
+            total.add(traffic)
+            report.append((broker.brokerName, try await exported(figures, traffic, at: address)))
         }
         let names = ["totalNormalInTps", "totalNormalOutTps", "totalTransInTps", "totalScheduleInTps"]
         return [
             "evaluateReport": .members(report),
-            "totalData": ["totalTps": Self.named(names, tps), "totalOneDayNum": Self.named(Self.dayNames, sums)],
+            "totalData": [
+                "totalTps": Self.named(names, total.rates), "totalOneDayNum": Self.named(Self.dayNames, total.sums),
+            ],
+        ]
+    }
+
+    private func traffic(_ figures: [String: String], at address: String) async throws(ClientError) -> Traffic {
+        let half = try await statsData("TOPIC_PUT_NUMS", key: "RMQ_SYS_TRANS_HALF_TOPIC", at: address)
+        let delayed = try await statsData("TOPIC_PUT_NUMS", key: "SCHEDULE_TOPIC_XXXX", at: address)
+        func yesterday(_ name: String) -> Int64 {
+            let (to, from) = (figures["\(name)TodayMorning"], figures["\(name)YesterdayMorning"])
+            return (to.flatMap { Int64($0) } ?? 0).minus(from.flatMap { Int64($0) } ?? 0)
+        }
+        return Traffic(
+            rates: [
+                firstNumber(figures["putTps"]), firstNumber(figures["getTransferredTps"]), half?.minute.tps ?? 0,
+                delayed?.minute.tps ?? 0,
+            ],
+            sums: [
+                yesterday("msgPutTotal"), yesterday("msgGetTotal"), half?.daySum ?? 0, delayed?.daySum ?? 0,
+            ])
+    }
+
+    private func exported(
+        _ figures: [String: String], _ traffic: Traffic, at address: String
+    ) async throws(ClientError) -> JSON {
+        let groups = try await userGroups(at: address).subscriptionGroupTable.keys.sorted()
+        let topicCount = try await userTopics(at: address, withSpecial: false).topicConfigTable.count
+        let rateNames = ["normalInTps", "normalOutTps", "transInTps", "scheduleInTps"]
+        let quota: JSON = [
+            "diskRatio": [
+                "commitLogDiskRatio": JSON(figures["commitLogDiskRatio"]),
+                "consumeQueueDiskRatio": JSON(figures["consumeQueueDiskRatio"]),
+            ],
+            "tps": Self.named(rateNames, traffic.rates), "oneDayNum": Self.named(Self.dayNames, traffic.sums),
+            "messageAverageSize": JSON(figures["putMessageAverageSize"]), "topicSize": JSON(topicCount),
+            "groupSize": JSON(groups.count),
+        ]
+        // Java takes the broker's processors from the key whose default is their number.
+        let processors = try await configuration(at: address).first { $0.key == "clientCallbackExecutorThreads" }
+        return [
+            "runtimeEnv": ["cpuNum": JSON(processors?.value)], "runtimeQuota": quota,
+            "runtimeVersion": [
+                "rocketmqVersion": JSON(figures["brokerVersionDesc"]),
+                "clientInfo": JSON(try await clientVersions(of: groups, at: address)),
+            ],
         ]
     }
 

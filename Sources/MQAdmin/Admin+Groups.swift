@@ -50,10 +50,14 @@ extension Admin {
     }
 
     /// A group's progress at all brokers that have its retry topic; of one topic only if `topic` is given.
+    /// A group without one, which only ever committed, is looked for at the topic's brokers.
+    /// - Parameter cluster: whose route leads to a light queue.
     /// - Throws: `topicNotFound` if the group never consumed.
-    public func progress(of group: String, topic: String? = nil) async throws(ClientError) -> ConsumeStats {
+    public func progress(
+        of group: String, topic: String? = nil, via cluster: String? = nil
+    ) async throws(ClientError) -> ConsumeStats {
         var all = ConsumeStats()
-        for broker in try await link.route(of: Self.retryPrefix + group).brokerDatas {
+        for broker in try await route(ofGroup: group, topic, cluster).brokerDatas {
             guard let address = broker.anyAddress else { continue }
             var request = RemotingCommand(.getConsumeStats, ["consumerGroup": group])
             request["topic"] = topic
@@ -63,5 +67,16 @@ extension Admin {
             all.consumeTps += part.consumeTps
         }
         return all
+    }
+
+    private func route(
+        ofGroup group: String, _ topic: String?, _ cluster: String?
+    ) async throws(ClientError) -> TopicRouteData {
+        do throws(ClientError) {
+            return try await link.route(of: Self.retryPrefix + group)
+        } catch {
+            guard case .topicNotFound = error, let topic else { throw error }
+            return try await route(of: topic, via: cluster)
+        }
     }
 }

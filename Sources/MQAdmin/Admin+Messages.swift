@@ -5,6 +5,25 @@ public import MQProtocol
 public import RocketMQClient
 
 extension Admin {
+    /// The message of an id as producers are told it: its unique key, or where it is stored. Brokers outside of the
+    /// topic's route are asked only if nobody knows the key: any 32 digits name some address.
+    public func message(
+        id: String, topic: String, via cluster: String? = nil
+    ) async throws(ClientError) -> MessageExt {
+        let route = try await route(of: topic, via: cluster)
+        let host = MessageID.decodeOffsetID(id).map { "\($0.host)" }
+        if let host, route.brokerDatas.contains(where: { $0.brokerAddrs.values.contains(host) }) {
+            return try await message(offsetID: id, topic: topic)
+        }
+        if let newest = try await messages(topic: topic, key: id, isUnique: true, max: 32, via: cluster).first {
+            return newest
+        }
+        guard host != nil else {
+            throw .invalid("no message of the topic \(topic) has the id \(id)")
+        }
+        return try await message(offsetID: id, topic: topic)
+    }
+
     /// The message at the place an offset id names.
     /// - Throws: `invalid` if the text is no such id.
     public func message(offsetID: String, topic: String) async throws(ClientError) -> MessageExt {
@@ -26,11 +45,13 @@ extension Admin {
     ///   - isUnique: the key is a message id that a producer made.
     ///   - begin: earliest store time, milliseconds since 1970.
     ///   - end: latest store time.
+    ///   - cluster: whose route leads to a light queue.
     public func messages(
-        topic: String, key: String, isUnique: Bool = false, begin: Int64 = 0, end: Int64 = .max, max: Int64 = 64
+        topic: String, key: String, isUnique: Bool = false, begin: Int64 = 0, end: Int64 = .max, max: Int64 = 64,
+        via cluster: String? = nil
     ) async throws(ClientError) -> [MessageExt] {
         var found: [MessageExt] = []
-        for broker in try await link.route(of: topic).brokerDatas {
+        for broker in try await route(of: topic, via: cluster).brokerDatas {
             guard let address = broker.anyAddress else { continue }
             let request = RemotingCommand(
                 .queryMessage,

@@ -1,4 +1,3 @@
-import MQJSON
 public import MQProtocol
 public import RocketMQClient
 
@@ -7,13 +6,14 @@ extension Admin {
     /// - Parameters:
     ///   - timestamp: milliseconds since 1970; -1 for the end.
     ///   - force: forwards too; else only backwards.
+    ///   - cluster: whose route leads to a light queue.
     /// - Returns: queue → where the group stands now.
     /// - Throws: `refused` with code 206 if the broker wants a member of the group and none is there.
     public func resetOffsets(
-        of group: String, topic: String, to timestamp: Int64, force: Bool
+        of group: String, topic: String, to timestamp: Int64, force: Bool, via cluster: String? = nil
     ) async throws(ClientError) -> [MessageQueue: Int64] {
         var all: [MessageQueue: Int64] = [:]
-        for broker in try await link.route(of: topic).brokerDatas {
+        for broker in try await route(of: topic, via: cluster).brokerDatas {
             guard let address = broker.anyAddress else { continue }
             let request = RemotingCommand(
                 .invokeBrokerToResetOffset,
@@ -22,7 +22,8 @@ extension Admin {
                     "queueId": "-1",
                 ])
             let answer = try await link.ask(request, at: address, timeout: .seconds(10))
-            all.merge(try resetTable(answer, address)) { $1 }
+            guard !answer.body.isEmpty else { continue }  // 4.x brokers that had nothing to move
+            all.merge(try link.body(ResetOffsetBody.self, of: answer, from: address).offsetTable) { $1 }
         }
         return all
     }
@@ -38,22 +39,6 @@ extension Admin {
                 "timestamp": "-1", "isForce": "true",
             ])
         try await link.ask(request, at: address, timeout: .seconds(10))
-    }
-
-    private func resetTable(
-        _ answer: RemotingCommand, _ address: String
-    ) throws(ClientError) -> [MessageQueue: Int64] {
-        guard !answer.body.isEmpty else { return [:] }
-        var table: [MessageQueue: Int64] = [:]
-        do {
-            for member in try JSON(parsing: answer.body)["offsetTable"].object ?? JSONObject() {
-                guard let key = member.key.object, let offset = member.value.int64 else { continue }
-                table[try MessageQueue(json: .object(key))] = offset
-            }
-        } catch {
-            throw .badAnswer(from: address, "\(error)")
-        }
-        return table
     }
 
     /// What became of one queue's progress.
@@ -72,10 +57,10 @@ extension Admin {
 
     /// Sets a group's progress by itself, queue by queue: for a group without members at a broker that wants some.
     public func rollBack(
-        _ group: String, topic: String, to timestamp: Int64, force: Bool
+        _ group: String, topic: String, to timestamp: Int64, force: Bool, via cluster: String? = nil
     ) async throws(ClientError) -> [Rollback] {
         var all: [Rollback] = []
-        for (queue, address) in try await readableQueues(of: topic) {
+        for (queue, address) in try await readableQueues(of: topic, via: cluster) {
             let end = try await link.maxOffset(of: queue, at: address)
             let wanted =
                 timestamp == -1 ? end : try await link.offset(in: queue, storedAt: timestamp, at: address)
@@ -92,15 +77,16 @@ extension Admin {
 
     /// A topic's readable queues with their brokers' addresses, in order.
     public func readableQueues(
-        of topic: String
+        of topic: String, via cluster: String? = nil
     ) async throws(ClientError) -> [(queue: MessageQueue, address: String)] {
-        let route = try await link.route(of: topic)
+        let route = try await route(of: topic, via: cluster)
         var queues: [(queue: MessageQueue, address: String)] = []
         for data in route.queueDatas where data.perm.contains(.read) {
             guard let address = route.brokerDatas.first(where: { $0.brokerName == data.brokerName })?.anyAddress else {
                 continue
             }
-            for queueID in 0..<max(0, min(data.readQueueNums, 65_536)) {
+            let count = Self.isLight(topic) ? 1 : max(0, min(data.readQueueNums, 65_536))
+            for queueID in 0..<count {
                 queues.append((MessageQueue(topic: topic, brokerName: data.brokerName, queueID: queueID), address))
             }
         }
@@ -128,9 +114,8 @@ extension Admin {
     ) async throws(ClientError) -> Int {
         let brokers = try await link.route(of: topic).brokerDatas
         var count = 0
-        for (queue, progress) in try await progress(of: source, topic: topic).offsetTable.sorted(by: { $0.key < $1.key }
-        )
-        where queue.topic == topic {
+        let all = try await progress(of: source).offsetTable.sorted { $0.key < $1.key }
+        for (queue, progress) in all where queue.topic == topic {
             guard let address = brokers.first(where: { $0.brokerName == queue.brokerName })?.anyAddress else {
                 continue
             }

@@ -36,7 +36,7 @@ extension Admin {
             guard let address = broker.brokerAddrs[0] else { continue }
             guard let data = try await statsData(name, key: key, at: address) else { continue }
             flow.tps += data.minute.tps
-            flow.daySum += data.daySum
+            flow.daySum = flow.daySum.plus(data.daySum)
         }
         return flow
     }

@@ -22,9 +22,10 @@ extension Admin {
     }
 
     /// The ends of a topic's queues at all its brokers, and the messages a second that come in.
-    public func stats(ofTopic topic: String) async throws(ClientError) -> TopicStatsTable {
+    /// - Parameter cluster: whose route leads to a light queue.
+    public func stats(ofTopic topic: String, via cluster: String? = nil) async throws(ClientError) -> TopicStatsTable {
         var all = TopicStatsTable(topicPutTps: 0)
-        for broker in try await link.route(of: topic).brokerDatas {
+        for broker in try await route(of: topic, via: cluster).brokerDatas {
             guard let address = broker.anyAddress else { continue }
             let answer = try await link.ask(
                 RemotingCommand(.getTopicStatsInfo, ["topic": topic]), at: address, timeout: .seconds(5))

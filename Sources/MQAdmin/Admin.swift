@@ -93,10 +93,26 @@ public struct Admin: Sendable {
         return try link.body(KVTable.self, of: answer, from: address).table
     }
 
+    /// How the log of the broker at `address` reaches its slaves, or how it follows its master.
+    public func replication(at address: String) async throws(ClientError) -> HARuntimeInfo {
+        let answer = try await link.ask(RemotingCommand(.getBrokerHAStatus), at: address)
+        return try link.body(HARuntimeInfo.self, of: answer, from: address)
+    }
+
     /// The configuration of the broker at `address`, key and value, in its order.
     public func configuration(at address: String) async throws(ClientError) -> [(key: String, value: String)] {
         properties(in: try await link.ask(RemotingCommand(.getBrokerConfig), at: address))
     }
+
+    /// The route to a topic's brokers. A light queue and the timer's topic have none of their own: theirs is that of
+    /// `cluster`, a cluster's or parent topic's name.
+    func route(of topic: String, via cluster: String?) async throws(ClientError) -> TopicRouteData {
+        let hasNone = Self.isLight(topic) || topic == "rmq_sys_wheel_timer"
+        return try await link.route(of: hasNone ? cluster ?? topic : topic)
+    }
+
+    /// Whether a topic is a light queue: one queue, 0, at each broker of its parent. Source: `MixAll.isLmq`.
+    static func isLight(_ topic: String) -> Bool { topic.hasPrefix("%LMQ%") }
 
     /// The address to ask about a topic: a master of its route, any broker of it if there is none.
     func anyBroker(of topic: String) async throws(ClientError) -> String {

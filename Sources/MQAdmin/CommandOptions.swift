@@ -60,27 +60,25 @@ public struct CommandArguments: Equatable, Sendable {
     /// Short name → value, an empty text for flags.
     private var values: [String: String] = [:]
 
-    /// Reads `-t value`, `--topic value`, `--topic=value` and flags.
+    /// Reads `-t value`, `-tvalue`, `-t=value`, `--topic value`, `--topic=value` and flags, as RocketMQ's commands do.
     /// - Throws: `invalid` with a sentence: an unknown option, a missing value, a stray word. What is required is
     ///   checked by ``checkRequired(_:)``, because `-h` does not need it.
     public init(_ words: [String], options: [CommandOption]) throws(ClientError) {
+        var words = words
         var index = 0
         while index < words.count {
             let word = words[index]
             index += 1
             guard word.hasPrefix("-"), word.count > 1 else { throw .invalid("unexpected argument \(word)") }
-            let isLong = word.hasPrefix("--")
-            let parts = word.drop { $0 == "-" }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = String(parts[0])
-            guard let option = options.first(where: { (isLong ? $0.long : $0.short) == name || $0.long == name }) else {
-                throw .invalid("Unrecognized option: \(word)")
-            }
+            let (option, attached) = try Self.option(word, options)
             guard option.takesValue else {
                 values[option.short] = ""
+                // Flags may stand together: -lc.
+                if let attached { words.insert("-" + attached, at: index) }
                 continue
             }
-            if parts.count > 1 {
-                values[option.short] = trimmed(String(parts[1]))
+            if let attached {
+                values[option.short] = trimmed(attached)
             } else if index < words.count {
                 values[option.short] = trimmed(words[index])
                 index += 1
@@ -88,6 +86,28 @@ public struct CommandArguments: Equatable, Sendable {
                 throw .invalid("Missing argument for option: \(option.short)")
             }
         }
+    }
+
+    /// The option that a word means, and the value or the further flags that are written onto it. Long names may be cut
+    /// short while they are no other's beginning.
+    private static func option(
+        _ word: String, _ options: [CommandOption]
+    ) throws(ClientError) -> (option: CommandOption, attached: String?) {
+        let text = word.drop { $0 == "-" }
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let value = parts.count > 1 ? parts[1] : nil
+        let isLong = word.hasPrefix("--")
+        if let exact = options.first(where: { (isLong ? $0.long : $0.short) == parts[0] || $0.long == parts[0] }) {
+            guard value == nil || exact.takesValue else { throw .invalid("option \(word) takes no value") }
+            return (exact, value)
+        }
+        let begun = parts[0].isEmpty ? [] : options.filter { $0.long.hasPrefix(parts[0]) }
+        if isLong, begun.count == 1, value == nil || begun[0].takesValue { return (begun[0], value) }
+        guard !isLong, let option = options.first(where: { $0.short == text.prefix(1) }) else {
+            let names = begun.map { "--\($0.long)" }.joined(separator: ", ")
+            throw .invalid("Unrecognized option: \(word)" + (isLong && begun.count > 1 ? "; it may be \(names)" : ""))
+        }
+        return (option, String(text.dropFirst()))
     }
 
     /// - Throws: `invalid` naming the option that is missing, or the two that exclude each other.

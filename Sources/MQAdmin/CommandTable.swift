@@ -11,7 +11,8 @@ public struct CommandTable: Sendable {
     public static let standard = CommandTable(
         commands: topicCommands + topicUpdateCommands + groupCommands + progressCommands + clientCommands
             + offsetCommands + connectionCommands + brokerCommands + clusterCommands + latencyCommands + messageCommands
-            + printCommands + traceCommands + statsCommands + nameServerCommands + exportCommands + monitorCommands,
+            + printCommands + traceCommands + statsCommands + nameServerCommands + exportCommands + monitorCommands
+            + replicationCommands,
         notServed: NotServed.all)
 
     /// The command called `name`, in any case.
@@ -102,9 +103,13 @@ struct CommandRun: Sendable {
             if let failure { throw failure }
             return 0
         } catch {
-            complain("mqadmin \(command.name): \(explanation(of: error, nameServers: nameServers))")
+            complain(sentence(for: error, nameServers))
             return 1
         }
+    }
+
+    private func sentence(for error: ClientError, _ nameServers: [String]) -> String {
+        "mqadmin \(command.name): \(explanation(of: error, nameServers: nameServers))"
     }
 
     /// Runs it once, or until the process ends. When it has worked once, trouble is told and it goes on.
@@ -114,7 +119,7 @@ struct CommandRun: Sendable {
             let failure = await once(arguments, admin)
             guard let seconds, failure == nil || hasWorked else { return failure }
             if let failure {
-                complain(explanation(of: failure, nameServers: admin.link.options.nameServers))
+                complain(sentence(for: failure, admin.link.options.nameServers))
             }
             hasWorked = true
             do { try await Task.sleep(for: .seconds(seconds)) } catch { return nil }

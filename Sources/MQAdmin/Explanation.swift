@@ -36,6 +36,8 @@ private func unknownTopic(_ topic: String) -> String {
 private func refusal(_ address: String, _ code: Int32, _ remark: String) -> String {
     let words = "CODE: \(code)  DESC: \(firstLine(remark))  BROKER: \(address)"
     switch ResponseCode(rawValue: code) {
+    case .noPermission where remark.contains("black list"):
+        return "no permission: \(words); configBlackList in the broker's file says which keys are closed"
     case .noPermission:
         return "no permission: \(words); see mqadmin updateTopicPerm and brokerPermission in mqadmin getBrokerConfig"
     case .topicNotExist: return "topic unknown: \(words); see mqadmin topicList"

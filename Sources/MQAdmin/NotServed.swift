@@ -17,7 +17,7 @@ struct NotServed: Sendable {
             ("getSyncStateSet", "Fetch syncStateSet for target brokers."),
             ("updateControllerConfig", "Update controller config."))
         + of(
-            "replication between master and slaves", ("haStatus", "Fetch ha runtime status data."),
+            "replication between master and slaves",
             ("resetMasterFlushOffset", "Reset master flush offset in slave."))
         + of(
             "broker container", ("addBroker", "Add a broker to specified container."),

@@ -5,14 +5,41 @@ import MQSystem
 public struct Output: Sendable {
     private let write: @Sendable (String) -> Void
     /// What becomes the document; `nil` prints text.
-    private let document: Lock<JSONObject>?
+    private let document: Lock<Document>?
+
+    /// Lists stand beside the values while they grow: adding to one inside of a JSON value would copy it each time.
+    private struct Document {
+        private var names: [String] = []
+        private var values: [String: JSON] = [:]
+        private var lists: [String: [JSON]] = [:]
+
+        mutating func set(_ name: String, _ value: JSON) {
+            note(name)
+            lists[name] = nil
+            values[name] = value
+        }
+
+        mutating func append(_ items: some Sequence<JSON>, to name: String) {
+            note(name)
+            lists[name, default: []].append(contentsOf: items)
+        }
+
+        private mutating func note(_ name: String) {
+            if values[name] == nil, lists[name] == nil { names.append(name) }
+        }
+
+        /// Members in the order in which they were first named.
+        var json: JSON {
+            .members(names.map { name in (name, lists[name].map { .array($0) } ?? values[name] ?? .null) })
+        }
+    }
 
     /// - Parameters:
     ///   - json: collects a document; ``finish()`` writes it.
     ///   - write: gets the text, line ends included.
     public init(json: Bool = false, _ write: @escaping @Sendable (String) -> Void) {
         self.write = write
-        document = json ? Lock(JSONObject()) : nil
+        document = json ? Lock(Document()) : nil
     }
 
     /// Whether a document is made.
@@ -30,29 +57,23 @@ public struct Output: Sendable {
     public func put(_ text: String) {
         guard let document else { return write(text) }
         let lines = text.split(separator: "\n").map { JSON.string(String($0)) }
-        document.withLock { document in
-            document.set("messages", .array((document["messages"]?.array ?? []) + lines))
-        }
+        document.withLock { $0.append(lines, to: "messages") }
     }
 
     /// Prints one value; in the document it is the member `name`.
     public func value(_ name: String, _ json: JSON, _ pattern: String, _ arguments: any JavaFormattable...) {
         guard let document else { return write(javaFormat(pattern, arguments)) }
-        document.withLock { $0.set(.string(name), json) }
+        document.withLock { $0.set(name, json) }
     }
 
     /// Adds to the list `name` of the document; prints the text in its place.
     public func item(_ name: String, _ json: JSON, _ pattern: String, _ arguments: any JavaFormattable...) {
         guard let document else { return write(javaFormat(pattern, arguments)) }
-        document.withLock { $0.set(.string(name), .array(($0[name]?.array ?? []) + [json])) }
+        document.withLock { $0.append([json], to: name) }
     }
 
     /// Begins a list of the document, so that it is there when it stays empty.
-    public func list(_ name: String) {
-        document?.withLock { document in
-            if document[name] == nil { document.set(.string(name), .array([])) }
-        }
-    }
+    public func list(_ name: String) { document?.withLock { $0.append([], to: name) } }
 
     /// Begins a table: prints its header.
     /// - Parameters:
@@ -71,7 +92,7 @@ public struct Output: Sendable {
     /// Writes the document, one line.
     public func finish() {
         guard let document else { return }
-        write(JSON.object(document.withLock { $0 }).text(.standard) + "\n")
+        write(document.withLock { $0 }.json.text(.standard) + "\n")
     }
 }
 
@@ -100,5 +121,12 @@ struct Cell: JavaFormattable {
     init(_ text: String, _ json: JSON) {
         javaText = text
         self.json = json
+    }
+}
+
+extension JSON {
+    /// An object of these members.
+    static func members(_ members: [(String, JSON)]) -> JSON {
+        .object(JSONObject(members.map { (JSONKey.string($0.0), $0.1) }))
     }
 }

@@ -53,12 +53,12 @@ public struct RunningInfo: Sendable {
             func number(_ name: String) -> Int64 { state[name].int64 ?? 0 }
             let name = "\(clientID) \(javaText(of: entry.queue))"
             guard isOrderly else {
-                let idle = now - number("lastConsumeTimestamp")
+                let idle = now.minus(number("lastConsumeTimestamp"))
                 guard idle > 60_000, number("cachedMsgCount") > 0 else { return nil }
                 return "\(name) can't consume for a while, maybe blocked, \(idle)ms"
             }
             if state["locked"].bool != true {
-                return "\(name) can't lock for a while, \(now - number("lastLockTimestamp"))ms"
+                return "\(name) can't lock for a while, \(now.minus(number("lastLockTimestamp")))ms"
             }
             guard state["droped"].bool == true, number("tryUnlockTimes") > 0 else { return nil }
             return "\(name) unlock \(number("tryUnlockTimes")) times, still failed"

@@ -111,6 +111,19 @@ extension Span where Element == UInt8 {
         return count
     }
 
+    /// As ``next(_:from:)``, for a byte that is expected far away.
+    /// - Precondition: `start` is inside the span, or its end.
+    public func nextFar(_ byte: UInt8, from start: Int) -> Int {
+        precondition(start >= 0 && start <= count, "start \(start) outside \(count) bytes")
+        guard start < count else { return count }
+        // SAFETY: checked above; memchr reads `count - start` bytes at most.
+        return unsafe withUnsafeBufferPointer { bytes in
+            let base = unsafe UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped)
+            guard let found = unsafe memchr(base + start, Int32(byte), count &- start) else { return count }
+            return unsafe UnsafeRawPointer(found) - base
+        }
+    }
+
     /// The index of the first `byte` at or behind `start`; the count if there is none.
     @inlinable @inline(__always) public func next(_ byte: UInt8, from start: Int) -> Int {
         var index = start

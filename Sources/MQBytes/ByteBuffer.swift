@@ -234,70 +234,35 @@ extension ByteBuffer {
     }
 
     @usableFromInline mutating func appendLong(decimal value: Int64) {
-        reserve(20)
-        var magnitude = value.magnitude
-        let byteCount = Self.decimalDigits(magnitude) &+ (value < 0 ? 1 : 0)
-        // SAFETY: 20 bytes are reserved, the longest 64-bit decimal; `pairs` has two digits for each number below 100.
-        let target = unsafe UnsafeMutableRawPointer(base.unsafelyUnwrapped + end)
-        let pairs = unsafe UnsafeRawPointer(Self.decimalPairs.utf8Start)
-        var index = byteCount
-        while magnitude >= 100 {
-            let (quotient, rest) = magnitude.quotientAndRemainder(dividingBy: 100)
-            index &-= 2
-            let pair = unsafe pairs.loadUnaligned(fromByteOffset: Int(rest) &* 2, as: UInt16.self)
-            unsafe target.storeBytes(of: pair, toByteOffset: index, as: UInt16.self)
-            magnitude = quotient
-        }
-        if magnitude >= 10 {
-            index &-= 2
-            let pair = unsafe pairs.loadUnaligned(fromByteOffset: Int(magnitude) &* 2, as: UInt16.self)
-            unsafe target.storeBytes(of: pair, toByteOffset: index, as: UInt16.self)
+        if value < 0 { append(UInt8(ascii: "-")) }
+        let magnitude = value.magnitude
+        if magnitude < Self.tenToEight { return appendFront(magnitude) }
+        let (high, low) = magnitude.quotientAndRemainder(dividingBy: Self.tenToEight)
+        if high < Self.tenToEight {
+            appendFront(high)
         } else {
-            index &-= 1
-            unsafe target.storeBytes(
-                of: 48 &+ UInt8(truncatingIfNeeded: magnitude), toByteOffset: index, as: UInt8.self)
+            appendFront(high / Self.tenToEight)
+            appendEight(Decimal.apart(high % Self.tenToEight), 8)
         }
-        if value < 0 { unsafe target.storeBytes(of: 45, as: UInt8.self) }
-        end &+= byteCount
+        appendEight(Decimal.apart(low), 8)
     }
 
-    private static var decimalPairs: StaticString {
-        """
-        0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
-        5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899
-        """
+    private static var tenToEight: UInt64 { 100_000_000 }
+
+    /// Appends a number below 10^8 without zeroes in front; `0` for 0.
+    @inline(__always) private mutating func appendFront(_ value: UInt64) {
+        let digits = Decimal.apart(value)
+        let zeroes = min(digits.trailingZeroBitCount / 8, 7)
+        appendEight(digits &>> UInt64(zeroes &* 8), 8 &- zeroes)
     }
 
-    /// How many decimal digits `magnitude` has.
-    @inlinable static func decimalDigits(_ magnitude: UInt64) -> Int {
-        // 1233 / 4096 is just over the decimal logarithm of two.
-        let estimate = ((64 &- magnitude.leadingZeroBitCount) &* 1233) >> 12
-        return magnitude >= powersOfTen(estimate) ? estimate &+ 1 : max(1, estimate)
-    }
-
-    @inlinable static func powersOfTen(_ exponent: Int) -> UInt64 {
-        switch exponent {
-        case 0: 1
-        case 1: 10
-        case 2: 100
-        case 3: 1000
-        case 4: 10_000
-        case 5: 100_000
-        case 6: 1_000_000
-        case 7: 10_000_000
-        case 8: 100_000_000
-        case 9: 1_000_000_000
-        case 10: 10_000_000_000
-        case 11: 100_000_000_000
-        case 12: 1_000_000_000_000
-        case 13: 10_000_000_000_000
-        case 14: 100_000_000_000_000
-        case 15: 1_000_000_000_000_000
-        case 16: 10_000_000_000_000_000
-        case 17: 100_000_000_000_000_000
-        case 18: 1_000_000_000_000_000_000
-        default: 10_000_000_000_000_000_000
-        }
+    /// Appends the first `count` of eight digits, the first one in the lowest byte.
+    @inline(__always) private mutating func appendEight(_ digits: UInt64, _ count: Int) {
+        reserve(8)
+        // SAFETY: reserved above; what is stored too much is overwritten by what is appended next.
+        unsafe UnsafeMutableRawPointer(base.unsafelyUnwrapped + end)
+            .storeBytes(of: (digits | 0x3030_3030_3030_3030).littleEndian, as: UInt64.self)
+        end &+= count
     }
 
     /// Appends the low `digits` hexadecimal digits of `value`, upper case.

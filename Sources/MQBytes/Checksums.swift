@@ -15,12 +15,14 @@ public enum CRC32 {
 public func javaHashCode(_ utf8: Span<UInt8>, from start: Int32 = 0) -> Int32 {
     var hash = start
     var index = 0
-    while index &+ 4 <= utf8.count {  // four at once: 31^4, 31^3, 31^2, 31
-        let word = UInt32(bitPattern: utf8.int32(at: index))
-        guard word & 0x8080_8080 == 0 else { break }
-        let tail = Int32(word >> 24) &* 29_791 &+ Int32(word >> 16 & 0xFF) &* 961
-        hash = hash &* 923_521 &+ tail &+ Int32(word >> 8 & 0xFF) &* 31 &+ Int32(word & 0xFF)
-        index &+= 4
+    while index &+ 8 <= utf8.count {  // eight at once; neighbours are joined three times, all pairs together
+        let word = utf8.word(at: index)
+        guard word & 0x8080_8080_8080_8080 == 0 else { break }
+        let pairs = (word & 0x00FF_00FF_00FF_00FF) &* 31 &+ (word >> 8 & 0x00FF_00FF_00FF_00FF)
+        let fours = (pairs & 0x0000_FFFF_0000_FFFF) &* 961 &+ (pairs >> 16 & 0x0000_FFFF_0000_FFFF)
+        let eight = UInt32(truncatingIfNeeded: fours) &* 923_521 &+ UInt32(truncatingIfNeeded: fours >> 32)
+        hash = hash &* powerOf31 &+ Int32(bitPattern: eight)
+        index &+= 8
     }
     while index < utf8.count {
         let byte = utf8[index]
@@ -30,6 +32,9 @@ public func javaHashCode(_ utf8: Span<UInt8>, from start: Int32 = 0) -> Int32 {
     }
     return hash
 }
+
+/// 31^8 in 32 bits.
+private var powerOf31: Int32 { Int32(bitPattern: 0x9444_6F01) }
 
 private func javaHashCodeSlow(_ utf8: Span<UInt8>, from start: Int32) -> Int32 {
     var hash = start

@@ -35,17 +35,24 @@ public enum Decimal {
     }
 
     /// The number that the digits from `start` on spell, and where they end; at most the first ten.
-    @inlinable public static func prefix(of bytes: Span<UInt8>, from start: Int) -> (value: UInt64, end: Int) {
-        var value: UInt64 = 0
-        var index = start
-        if index &+ 8 <= bytes.count {
-            let digits = bytes.word(at: index) ^ 0x3030_3030_3030_3030
-            let count = notDigits(digits).trailingZeroBitCount / 8
-            if count == 0 { return (0, index) }
-            value = joined(digits << UInt64(truncatingIfNeeded: 64 &- 8 &* count))  // zeroes in front
-            index &+= count
-            if count < 8 { return (value, index) }
-        }
+    // @inline(__always): a header has four, and the call cost more than the rest.
+    @inlinable @inline(__always)
+    public static func prefix(of bytes: Span<UInt8>, from start: Int) -> (value: UInt64, end: Int) {
+        guard start &+ 8 <= bytes.count else { return slowPrefix(of: bytes, from: start, 0, at: start) }
+        let digits = bytes.word(at: start) ^ 0x3030_3030_3030_3030
+        let marks = notDigits(digits)
+        guard marks != 0 else { return slowPrefix(of: bytes, from: start, joined(digits), at: start &+ 8) }
+        let bitCount = marks.trailingZeroBitCount & ~7
+        guard bitCount != 0 else { return (0, start) }
+        return (joined(digits &<< UInt64(64 &- bitCount)), start &+ bitCount / 8)  // zeroes in front
+    }
+
+    /// The rest of ``prefix(of:from:)``, digit by digit.
+    @usableFromInline static func slowPrefix(
+        of bytes: Span<UInt8>, from start: Int, _ begun: UInt64, at position: Int
+    ) -> (value: UInt64, end: Int) {
+        var value = begun
+        var index = position
         while index < bytes.count, index &- start < 10 {
             let digit = bytes[index] &- 48
             guard digit < 10 else { break }
@@ -72,6 +79,16 @@ public enum Decimal {
         let pairs = ((digits &* (10 << 8 + 1)) >> 8) & 0x00FF_00FF_00FF_00FF
         let fours = ((pairs &* (100 << 16 + 1)) >> 16) & 0x0000_FFFF_0000_FFFF
         return (fours &* (10_000 << 32 + 1)) >> 32
+    }
+
+    /// The reverse of ``joined(_:)``: the eight digits of a number below 10^8, the first one in the lowest byte.
+    @inlinable @inline(__always) static func apart(_ value: UInt64) -> UInt64 {
+        let high = value / 10_000
+        let fours = high | (value &- high &* 10_000) << 32
+        let hundreds = ((fours &* 10_486) >> 20) & 0x0000_007F_0000_007F  // each half divided by 100
+        let pairs = hundreds | (fours &- hundreds &* 100) << 16
+        let tens = ((pairs &* 103) >> 10) & 0x000F_000F_000F_000F  // each quarter divided by 10
+        return tens | (pairs &- tens &* 10) << 8
     }
 }
 

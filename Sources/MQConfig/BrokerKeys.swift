@@ -60,7 +60,7 @@ public enum BrokerKeys {
     /// Whether an unknown topic is made when somebody sends to it.
     public static let autoCreateTopicEnable = ConfigKey<Bool>.flag(
         "autoCreateTopicEnable", default: true, "Makes an unknown topic after TBW102 when a producer sends to it."
-    ).important
+    ).important.live
     /// Whether an unknown group is made when it connects.
     public static let autoCreateSubscriptionGroup = ConfigKey<Bool>.flag(
         "autoCreateSubscriptionGroup", default: true, "Makes an unknown consumer group when it first connects."
@@ -68,7 +68,7 @@ public enum BrokerKeys {
     /// Queues of new topics.
     public static let defaultTopicQueueNums = ConfigKey<Int>.integer(
         "defaultTopicQueueNums", default: 8, in: 1...1024, unit: "queues", "Most queues of a topic made by itself."
-    )
+    ).live
     /// Whether a topic of the cluster's name exists.
     public static let clusterTopicEnable = ConfigKey<Bool>.flag(
         "clusterTopicEnable", default: true, "Keeps a topic named like the cluster.")
@@ -107,7 +107,8 @@ public enum BrokerKeys {
     /// When a silent client is dropped.
     public static let channelExpiredTimeout = ConfigKey<Duration>.milliseconds(
         "channelExpiredTimeout", default: 120_000, in: 1000...3_600_000,
-        "A client that has sent no heartbeat for so long is dropped.")
+        "A client that has sent no heartbeat for so long is dropped."
+    ).live
     /// How often consumer progress is written.
     public static let flushConsumerOffsetInterval = ConfigKey<Duration>.milliseconds(
         "flushConsumerOffsetInterval", default: 5000, in: 100...3_600_000,

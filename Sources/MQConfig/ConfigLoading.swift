@@ -18,8 +18,12 @@ public enum ConfigError: Error, Equatable, Sendable, CustomStringConvertible {
     case syntax(fileName: String, PropertiesError)
     /// A value is not allowed.
     case badValue(BadValue)
-    /// There is no such key (command line; files only warn).
+    /// There is no such key (command line and hot updates; files only warn).
     case unknownKey(name: String, nearest: String?)
+    /// The key cannot change while running.
+    case needsRestart(key: String)
+    /// The key is not supported yet, so changing it would do nothing.
+    case notSupportedYet(key: String)
 
     /// What is wrong and where, in one line.
     public var description: String {
@@ -33,6 +37,8 @@ public enum ConfigError: Error, Equatable, Sendable, CustomStringConvertible {
             return "\(place)\(bad.key)=\(bad.text) is not allowed: it must be \(bad.allowed)"
         case .unknownKey(let name, let nearest):
             return "unknown key \(name)" + (nearest.map { ", did you mean \($0)?" } ?? "")
+        case .needsRestart(let key): return "\(key) cannot change while running: put it into the file and restart"
+        case .notSupportedYet(let key): return "\(key) is not supported yet"
         }
     }
 }
@@ -123,27 +129,24 @@ extension ConfigValues {
         public let old: String
         /// Its text now.
         public let new: String
-        /// Whether it counts at once; otherwise from the next start on, if it has an effect at all.
-        public let isInEffect: Bool
     }
 
-    /// Takes the body of `UPDATE_BROKER_CONFIG` (25) or `UPDATE_NAMESRV_CONFIG` (318), all of it or nothing. Keys declared
-    /// `live` count at once; of others the listing tells the new text, and whoever asks for the value gets the old one.
-    /// Keys that nobody knows are passed over, as in Java.
+    /// Takes the body of `UPDATE_BROKER_CONFIG` (25) or `UPDATE_NAMESRV_CONFIG` (318), all of it or nothing. Only keys
+    /// declared `live` may change; others may be named with the value they have.
     /// - Returns: what changed, in the text's order.
-    /// - Throws: ``ConfigError`` for a value that its key does not allow; nothing has changed then.
+    /// - Throws: ``ConfigError``; nothing has changed then.
     public mutating func update(_ text: String) throws(ConfigError) -> [Change] {
         var updated = self
         var changes: [Change] = []
         for property in try ConfigTable.properties(text, fileName: "update") {
             let key = property.key
-            guard let declaration = table[key], let old = updated.text(key) else { continue }
+            let old = updated.text(key) ?? ""
             let new = property.value.trimmed
-            let isInEffect = declaration.isSupported && declaration.reload == .live
-            let value = updated.value(of: key)
             try updated.set(key, to: new, fileName: nil, line: property.line)
-            if !isInEffect, let value { updated.keep(value, of: key) }
-            if old != new { changes.append(Change(key: key, old: old, new: new, isInEffect: isInEffect)) }
+            guard let declaration = table[key], old != new else { continue }
+            guard declaration.isSupported else { throw .notSupportedYet(key: key) }
+            guard declaration.reload == .live else { throw .needsRestart(key: key) }
+            changes.append(Change(key: key, old: old, new: new))
         }
         self = updated
         return changes

@@ -58,14 +58,6 @@ public struct ConfigValues: Sendable {
         texts[position] = text
     }
 
-    /// What `name` counts as, whatever its text says.
-    func value(of name: String) -> ConfigValue? { table.position(of: name).map { values[$0] } }
-
-    /// Lets `name` count as `value` until the next start, though its text says something else.
-    mutating func keep(_ value: ConfigValue, of name: String) {
-        if let position = table.position(of: name) { values[position] = value }
-    }
-
     // MARK: - Listings
 
     /// Keys that differ from their defaults, in the table's order.

@@ -11,6 +11,8 @@ public struct ServerOptions: Equatable, Sendable {
     public var printsImportant = false
     /// `-h`: print the usage and end.
     public var wantsHelp = false
+    /// `--enable-proxy`, of `mqbroker` only: a proxy for gRPC clients in the same process.
+    public var wantsProxy = false
 
     /// An option that is not one, or that lacks its value; the description is one sentence.
     public struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -18,24 +20,44 @@ public struct ServerOptions: Equatable, Sendable {
         public let description: String
     }
 
-    /// Reads the arguments behind the program's name.
-    public init(_ arguments: [String]) throws(UsageError) {
+    /// Reads the arguments behind the program's name, spelled as RocketMQ's commands take them: `-n a:1`, `-na:1`,
+    /// `-n=a:1`, `--namesrvAddr a:1`, `--namesrvAddr=a:1`, one dash for the long names too.
+    /// - Parameter takesProxy: whether `--enable-proxy` is an option.
+    public init(_ arguments: [String], takesProxy: Bool = false) throws(UsageError) {
         var rest = arguments[...]
-        while let option = rest.popFirst() {
-            switch option {
-            case "-c", "--configFile": configFile = try Self.value(of: option, &rest)
-            case "-n", "--namesrvAddr": nameServers = try Self.value(of: option, &rest)
-            case "-p", "--printConfigItem": printsAll = true
-            case "-m", "--printImportantConfig": printsImportant = true
-            case "-h", "--help": wantsHelp = true
-            default: throw UsageError(description: "unknown option \(option)")
+        while let word = rest.popFirst() {
+            let (option, attached) = Self.split(word)
+            func value() throws(UsageError) -> String {
+                guard let value = attached ?? rest.popFirst() else {
+                    throw UsageError(description: "\(word) wants a value")
+                }
+                return value
+            }
+            switch (option, attached) {
+            case ("c", _), ("configFile", _): configFile = try value()
+            case ("n", _), ("namesrvAddr", _): nameServers = try value()
+            case ("p", nil), ("printConfigItem", nil): printsAll = true
+            case ("m", nil), ("printImportantConfig", nil): printsImportant = true
+            case ("h", nil), ("help", nil): wantsHelp = true
+            case ("enable-proxy", nil) where takesProxy: wantsProxy = true
+            default: throw UsageError(description: "unknown option \(word)")
             }
         }
     }
 
-    private static func value(of option: String, _ rest: inout ArraySlice<String>) throws(UsageError) -> String {
-        guard let value = rest.popFirst() else { throw UsageError(description: "\(option) wants a value") }
-        return value
+    private static let longNames: Set<String> = [
+        "configFile", "namesrvAddr", "printConfigItem", "printImportantConfig", "help", "enable-proxy",
+    ]
+
+    /// An option's name and the value that is written onto it; an empty name for a word that is no option.
+    private static func split(_ word: String) -> (name: String, attached: String?) {
+        guard word.hasPrefix("-") else { return ("", nil) }
+        let text = word.dropFirst(word.hasPrefix("--") ? 2 : 1)
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        if word.hasPrefix("--") || longNames.contains(parts[0]) || parts[0].count < 2 {
+            return (parts[0], parts.count > 1 ? parts[1] : nil)
+        }
+        return (String(text.prefix(1)), String(text.dropFirst()))
     }
 
     /// What `-h` prints.

@@ -94,15 +94,16 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let getTopicConfig = RequestCode(351)
     /// Whether a group may read a topic.
     public static let updateAndGetGroupForbidden = RequestCode(353)
-    /// How slaves follow.
-    public static let getBrokerHAStatus = RequestCode(907)
     public static let getSubscriptionGroupConfig = RequestCode(352)
     public static let litePullMessage = RequestCode(361)
     public static let recallMessage = RequestCode(370)
     public static let queryAssignment = RequestCode(400)
     public static let setMessageRequestMode = RequestCode(401)
+    public static let getAllMessageRequestMode = RequestCode(402)
     public static let getBrokerMemberGroup = RequestCode(901)
     public static let brokerHeartbeat = RequestCode(904)
+    public static let getBrokerHAStatus = RequestCode(907)
+    public static let resetMasterFlushOffset = RequestCode(908)
     public static let popMessage = RequestCode(200_050)
     public static let ackMessage = RequestCode(200_051)
     public static let peekMessage = RequestCode(200_052)

@@ -2,35 +2,38 @@ public import MQBytes
 
 /// A text inside a header: where it lies in the frame's bytes, and whether it holds JSON escapes.
 public struct HeaderText: Equatable, Sendable {
+    // In eight bytes, because a header has a dozen: a frame has at most 16 MiB, so that the top bit of a size is free.
     @usableFromInline let start: UInt32
-    @usableFromInline let byteCount: UInt32
-    /// Whether the bytes must be unescaped before use.
-    public let isEscaped: Bool
+    @usableFromInline let sizeAndMark: UInt32
 
     @usableFromInline init(_ range: Range<Int>, isEscaped: Bool) {
-        start = UInt32(truncatingIfNeeded: range.lowerBound)  // a frame has at most 16 MiB
-        byteCount = UInt32(truncatingIfNeeded: range.count)
-        self.isEscaped = isEscaped
+        self.init(start: range.lowerBound, end: range.upperBound, isEscaped: isEscaped)
     }
 
     /// - Precondition: `start` is not behind `end`.
     @inline(__always) init(start: Int, end: Int, isEscaped: Bool) {
         self.start = UInt32(truncatingIfNeeded: start)
-        byteCount = UInt32(truncatingIfNeeded: end &- start)
-        self.isEscaped = isEscaped
+        sizeAndMark = UInt32(truncatingIfNeeded: end &- start) | (isEscaped ? Self.escapedMark : 0)
     }
+
+    @usableFromInline static var escapedMark: UInt32 { 1 << 31 }
+
+    @inlinable var byteCount: Int { Int(sizeAndMark & ~Self.escapedMark) }
+
+    /// Whether the bytes must be unescaped before use.
+    @inlinable public var isEscaped: Bool { sizeAndMark & Self.escapedMark != 0 }
 
     /// No text.
     public static let empty = HeaderText(0..<0, isEscaped: false)
 
     /// Where the raw bytes lie.
-    @inlinable public var range: Range<Int> { Int(start)..<(Int(start) &+ Int(byteCount)) }
+    @inlinable public var range: Range<Int> { Int(start)..<(Int(start) &+ byteCount) }
 
     /// Whether there are no bytes.
     @inlinable public var isEmpty: Bool { byteCount == 0 }
 
-    /// Appends the text itself to `buffer`. Invalid escapes have been refused by the decoder; a lone surrogate becomes
-    /// U+FFFD.
+    /// Appends the text itself to `buffer`. Most invalid escapes have been refused by the decoder, others stay as they are;
+    /// a lone surrogate becomes U+FFFD.
     public func append(from bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
         guard isEscaped else { return buffer.append(bytes.extracting(range)) }
         let raw = bytes.extracting(0..<range.upperBound)
@@ -45,7 +48,7 @@ public struct HeaderText: Equatable, Sendable {
     /// A copy of the text.
     public func string(in bytes: Span<UInt8>) -> String {
         guard isEscaped else { return bytes.extracting(range).toString() }
-        var buffer = ByteBuffer(capacity: Int(byteCount))
+        var buffer = ByteBuffer(capacity: byteCount)
         append(from: bytes, to: &buffer)
         return buffer.span.toString()
     }

@@ -56,6 +56,10 @@ extension RemotingHeader {
         guard scanner.take(UInt8(ascii: "{"), in: bytes) else { return try scanner.skip(in: bytes) }  // null
         guard !scanner.take(UInt8(ascii: "}"), in: bytes) else { return }
         repeat {
+            while let (letter, value) = scanner.digitField(in: bytes) {
+                try requireRoom()
+                setLetter(letter, value)
+            }
             if let (letter, value) = scanner.letterField(in: bytes) {
                 try requireRoom()
                 setLetter(letter, value)
@@ -78,6 +82,19 @@ extension RemotingHeader {
         } else if let value = try scanner.scalar(in: bytes) {
             add(key, value, in: bytes)
         }
+    }
+
+    /// The text from `start` up to the `"` that ends it; `nil` where a backslash is before that `"`, or there is none.
+    ///
+    /// Behind the first backslash it looks for nothing else: a dozen separators of properties may follow, and whoever takes
+    /// the text apart meets them again.
+    @inline(__always) static func quotedValue(_ bytes: Span<UInt8>, from start: Int) -> HeaderText? {
+        var end = bytes.nextQuoteOrBackslash(from: start)
+        let isEscaped = end < bytes.count && bytes[end] == UInt8(ascii: "\\")
+        if isEscaped { end = bytes.nextFar(UInt8(ascii: "\""), from: end) }
+        guard end < bytes.count, bytes[end] == UInt8(ascii: "\"") else { return nil }
+        if isEscaped, bytes[end &- 1] == UInt8(ascii: "\\") { return nil }
+        return HeaderText(start: start, end: end, isEscaped: isEscaped)
     }
 
     /// C++ clients write the language as a number, others as a name.
@@ -136,8 +153,8 @@ private struct HeaderScanner {
     }
 
     /// A field like those of SEND_MESSAGE_V2, `"b":"…"`: the name is a letter of ``RemotingHeader/lettersNamed``, there are
-    /// no blanks, and the value has no other escapes than separators of properties. `nil`: it is not such a field, and
-    /// nothing has been read.
+    /// no blanks, and the value has no escaped `"` and does not end with a backslash. Other escapes are not looked at: one
+    /// that is none stays as it is. `nil`: it is not such a field, and nothing has been read.
     @inline(__always) mutating func letterField(in bytes: Span<UInt8>) -> (UInt8, HeaderText)? {
         guard position &+ 8 <= bytes.count else { return nil }
         let word = bytes.word(at: position)
@@ -145,29 +162,24 @@ private struct HeaderScanner {
         guard word & 0x0000_00FF_FFFF_00FF == 0x0000_0022_3A22_0022,  // `"`, any, `":"`
             RemotingHeader.lettersNamed.contains(letter)
         else { return nil }
-        let start = position &+ 5
-        var end = start &+ 1
-        var isEscaped = false
-        let first = UInt8(truncatingIfNeeded: word >> 40)
-        if UInt8(truncatingIfNeeded: word >> 48) != UInt8(ascii: "\"") || first == UInt8(ascii: "\"")
-            || first == UInt8(ascii: "\\")
-        {  // not a value of one character, such as most numbers are
-            end = bytes.nextQuoteOrBackslash(from: start)
-            isEscaped = end < bytes.count && bytes[end] == UInt8(ascii: "\\")
-            if isEscaped { end = Self.endOfSeparated(bytes, from: end) }
-            guard end < bytes.count, bytes[end] == UInt8(ascii: "\"") else { return nil }
-        }
-        position = end &+ 1
-        return (letter, HeaderText(start: start, end: end, isEscaped: isEscaped))
+        guard let value = RemotingHeader.quotedValue(bytes, from: position &+ 5) else { return nil }
+        position = value.range.upperBound &+ 1
+        return (letter, value)
     }
 
-    /// The next `"`, or what is neither plain text nor a separator, behind the backslash at `index`.
-    private static func endOfSeparated(_ bytes: Span<UInt8>, from index: Int) -> Int {
-        var index = index
-        while bytes.escapedSeparator(at: index) != nil {
-            index = bytes.nextQuoteOrBackslash(from: index &+ 6)
-        }
-        return index
+    /// A ``letterField(in:)`` whose value is one character, with the comma behind it, `"e":"3",`: one look at eight bytes.
+    /// Half of a send's fields are such numbers.
+    @inline(__always) mutating func digitField(in bytes: Span<UInt8>) -> (UInt8, HeaderText)? {
+        guard position &+ 8 <= bytes.count else { return nil }
+        let word = bytes.word(at: position)
+        let letter = UInt8(truncatingIfNeeded: word >> 8)
+        let value = UInt8(truncatingIfNeeded: word >> 40)
+        guard word & 0xFFFF_00FF_FFFF_00FF == 0x2C22_0022_3A22_0022,  // `"`, any, `":"`, any, `",`
+            RemotingHeader.lettersNamed.contains(letter), value != UInt8(ascii: "\""), value != UInt8(ascii: "\\")
+        else { return nil }
+        let start = position &+ 5
+        position &+= 8
+        return (letter, HeaderText(start: start, end: start &+ 1, isEscaped: false))
     }
 
     /// A quoted text.

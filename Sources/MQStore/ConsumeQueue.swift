@@ -25,6 +25,8 @@ public final class ConsumeQueue: Sendable {
     let keyPrefixHash: Int32
     /// Where dispatch gathers its units in this round; a guess, to be compared. Dispatch thread only.
     let roundSlot = Atomic<Int>(0)
+    /// Its place in the feed's list; a guess, to be compared. Append lock only.
+    let feedSlot = Atomic<Int>(0)
     /// Where its files are.
     let folder: String
     let fileByteCount: Int

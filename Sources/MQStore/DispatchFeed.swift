@@ -1,6 +1,7 @@
 import MQBase
 import MQBytes
 import MQSystem
+import Synchronization
 
 /// What queues and index will hold of a message, found by who looks at its properties before it is appended: dispatch need
 /// not read the record again. Whoever is not sure says nothing: then dispatch looks for itself.
@@ -33,57 +34,90 @@ public struct UnitFacts: Sendable {
 
 /// Records that were appended a moment ago and whose ``UnitFacts`` are known, in the log's order. Filled under the append
 /// lock, emptied by dispatch. It may lack any of them: what is not here is read from the log.
+///
+/// Items name their queue by its place in a list that goes with them: a reference in each would be counted by a loop and
+/// taken back by dispatch, and the count's cache line would go to and fro between two processors several times a message.
 final class DispatchFeed: Sendable {
     /// One record.
     struct Item {
-        let queue: ConsumeQueue
-        let isInQueue: Bool
+        /// The queue's place in ``Items/queues``.
+        let queue: Int32
         let byteCount: Int32
         let physicalOffset: Int64
         let queueOffset: Int64
         let storeTimestamp: Int64
         let facts: UnitFacts
+        let isInQueue: Bool
+    }
+
+    /// Items and the queues they belong to.
+    struct Items {
+        fileprivate(set) var items: [Item] = []
+        /// Each once.
+        fileprivate(set) var queues: [ConsumeQueue] = []
+
+        fileprivate mutating func removeAll() {
+            items.removeAll(keepingCapacity: true)
+            queues.removeAll(keepingCapacity: true)
+        }
+
+        /// The place of `queue` in the list.
+        @inline(__always) fileprivate mutating func place(of queue: ConsumeQueue) -> Int {
+            let guess = queue.feedSlot.load(ordering: .relaxed)
+            if guess < queues.count, queues[guess] === queue { return guess }
+            queue.feedSlot.store(queues.count, ordering: .relaxed)
+            queues.append(queue)
+            return queues.count - 1
+        }
     }
 
     /// About a megabyte; more than a dispatch thread is behind that keeps up.
     static let countMax = 16_384
 
-    private let items = Lock<[Item]>([])
+    private let items = Lock(Items())
 
     /// Adds the records of a batch that has its places; all or, without room, none.
     func add(_ batch: AppendBatch, at time: Int64) {
-        items.withLock { items in
-            guard items.count &+ batch.entries.count <= Self.countMax else { return }
-            for entry in batch.entries {
-                guard let facts = entry.facts else { continue }
-                items.append(
+        items.withLock { fed in
+            guard fed.items.count &+ batch.entries.count <= Self.countMax else { return }
+            for index in batch.entries.indices {  // a copy of an entry would be a reference more
+                guard let facts = batch.entries[index].facts else { continue }
+                let place = fed.place(of: batch.entries[index].queue)
+                fed.items.append(
                     Item(
-                        queue: entry.queue, isInQueue: entry.isInQueue, byteCount: Int32(entry.byteCount),
-                        physicalOffset: entry.physicalOffset, queueOffset: entry.queueOffset, storeTimestamp: time,
-                        facts: facts))
+                        queue: Int32(truncatingIfNeeded: place), byteCount: Int32(batch.entries[index].byteCount),
+                        physicalOffset: batch.entries[index].physicalOffset,
+                        queueOffset: batch.entries[index].queueOffset, storeTimestamp: time, facts: facts,
+                        isInQueue: batch.entries[index].isInQueue))
             }
         }
     }
 
     /// Changes places with `empty`.
-    func take(into empty: inout [Item]) { items.withLock { swap(&$0, &empty) } }
+    func take(into empty: inout Items) { items.withLock { swap(&$0, &empty) } }
 }
 
 /// What dispatch has taken of the feed and not handled yet. Dispatch thread only.
 struct FedItems {
-    private var items: [DispatchFeed.Item] = []
+    private var fed = DispatchFeed.Items()
     private var index = 0
+    /// How often the feed was taken: items of different takes name queues by different lists.
+    private(set) var take = 0
+
+    /// The queues that items name.
+    var queues: [ConsumeQueue] { fed.queues }
 
     /// The first item at or behind `offset`; `nil` if nothing is fed.
     mutating func next(from offset: Int64, of feed: DispatchFeed) -> DispatchFeed.Item? {
         while true {
-            if index == items.count {
-                items.removeAll(keepingCapacity: true)
+            if index == fed.items.count {
+                fed.removeAll()
                 index = 0
-                feed.take(into: &items)
-                if items.isEmpty { return nil }
+                take &+= 1
+                feed.take(into: &fed)
+                if fed.items.isEmpty { return nil }
             }
-            if items[index].physicalOffset >= offset { return items[index] }
+            if fed.items[index].physicalOffset >= offset { return fed.items[index] }
             index &+= 1
         }
     }

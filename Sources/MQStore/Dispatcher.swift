@@ -207,6 +207,9 @@ struct DispatchWorker {
     /// The queues that got units in this round are the first ``targetCount``; the others keep their memory.
     private var targets: [Target] = []
     private var targetCount = 0
+    /// By a fed queue's place: its target in this round, -1 for none yet; for the items of take ``slotsTake``.
+    private var fedSlots: [Int] = []
+    private var slotsTake = 0
     /// The last record handled.
     private(set) var last: RecoveryPoint.Record?
     private var indexedTo: Int64
@@ -280,6 +283,7 @@ struct DispatchWorker {
             if !targets[slot].bitMaps.isEmpty { targets[slot].bitMaps = [:] }
         }
         targetCount = 0
+        fedSlots.removeAll(keepingCapacity: true)
         if targets.count > Self.keptTargetsMax { targets.removeSubrange(Self.keptTargetsMax...) }
     }
 
@@ -310,7 +314,8 @@ struct DispatchWorker {
         if item.isInQueue {
             let unit = QueueUnit(
                 physicalOffset: item.physicalOffset, size: item.byteCount, tagsCode: Int64(item.facts.tagsHash))
-            add(PlacedUnit(unit: unit, offset: item.queueOffset, storedAt: item.storeTimestamp), to: item.queue)
+            let placed = PlacedUnit(unit: unit, offset: item.queueOffset, storedAt: item.storeTimestamp)
+            targets[target(of: Int(item.queue))].units.append(placed)
         }
         guard let index, item.facts.keyCount > 0 else { return }
         try put(item.facts.firstKey, item.physicalOffset, item.storeTimestamp, in: index)
@@ -444,19 +449,33 @@ struct DispatchWorker {
         return queue
     }
 
+    /// The target of the fed queue at `place`, without a look at the queue itself: loops write to it all the time.
+    private mutating func target(of place: Int) -> Int {
+        if slotsTake != fed.take || fedSlots.isEmpty {
+            slotsTake = fed.take
+            fedSlots.removeAll(keepingCapacity: true)
+            fedSlots.append(contentsOf: repeatElement(-1, count: fed.queues.count))
+        }
+        if fedSlots[place] < 0 { fedSlots[place] = target(of: fed.queues[place]) }
+        return fedSlots[place]
+    }
+
     /// - Returns: the queue's place among those that get units in this round.
     @discardableResult private mutating func add(_ unit: PlacedUnit, to queue: ConsumeQueue) -> Int {
+        let slot = target(of: queue)
+        targets[slot].units.append(unit)
+        return slot
+    }
+
+    /// The queue's place among those that get units in this round; it gets one if it has none.
+    private mutating func target(of queue: ConsumeQueue) -> Int {
         let slot = queue.roundSlot.load(ordering: .relaxed)
-        if slot < targetCount, targets[slot].queue === queue {
-            targets[slot].units.append(unit)
-            return slot
-        }
+        if slot < targetCount, targets[slot].queue === queue { return slot }
         if targetCount < targets.count {
             targets[targetCount].queue = queue
         } else {
             targets.append(Target(queue: queue))
         }
-        targets[targetCount].units.append(unit)
         queue.roundSlot.store(targetCount, ordering: .relaxed)
         targetCount += 1
         return targetCount - 1

@@ -16,40 +16,9 @@ import Testing
         return try JSON(parsing: result.output)
     }
 
-    /// Sends `count` messages with tag A and key `k` to topic `t`, and consumes them in group `g`.
-    private func withTraffic(
-        _ cluster: RunningCluster, count: Int, _ body: (PushConsumer, Producer, SendResult) async throws -> Void
-    ) async throws {
-        try await cluster.admin("updateTopic", "-c", "DefaultCluster", "-t", "t", "-r", "2", "-w", "2")
-        let producer = try Producer(group: "p", client: cluster.client)
-        try await producer.start()
-        var last: SendResult?
-        for index in 0..<count {
-            last = try await producer.send(
-                Message(topic: "t", tags: index % 2 == 0 ? "A" : "B", keys: ["k"], body: Array("body \(index)".utf8)))
-        }
-        var options = ConsumerOptions()
-        options.consumeFromWhere = .firstOffset
-        let consumer = try PushConsumer(group: "g", options: options, client: cluster.client)
-        try await consumer.subscribe("t")
-        let seen = Lines()
-        try await consumer.start { _, _ in
-            seen.add("x")
-            return .success
-        }
-        try await eventually("all arrive") { seen.all.count >= count }
-        // Name servers hear of the group's retry topic soon, not at once.
-        try await eventually("the group has its route") {
-            try await cluster.admin("consumerConnection", "-g", "g").code == 0
-        }
-        try await body(consumer, producer, try #require(last))
-        await consumer.shutdown()
-        await producer.shutdown()
-    }
-
     @Test func `what came in and went out is told by topic and group`() async throws {
         try await RunningCluster.run { cluster in
-            try await withTraffic(cluster, count: 20) { _, producer, _ in
+            try await cluster.withTraffic(count: 20) { _, producer, _ in
                 let stats = try json(try await cluster.admin("statsAll", "-t", "t", "--json"))["topics"][0]
                 #expect(stats["consumerGroup"].string == "g")
                 #expect(stats["inMessages24Hours"].int64 == 20)
@@ -88,7 +57,7 @@ import Testing
 
     @Test func `clients are looked into`() async throws {
         try await RunningCluster.run { cluster in
-            try await withTraffic(cluster, count: 4) { consumer, producer, sent in
+            try await cluster.withTraffic(count: 4) { consumer, producer, sent in
                 let status = try json(
                     try await cluster.admin("consumerStatus", "-g", "g", "-i", consumer.link.clientID, "--json"))
                 #expect(status["runningInfo"]["properties"]["PROP_CONSUME_TYPE"].string == "CONSUME_PASSIVELY")
@@ -124,7 +93,7 @@ import Testing
 
     @Test func `messages are read by queue, time and number`() async throws {
         try await RunningCluster.run { cluster in
-            try await withTraffic(cluster, count: 6) { _, _, sent in
+            try await cluster.withTraffic(count: 6) { _, _, sent in
                 let queue = "\(sent.queue.queueID)"
                 let tags = try await cluster.admin(
                     "printMsgByQueue", "-t", "t", "-a", "broker-a", "-i", queue, "-f", "true"
@@ -140,6 +109,8 @@ import Testing
                     "consumeMessage", "-t", "t", "-b", "broker-a", "-i", queue, "-o", "2"
                 ).output
                 #expect(rest.hasPrefix("Consume ok\nMSGID: \(sent.messageID) "))
+                let tagged = try await cluster.admin("printMsg", "-t", "t", "-s", "C").output
+                #expect(tagged.contains("queueId=0] no matched msg. status=NO_MATCHED_MSG, offset=3\n"), "\(tagged)")
                 let none = try json(try await cluster.admin("printMsg", "-t", "t", "-e", "1000", "--json"))
                 #expect(none["messages"] == [])
                 let early = try await cluster.admin("consumeMessage", "-t", "t", "-s", "9999-01-01#00:00:00:000")
@@ -147,6 +118,12 @@ import Testing
                 let shown = try json(
                     try await cluster.admin("queryMsgById", "-t", "t", "-i", sent.offsetMessageID, "--json"))
                 #expect(shown["messages"][0]["body"].string == "body 5")
+                // What a producer was told: no address, though its digits could be read as one.
+                let unique = try json(
+                    try await cluster.admin("queryMsgById", "-t", "t", "-i", sent.messageID, "--json"))
+                #expect(unique["messages"][0]["offsetMsgId"].string == sent.offsetMessageID)
+                let nobody = try await cluster.admin("queryMsgById", "-t", "t", "-i", "xyz")
+                #expect(nobody.errors == "mqadmin queryMsgById: no message of the topic t has the id xyz")
                 let again = try await cluster.admin("queryMsgById", "-t", "t", "-i", sent.offsetMessageID, "-s", "true")
                 #expect(again.output.contains("SendResult [sendStatus=SEND_OK, msgId="))
             }
@@ -181,7 +158,7 @@ import Testing
 
     @Test func `progress is cloned and rolled back`() async throws {
         try await RunningCluster.run { cluster in
-            try await withTraffic(cluster, count: 6) { _, _, _ in }
+            try await cluster.withTraffic(count: 6) { _, _, _ in }
             try await cluster.admin("updateSubGroup", "-c", "DefaultCluster", "-g", "g2")
             let cloned = try await cluster.admin("cloneGroupOffset", "-s", "g", "-d", "g2", "-t", "t")
             #expect(
@@ -251,11 +228,21 @@ import Testing
                 #expect(done.output == "export \(folder.path)/\(file) success\n", "\(done.errors)")
                 let document = try JSON(parsing: String(contentsOf: folder.appending(path: file), encoding: .utf8))
                 #expect(document[member].object?.isEmpty == false)
+                if command == "exportMetrics" {
+                    let broker = document[member]["broker-a"]
+                    #expect(Int(broker["runtimeEnv"]["cpuNum"].string ?? "") ?? 0 > 0)
+                    #expect(broker["runtimeQuota"]["topicSize"].int64 == 2)
+                }
                 if command == "exportMetadata" {
                     #expect(document[member].object?.map { $0.key.string } == ["one", "two"])
                     #expect(document["subscriptionGroupTable"].object?.map { $0.key.string } == ["g1", "g2"])
                 }
             }
+            let one = try await cluster.admin(
+                "exportMetadata", "-b", cluster.brokerAddress, "-t", "-f", folder.path)
+            #expect(one.output == "export \(folder.path)/topic.json success\n", "\(one.errors)")
+            let file = try String(contentsOf: folder.appending(path: "topic.json"), encoding: .utf8)
+            #expect(try JSON(parsing: file).object?.map { $0.key.string } == ["dataVersion", "topicConfigTable"])
             let missing = try await cluster.admin("updateTopicList", "-c", "DefaultCluster", "-f", "/no/such/file")
             #expect(missing.errors == "mqadmin updateTopicList: the file path /no/such/file does not exists")
         }
@@ -294,9 +281,11 @@ import Testing
                     "\(result.errors)")
                 #expect(!result.errors.contains("\n"))
             }
-            // The list of the cluster still shows it, with an empty row.
+            // The list of the cluster still shows it, with an empty row, and says why.
             let list = try await cluster.admin("clusterList")
-            #expect(list.code == 0 && rows(list.output)[0].last == "false")
+            #expect(list.code == 1 && rows(list.output)[0].last == "false")
+            #expect(
+                list.errors.hasPrefix("mqadmin clusterList: broker gone: \(cluster.brokerAddress) does not answer"))
             cluster.freezeBroker(false)
             #expect(try await cluster.admin("topicStatus", "-t", "t").code == 0)
         }

@@ -16,7 +16,7 @@ import Testing
         let distribution = Machine.repository.appending(path: "distribution")
         let library = installation.appending(path: "lib")
         try files.createDirectory(at: library, withIntermediateDirectories: true)
-        for part in ["bin", "conf"] {
+        for part in ["bin", "benchmark", "conf"] {
             try files.copyItem(at: distribution.appending(path: part), to: installation.appending(path: part))
         }
         for product in ["mqnamesrv", "mqbroker", "mqadmin", "mqexample", "mqstore", "apus"] {
@@ -116,6 +116,58 @@ import Testing
             ])
     }
 
+    @Test(.whereIsolated) func `the quickstart of RocketMQ 5 starts the broker and says that it has no proxy`()
+        async throws
+    {
+        let result = try await run(
+            """
+            sh bin/mqnamesrv >namesrv.out 2>&1 &
+            until_it grep -q 'boot success' namesrv.out
+            sh bin/mqbroker -n=localhost:9876 --enable-proxy >broker.out 2>broker.err &
+            until_it grep -q 'boot success' broker.out
+            cat broker.err
+            sh bin/mqadmin updatetopic -nlocalhost:9876 -tTestTopic -c DefaultCluster | grep -c '^create topic to '
+            sh bin/mqshutdown broker
+            sh bin/mqshutdown namesrv
+            wait
+            sh bin/mqnamesrv --enable-proxy 2>&1 | head -n 1
+            """)
+        #expect(
+            result.output.contains(
+                "mqbroker: --enable-proxy has no effect: this release has no proxy; remoting clients"), "\(result)")
+        #expect(result.output.contains("\n1\nThe mqbroker("), "\(result)")
+        #expect(result.output.hasSuffix("mqnamesrv: unknown option --enable-proxy\n"), "\(result)")
+    }
+
+    @Test(.whereIsolated) func `RocketMQ's load scripts run beside the shell until they are told to end`() async throws
+    {
+        let result = try await run(
+            """
+            sh bin/mqnamesrv >namesrv.out 2>&1 &
+            sh bin/mqbroker -n localhost:9876 -c conf/broker.conf >broker.out 2>&1 &
+            until_it grep -q 'boot success' broker.out
+            export NAMESRV_ADDR=localhost:9876
+            until_it sh bin/mqadmin topicRoute -t BenchmarkTest
+            sh benchmark/shutdown.sh producer; echo "nothing $?"
+            sh benchmark/producer.sh -t BenchmarkTest -w 2 -ri 200 >producer.out 2>&1
+            (cd benchmark && sh consumer.sh -t BenchmarkTest -g bench) >consumer.out 2>&1
+            until_it grep -q 'Send TPS: [1-9]' producer.out
+            sh benchmark/shutdown.sh producer; echo "producer $?"
+            sh benchmark/shutdown.sh consumer; echo "consumer $?"
+            sh benchmark/shutdown.sh; echo "neither $?"
+            sh bin/mqshutdown broker >/dev/null; sh bin/mqshutdown namesrv >/dev/null
+            wait
+            """)
+        let lines = result.output.split(separator: "\n").map { $0.replacing(/\(\d+\)/, with: "(PID)") }
+        #expect(
+            lines == [
+                "No benchmark producer running.", "nothing 1", "The benchmark producer(PID) is running...",
+                "Send shutdown request to benchmark producer(PID) OK", "producer 0",
+                "The benchmark consumer(PID) is running...", "Send shutdown request to benchmark consumer(PID) OK",
+                "consumer 0", "Usage: shutdown.sh producer | consumer", "neither 1",
+            ], "\(result)")
+    }
+
     @Test(.whereIsolated) func `apus dev has everything in one process and leaves nothing behind`() async throws {
         let result = try await run(
             """
@@ -127,8 +179,8 @@ import Testing
             kill $!
             wait $!; echo "dev $?"
             ls "$folder" 2>&1 | grep -c 'No such file'
-            sh bin/apus dev --dir kept >dev.out 2>&1 &
-            until_it grep -q 'name server' dev.out
+            sh bin/apus dev --dir kept >again.out 2>&1 &
+            until_it grep -q 'name server' again.out
             kill $!
             wait $!; echo "dev $?"
             ls kept/store

@@ -11,6 +11,7 @@ final class RunningCluster {
     private let holder: TemporaryFolder
     private let nameServer: Server
     private let broker: Server
+    private var second: Server?
 
     var nameServers: String { nameServer.address }
     var nameServerPort: Int { nameServer.port }
@@ -35,10 +36,13 @@ final class RunningCluster {
             try await cluster.nameServer.start()
             try await cluster.startBroker()
             try await body(cluster)
-            if cluster.broker.isRunning { try await cluster.broker.stop() }
+            for broker in [cluster.broker, cluster.second].compactMap(\.self) where broker.isRunning {
+                try await broker.stop()
+            }
             try await cluster.nameServer.stop()
         } catch {
             try? await cluster.broker.kill()
+            try? await cluster.second?.kill()
             try? await cluster.nameServer.kill()
             throw TestFailure("\(error)\n\(cluster.broker.logs)")
         }
@@ -49,6 +53,18 @@ final class RunningCluster {
         try await eventually("the broker is registered") {
             (try? await self.admin("clusterList").output.contains("broker-a")) ?? false
         }
+    }
+
+    /// Another master of the cluster, `broker-b`; it goes down with the rest.
+    func startSecondBroker() async throws -> Server {
+        let server = try Server.broker(
+            "second", nameServers: [nameServer], settings: ["brokerName": "broker-b"], in: folder)
+        second = server
+        try await server.start()
+        try await eventually("the second broker is registered") {
+            try await self.admin("clusterList").output.contains("broker-b")
+        }
+        return server
     }
 
     /// SIGKILL: nothing is flushed, closed or said goodbye to.

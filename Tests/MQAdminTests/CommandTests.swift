@@ -28,6 +28,19 @@ import Testing
         #expect(try CommandArguments(["--topic", "a=b", "-c", "-1"], options: options)["c"] == "-1")
     }
 
+    @Test func `what RocketMQ's commands take beyond that is read too`() throws {
+        #expect(try CommandArguments(["-tTopic=1"], options: options)["t"] == "Topic=1")
+        #expect(try CommandArguments(["-t=x"], options: options)["t"] == "x")
+        #expect(try CommandArguments(["-topic", "x"], options: options)["t"] == "x")
+        #expect(try CommandArguments(["--top", "x"], options: options)["t"] == "x")
+        let together = try CommandArguments(["-ltx"], options: options)
+        #expect(together.has("l") && together["t"] == "x")
+        #expect(refusal(["-lx"]) == "Unrecognized option: -x")
+        #expect(refusal(["--list=yes"]) == "option --list=yes takes no value")
+        #expect(refusal(["--"]) == "Unrecognized option: --")
+        #expect(refusal(["--nope"]) == "Unrecognized option: --nope")
+    }
+
     @Test(arguments: [
         (["-x"], "Unrecognized option: -x"), (["word"], "unexpected argument word"),
         (["-t"], "Missing argument for option: t"), (["-b", "1"], "Missing required option: -t (topic)"),
@@ -83,11 +96,12 @@ import Testing
     }
 
     @Test func `a command for a mode that is not there is answered with one sentence`() async {
-        let result = await run("haStatus", "-b", "127.0.0.1:10911")
+        let result = await run("resetMasterFlushOffset", "-b", "127.0.0.1:10911")
         #expect(result.code == 1 && result.output.isEmpty)
         #expect(
             result.errors
-                == "mqadmin haStatus: this release has no replication between master and slaves; nothing was done")
+                == "mqadmin resetMasterFlushOffset: this release has no replication between master and slaves; nothing was done"
+        )
         let list = await run("help")
         #expect(list.output.contains("\nNot in this release:\n   updateStaticTopic "))
     }

@@ -52,6 +52,7 @@ import Testing
         #expect(try Pulled.all(query("U5", unique)).map(\.text) == ["m5"])
         let none = try query("U5", ["endTimestamp": "5"])
         #expect(none.responseCode == .queryNotFound)
+        #expect(none["indexLastUpdateTimestamp"] != nil && none["indexLastUpdatePhyoffset"] != nil)
         #expect(none.remark == "can not find message, maybe time range not correct")
         #expect(try query("absent").responseCode == .queryNotFound)
         #expect(try query("").responseCode == .systemError)

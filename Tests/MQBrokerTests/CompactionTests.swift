@@ -31,7 +31,9 @@ import Testing
     }
 
     @Test func `consumers get the last message of each key, in order, and then the newest`() throws {
-        let running = try RunningBroker(["compactionScheduleInternal": "100", "flushIntervalCommitLog": "20"])
+        let running = try RunningBroker([
+            "compactionScheduleInternal": "100", "flushIntervalCommitLog": "20", "flushCommitLogLeastPages": "0",
+        ])
         var peer = try running.connect()
         #expect(try peer.ask(Self.compacted("c")).responseCode == .success)
         for number in 0..<50 { #expect(try peer.ask(Self.put("k\(number % 5)", "\(number)")).responseCode == .success) }

@@ -113,6 +113,8 @@ import Testing
         _ = control.groups.config(of: "g")
         #expect(try commit("g", "t", "1").responseCode == .topicNotExist)
         try control.topics.put(TopicConfig(topicName: "t"))
+        #expect(try query().responseCode == .queryNotFound, "an empty queue")
+        control.store.put("t", 1, max: 1)
         #expect(try query()["offset"] == "0")
         #expect(try query("false").responseCode == .queryNotFound)
         control.store.state.withLock { $0.isOnDisk = true }
@@ -185,8 +187,8 @@ import Testing
         #expect(gone.responseCode == .success)
         #expect(control.groups.existing("g") == nil)
         #expect(control.offsets.topics(of: "g") == [])
-        let missing = try peer.ask(RemotingCommand(.getSubscriptionGroupConfig, ["group": "g"]))
-        #expect(missing.responseCode == .subscriptionGroupNotExist)
+        let fresh = try peer.ask(RemotingCommand(.getSubscriptionGroupConfig, ["group": "g"]))
+        #expect(try SubscriptionGroupConfig(parsing: fresh.body).retryMaxTimes == 16)
     }
 
     @Test func `runtime information has every key that tools read`() throws {
@@ -213,7 +215,7 @@ import Testing
         let listed = try peer.ask(RemotingCommand(.getBrokerConfig))
         #expect(String(decoding: listed.body, as: UTF8.self).contains("\nautoCreateSubscriptionGroup=false\n"))
         #expect(try JSON(parsing: listed["version"] ?? "")["counter"] == 1)
-        for bad in ["listenPort=x", "registerNameServerPeriod=1", "brokerConfigPath=x", "\\u00zz"] {
+        for bad in ["listenPort=1", "nonsense=1", "registerNameServerPeriod=1", "brokerConfigPath=x", "\\u00zz"] {
             let answer = try peer.ask(RemotingCommand(.updateBrokerConfig, body: Array(bad.utf8)))
             #expect(answer.responseCode != .success, "\(bad)")
             #expect(answer.remark?.isEmpty == false, "\(bad)")

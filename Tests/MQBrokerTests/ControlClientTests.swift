@@ -94,7 +94,7 @@ import Testing
         let control = try RunningControl()
         let admin = try control.connect()
         let absent = try admin.ask(RemotingCommand(.getConsumerRunningInfo, ["consumerGroup": "g", "clientId": "x"]))
-        #expect(absent.responseCode == .consumerNotOnline && absent.remark == "The Consumer <g> <x> not online")
+        #expect(absent.responseCode == .systemError && absent.remark == "The Consumer <g> <x> not online")
         let noID = try admin.ask(RemotingCommand(.getConsumerRunningInfo, ["consumerGroup": "g"]))
         #expect(noID.responseCode == .systemError && noID.remark == "the custom field <clientId> is null")
         let badID = try admin.ask(

@@ -130,6 +130,8 @@ final class FakeStore: StoreQueries {
 
     func delayOffsets() -> DelayOffsetSerializeWrapper { DelayOffsetSerializeWrapper(offsetTable: [1: 3, 3: 7]) }
 
+    var logEnd: Int64 { 12_519 }
+
     var runtimeValues: [(String, String)] { [("commitLogMaxOffset", "12519")] }
 }
 

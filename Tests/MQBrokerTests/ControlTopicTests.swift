@@ -124,7 +124,29 @@ import Testing
             #expect(throws: Refusal.self, "\(bad)") { try apply(bad) }
         }
         #expect(try apply("+queue.type=BatchCQ") == ["queue.type": "BatchCQ"])
-        #expect(throws: Refusal.self) { try apply("+message.type=FIFO", ["message.type": "NORMAL"], isNew: false) }
+        // As Java: the kind of messages may change, what the files depend on may not.
+        let normal = ["message.type": "NORMAL", "queue.type": "BatchCQ"]
+        #expect(try apply("+message.type=FIFO", normal, isNew: false)["message.type"] == "FIFO")
+        #expect(try apply("-message.type", normal, isNew: false) == ["queue.type": "BatchCQ"])
+        func remark(_ text: String, isNew: Bool = false) -> String? {
+            do throws(Refusal) {
+                _ = try TopicAttributes.apply(text, to: normal, isNew: isNew)
+                return nil
+            } catch {
+                return error.remark
+            }
+        }
+        #expect(remark("-queue.type") == "attempt to update an unchangeable attribute. key: queue.type")
+        #expect(remark("+queue.type=BatchCQ") == "attempt to update an unchangeable attribute. key: queue.type")
+        #expect(remark("-reserve.time") == "attempt to delete a nonexistent key: reserve.time")
+        #expect(
+            remark("-message.type", isNew: true)
+                == "only add attribute is supported while creating topic. key: message.type")
+        #expect(remark("+message.type=FIFO,-message.type") == "alter duplication key. key: message.type")
+        #expect(remark("+reserve.time=-2") == "value is not in range(-1, 9223372036854775807)")
+        #expect(
+            remark("+message.type=NOPE")
+                == "value is not in set: [DELAY, FIFO, MIXED, NORMAL, TRANSACTION, UNSPECIFIED]")
     }
 
     @Test func `topics that name servers keep an order for are marked, others left alone`() throws {

@@ -54,30 +54,6 @@ import Testing
         #expect(message.properties["REAL_TOPIC"] == "t" && message.properties["REAL_QID"] == "2")
     }
 
-    @Test func `any key may be set while running; those that need a restart count from then on`() throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("apus-\(UUID().uuidString).conf")
-        try "regionId=R\n".write(to: file, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(at: file) }
-        let control = try RunningControl(["brokerConfigPath": file.path])
-        let peer = try control.connect()
-        func update(_ text: String) throws -> RemotingCommand {
-            try peer.ask(RemotingCommand(.updateBrokerConfig, body: Array(text.utf8)))
-        }
-        let answer = try update(
-            "defaultTopicQueueNums=3\nnobodyKnows=1\nwarmMapedFileEnable=true\nlongPollingEnable=false")
-        #expect(answer.responseCode == .success)
-        #expect(answer.remark?.hasSuffix(": defaultTopicQueueNums, warmMapedFileEnable") == true)
-        #expect(control.config.current.topics.defaultTopicQueueNums == 8)
-        #expect(!control.config.current.pull.longPollingEnable)
-        #expect(control.config.listing.contains("\ndefaultTopicQueueNums=3\n"))
-        let text = try String(contentsOf: file, encoding: .utf8)
-        #expect(text.contains("defaultTopicQueueNums=3\n") && !text.contains("nobodyKnows"))
-        for bad in ["defaultTopicQueueNums=x", "brokerRole=SLAVE", "aclEnable=true"] {
-            #expect(try update(bad).responseCode == .systemError, "the next start would fail: \(bad)")
-        }
-        #expect(try update("configBlackList=").responseCode == .noPermission)
-    }
-
     @Test func `a group may be forbidden a topic, over a restart, too`() throws {
         let running = try RunningBroker()
         func forbid(_ peer: RemotingPeer, _ readable: String?, topic: String = "t") throws -> RemotingCommand {
@@ -106,17 +82,6 @@ import Testing
         #expect(String(decoding: try forbid(peer, nil, topic: "u").body, as: UTF8.self).contains(#""readable":false"#))
         #expect(try forbid(peer, "maybe").responseCode == .invalidParameter)
         #expect(try forbid(peer, "true", topic: "../t").responseCode == .invalidParameter)
-    }
-
-    @Test func `a master without slaves says so`() throws {
-        let running = try RunningBroker()
-        let peer = try running.connect()
-        _ = try peer.ask(.put("t"))
-        let answer = try peer.ask(RemotingCommand(.getBrokerHAStatus))
-        let body = try #require(try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any])
-        #expect(body["master"] as? Bool == true && (body["haConnectionInfo"] as? [Any])?.isEmpty == true)
-        #expect((body["masterCommitLogMaxOffset"] as? Int ?? 0) > 0)
-        #expect(body["inSyncSlaveNums"] as? Int == 0)
     }
 
     @Test func `topics that sends make reach the name servers at once, one after the other`() throws {

@@ -162,9 +162,8 @@ import Testing
             #expect(answer.responseCode == .noPermission && answer.remark == "Can not update config in black list.")
         }
         #expect(try update("enableTopicList=perhaps").remark?.contains("true or false") == true)
-        #expect(try update("listenPort=1\nenableTopicLits=true\n").responseCode == .success, "as Java")
-        let later = try running.text("namesrv/namesrv.properties")
-        #expect(later.contains("listenPort=1\n") && !later.contains("enableTopicLits"))
+        #expect(try update("listenPort=1").remark?.contains("restart") == true)
+        #expect(try update("enableTopicLits=true").remark?.contains("enableTopicList") == true)
         #expect(try update("x=\\u12").remark == "string2Properties error")
         #expect(try peer.ask(RemotingCommand(.getTopicsByCluster, ["cluster": "c"])).remark == "disable")
     }

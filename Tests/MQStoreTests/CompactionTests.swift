@@ -111,7 +111,7 @@ import Testing
         switch part {
         case 0: bytes.removeLast(7)
         case 1: bytes[bytes.count - 20] ^= 1
-        case 2: bytes[100] ^= 0xFF  // the first record
+        case 2: bytes[88] ^= 0xFF  // the body of the first record
         default: bytes[bytes.count - CompactedFile.footerByteCount - 46 + 3] ^= 0xFF  // the last unit
         }
         try bytes.write(to: file)

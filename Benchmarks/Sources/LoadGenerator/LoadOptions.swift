@@ -38,6 +38,12 @@ struct LoadOptions: Equatable, Sendable {
     var waitsForStore = true
     /// Further properties of each message, as they are stored: `name \x01 value \x02`, JSON-escaped.
     var properties = ""
+    /// Each message is a transaction: a half message and its commit, answered both.
+    var isTransactional = false
+    /// Consumers pop and acknowledge instead of pulling; a message counts when its ack is answered.
+    var pops = false
+    /// An SQL92 expression that consumers pull with, JSON-escaped; `nil`: all messages.
+    var expression: String?
     /// Messages asked for in one pull.
     var pullMax = 32
     var start: Start?
@@ -75,6 +81,9 @@ extension LoadOptions {
           --v1                send with code 10 instead of 310
           --no-wait           property WAIT=false: the broker need not wait for flush and slaves
           --property K=V      a property of each message, such as TIMER_DELAY_MS=5000; may be repeated
+          --transactions      each message is a half message and its commit; counts when the commit is answered
+          --pop               consumers pop and acknowledge each message; it counts when its ack is answered
+          --sql EXPRESSION    consumers pull by an SQL92 expression
           --pull N            messages a pull (32)
           --from min|max      where a consumer begins (consume: min; both: max)
           --watch PID[,PID]   report CPU per message and memory of these processes
@@ -105,6 +114,8 @@ extension LoadOptions {
         case "--no-create": createsTopics = false
         case "--v1": usesFirstSendCode = true
         case "--no-wait": waitsForStore = false
+        case "--transactions": isTransactional = true
+        case "--pop": pops = true
         default: return false
         }
         return true
@@ -149,6 +160,11 @@ extension LoadOptions {
             guard pair.count == 2, isName(pair[0]), isName(pair[1]) else { return false }
             options.properties += pair[0] + "\\u0001" + pair[1] + "\\u0002"
             return true
+        },
+        "--sql": {
+            $0.expression = $1
+            // It is written into a header as it is.
+            return !$1.isEmpty && $1.utf8.allSatisfy { $0 >= 32 && $0 < 127 && $0 != 34 && $0 != 92 }
         },
         "--from": {
             $0.start = Start(rawValue: $1); return $0.start != nil

@@ -6,7 +6,7 @@ final class LoadRun {
     private let options: LoadOptions
     private let poller = Poller()
     private var senders: [SendConnection] = []
-    private var pullers: [PullConnection] = []
+    private var pullers: [any ConsumerConnection] = []
     private var isBlocked: [Bool] = []
     private var now = Instants()
     private var produced = SideResult()
@@ -76,7 +76,11 @@ final class LoadRun {
         for index in 0..<pullerCount {
             let own = stride(from: index, to: plan.targets.count, by: pullerCount).map { plan.targets[$0] }
             let descriptor = open(plan.broker, token: UInt64(senders.count + index))
-            pullers.append(PullConnection(descriptor, options: options, targets: own))
+            if options.pops {
+                pullers.append(PopConnection(descriptor, options: options, topic: own[0].topic))
+            } else {
+                pullers.append(PullConnection(descriptor, options: options, targets: own))
+            }
         }
         isBlocked = Array(repeating: false, count: senders.count + pullers.count)
     }

@@ -2,7 +2,7 @@ import BenchWire
 import Glibc
 
 /// A consumer's connection: one pull at a time for each of its queues, as RocketMQ's clients do.
-final class PullConnection {
+final class PullConnection: ConsumerConnection {
     let descriptor: Int32
     private var queues: [Queue]
     private let indexMask: Int
@@ -10,6 +10,8 @@ final class PullConnection {
     private var input = InputBuffer(capacity: 512 * 1024)
     private var output: [UInt8] = []
     private var sent = 0
+    /// Messages may be missing between those that come.
+    private let isFiltered: Bool
 
     private struct Queue {
         let head: String
@@ -25,12 +27,14 @@ final class PullConnection {
     /// - Parameter targets: the queues and the offsets to begin at.
     init(_ descriptor: Int32, options: LoadOptions, targets: [(topic: String, queue: Int, offset: Int64)]) {
         self.descriptor = descriptor
+        isFiltered = options.expression != nil
+        let (expression, type) = (options.expression ?? "*", options.expression == nil ? "TAG" : "SQL92")
         queues = targets.map { target in
             // System flag 6: may be held (2), subscription in this header (4).
             let head = """
                 {"code":11,"extFields":{"consumerGroup":"\(options.group)","topic":"\(target.topic)",\
                 "queueId":"\(target.queue)","maxMsgNums":"\(options.pullMax)","sysFlag":"6","commitOffset":"0",\
-                "suspendTimeoutMillis":"15000","subscription":"*","subVersion":"0","expressionType":"TAG",\
+                "suspendTimeoutMillis":"15000","subscription":"\(expression)","subVersion":"0","expressionType":"\(type)",\
                 "queueOffset":"
                 """
             let tail = ",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":479}"
@@ -112,7 +116,8 @@ final class PullConnection {
             if let next { queues[index].offset = Int64(next) }
         case 19, 20, 21:  // nothing there, nothing matched, offset moved
             if let next { queues[index].offset = Int64(next) }
-            if waited < 1_000_000 { queues[index].retryAt = now.now + 5_000_000 }
+            // One that found nothing it wants has more to look at.
+            if waited < 1_000_000, code != 20 { queues[index].retryAt = now.now + 5_000_000 }
         default:
             result.errors[code, default: 0] += 1
             queues[index].retryAt = now.now + 100_000_000
@@ -140,7 +145,7 @@ final class PullConnection {
             let bodyCount = FrameScan.int32(record + bodyAt)
             guard bodyCount >= 0, bodyCount <= size - bodyAt - 7 else { return result.corruptCount += 1 }
             let offset = FrameScan.int64(record + 20)
-            if offset != expected { result.gapCount += 1 }
+            if offset != expected, !isFiltered { result.gapCount += 1 }
             expected = offset + 1
             result.messageCount += 1
             result.bodyByteCount += bodyCount

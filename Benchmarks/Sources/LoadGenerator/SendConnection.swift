@@ -18,6 +18,7 @@ final class SendConnection {
     private var vectorStart = 0
     private var vectorEnd = 0
     private let vectorMax: Int
+    private let commit: CommitTemplate?
 
     private struct Slot {
         let frame: UnsafeMutableRawPointer
@@ -29,6 +30,10 @@ final class SendConnection {
         let stampAt: Int
         /// Answer waited for; 0 if none.
         var opaque = 0
+        /// Room for the commit; `nil` if messages are no transactions.
+        var commit: UnsafeMutableRawPointer?
+        /// Whether the commit is waited for.
+        var isCommitting = false
         /// When it was meant to leave, monotonic nanoseconds.
         var intended: Int64 = 0
     }
@@ -39,6 +44,7 @@ final class SendConnection {
     ) {
         self.descriptor = descriptor
         window = options.window
+        commit = options.isTransactional ? CommitTemplate(options) : nil
         var count = 16
         while count < window { count *= 2 }
         slotCount = count
@@ -54,6 +60,9 @@ final class SendConnection {
                 to: Slot(
                     frame: frame, byteCount: template.bytes.count, opaqueAt: template.opaqueAt,
                     sequenceAt: template.sequenceAt, bornAt: template.bornAt, stampAt: template.stampAt ?? -1))
+            if let commit {
+                slots[index].commit = UnsafeMutableRawPointer.allocate(byteCount: commit.bytes.count, alignment: 64)
+            }
             ring[index] = Int32(index)
         }
         // At most `window` unsent frames, each one vector; a write takes up to 1024.
@@ -88,13 +97,27 @@ final class SendConnection {
             let stamp = (intended + now.realtimeAhead).bigEndian
             frame.storeBytes(of: stamp, toByteOffset: slot.pointee.stampAt, as: Int64.self)
         }
+        append(frame, slot.pointee.byteCount)
+    }
+
+    @inline(__always)
+    private func append(_ frame: UnsafeMutableRawPointer, _ byteCount: Int) {
         if vectorEnd == vectorMax {
             memmove(vectors, vectors + vectorStart, (vectorEnd - vectorStart) * MemoryLayout<iovec>.stride)
             vectorEnd -= vectorStart
             vectorStart = 0
         }
-        vectors[vectorEnd] = iovec(iov_base: frame, iov_len: slot.pointee.byteCount)
+        vectors[vectorEnd] = iovec(iov_base: frame, iov_len: byteCount)
         vectorEnd += 1
+    }
+
+    /// Lays out the commit of slot `index`, whose half message was answered; `false` if there is nothing to commit.
+    private func enqueueCommit(_ index: Int, _ answer: UnsafeRawPointer, _ count: Int) -> Bool {
+        guard let commit, let frame = slots[index].commit, !slots[index].isCommitting else { return false }
+        guard commit.layOut(frame, opaque: slots[index].opaque, answer: answer, count) else { return false }
+        slots[index].isCommitting = true
+        append(frame, commit.bytes.count)
+        return true
     }
 
     /// Sends what it can in one write. `false` if the broker is gone.
@@ -126,11 +149,13 @@ final class SendConnection {
             let index = (opaque - 1_000_000_000) & (slotCount - 1)
             // Not ours: a request of the broker's own.
             guard opaque >= 1_000_000_000, slots[index].opaque == opaque else { continue }
+            let code = FrameScan.code(frame.header, frame.headerCount, isBinary: frame.isBinary)
+            if code == 0, enqueueCommit(index, frame.header, frame.headerCount) { continue }
+            slots[index].isCommitting = false
             slots[index].opaque = 0
             ring[(ringStart + ringCount) & (slotCount - 1)] = Int32(index)
             ringCount += 1
             outstanding -= 1
-            let code = FrameScan.code(frame.header, frame.headerCount, isBinary: frame.isBinary)
             return (code, slots[index].intended)
         }
         return nil

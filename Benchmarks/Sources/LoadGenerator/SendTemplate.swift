@@ -21,18 +21,21 @@ struct SendTemplate {
         let properties =
             "UNIQ_KEY\\u0001\(keyHead)00000000\\u0002WAIT\\u0001\(options.waitsForStore)\\u0002"
             + "TAGS\\u0001bench\\u0002\(options.properties)"
+            + (options.isTransactional ? "TRAN_MSG\\u0001true\\u0002PGROUP\\u0001\(options.group)\\u0002" : "")
+        let sysFlag = options.isTransactional ? "4" : "0"
         let born = "1000000000000"
         let fields: [(String, String)]
         if options.usesFirstSendCode {
             fields = [
-                ("queueId", "\(queue)"), ("flag", "0"), ("sysFlag", "0"), ("reconsumeTimes", "0"), ("batch", "false"),
+                ("queueId", "\(queue)"), ("flag", "0"), ("sysFlag", sysFlag), ("reconsumeTimes", "0"),
+                ("batch", "false"),
                 ("unitMode", "false"), ("defaultTopic", "TBW102"), ("defaultTopicQueueNums", "4"),
                 ("producerGroup", options.group), ("topic", topic), ("bornTimestamp", born),
                 ("properties", properties),
             ]
         } else {
             fields = [
-                ("a", options.group), ("b", topic), ("c", "TBW102"), ("d", "4"), ("e", "\(queue)"), ("f", "0"),
+                ("a", options.group), ("b", topic), ("c", "TBW102"), ("d", "4"), ("e", "\(queue)"), ("f", sysFlag),
                 ("g", born), ("h", "0"), ("i", properties), ("j", "0"), ("k", "false"), ("m", "false"),
             ]
         }

@@ -17,12 +17,13 @@ let clusterCommands: [Command] = [
         repeat {
             let info = try await admin.clusterInfo()
             let clusters = try chosenClusters(arguments["c"], info)
-            if arguments.has("m") {
-                try await printMoreStats(clusters, info, admin, output)
-            } else {
-                try await printClusters(clusters, info, admin, output)
+            let print = arguments.has("m") ? printMoreStats : printClusters
+            let silent = await print(clusters, info, admin, output)
+            guard interval > 0, !output.isJSON else {
+                // All rows stand, empty where a broker is away; the failure makes the sentence and the exit code.
+                if let silent { throw silent }
+                return
             }
-            guard interval > 0, !output.isJSON else { return }
             output.decorate("%n")
             try await Task.sleep(for: .seconds(interval))
         } while true
@@ -47,9 +48,23 @@ private func rows(_ clusters: [String], _ info: ClusterInfo) -> [(cluster: Strin
     }
 }
 
+/// A broker's figures; none of one that does not answer, whose failure is noted.
+private func figures(
+    of address: String, _ admin: Admin, _ silent: inout ClientError?
+) async -> [String: String] {
+    do throws(ClientError) {
+        return try await admin.runtimeInfo(at: address)
+    } catch {
+        silent = silent ?? error
+        return [:]
+    }
+}
+
+/// - Returns: why a broker has an empty row, if one has.
 private func printClusters(
     _ clusters: [String], _ info: ClusterInfo, _ admin: Admin, _ output: Output
-) async throws(ClientError) {
+) async -> ClientError? {
+    var silent: ClientError?
     let table = output.table(
         "brokers",
         header: "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %-11s  %-12s  %-8s  %-10s%n",
@@ -62,7 +77,7 @@ private func printClusters(
         ])
     for (cluster, broker) in rows(clusters, info) {
         for (id, address) in broker.brokerAddrs.sorted(by: { $0.key < $1.key }) {
-            let figures = (try? await admin.runtimeInfo(at: address)) ?? [:]  // a broker that is away has an empty row
+            let figures = await figures(of: address, admin, &silent)
             let row = ClusterRow(figures, now: SystemClock.wall())
             table.row(
                 cluster, broker.brokerName, id, address, row.version,
@@ -71,12 +86,10 @@ private func printClusters(
                 Cell(row.isActive, .bool(row.isActive == "true")))
         }
     }
+    return silent
 }
 
-/// The first number of a text; 0 if there is none.
-private func figure(_ text: String?) -> JSON {
-    .number(text?.split(separator: " ").first.flatMap { Double($0) } ?? 0)
-}
+private func figure(_ text: String?) -> JSON { .number(firstNumber(text)) }
 
 /// The figures of one broker as clusterList shows them; pure.
 struct ClusterRow: Equatable {
@@ -91,7 +104,7 @@ struct ClusterRow: Equatable {
 
     /// - Parameter figures: the broker's runtime info; empty if it did not answer.
     init(_ figures: [String: String], now: Timestamp) {
-        func first(_ key: String) -> Double { figures[key]?.split(separator: " ").first.flatMap { Double($0) } ?? 0 }
+        func first(_ key: String) -> Double { firstNumber(figures[key]) }
         func load(_ name: String, _ missing: String = "") -> String {
             let size = figures["\(name)ThreadPoolQueueSize"] ?? missing
             let wait = figures["\(name)ThreadPoolQueueHeadWaitTimeMills"] ?? missing
@@ -103,7 +116,8 @@ struct ClusterRow: Equatable {
         timer = javaFormat(
             "%d-%d(%.1fw, %.1f, %.1f)",
             [
-                Int64(first("timerReadBehind")), Int64(first("timerOffsetBehind")), first("timerCongestNum") / 10_000,
+                Int64(bounding: first("timerReadBehind")), Int64(bounding: first("timerOffsetBehind")),
+                first("timerCongestNum") / 10_000,
                 first("timerEnqueueTps"), first("timerDequeueTps"),
             ])
         pageCacheWait = figures["pageCacheLockTimeMills"] ?? ""
@@ -118,7 +132,8 @@ struct ClusterRow: Equatable {
 
 private func printMoreStats(
     _ clusters: [String], _ info: ClusterInfo, _ admin: Admin, _ output: Output
-) async throws(ClientError) {
+) async -> ClientError? {
+    var silent: ClientError?
     let table = output.table(
         "brokers", header: "%-16s  %-32s %14s %14s %14s %14s%n", row: "%-16s  %-32s %14d %14d %14d %14d%n",
         [
@@ -127,13 +142,14 @@ private func printMoreStats(
         ])
     for (cluster, broker) in rows(clusters, info) {
         guard let address = broker.brokerAddrs[0] else { continue }
-        let figures = (try? await admin.runtimeInfo(at: address)) ?? [:]  // a broker that is away counts nothing
+        let figures = await figures(of: address, admin, &silent)
         func total(_ key: String) -> Int64 { figures[key].flatMap { Int64($0) } ?? 0 }
         table.row(
             cluster, broker.brokerName,
-            total("msgPutTotalTodayMorning") - total("msgPutTotalYesterdayMorning"),
-            total("msgGetTotalTodayMorning") - total("msgGetTotalYesterdayMorning"),
-            total("msgPutTotalTodayNow") - total("msgPutTotalTodayMorning"),
-            total("msgGetTotalTodayNow") - total("msgGetTotalTodayMorning"))
+            total("msgPutTotalTodayMorning").minus(total("msgPutTotalYesterdayMorning")),
+            total("msgGetTotalTodayMorning").minus(total("msgGetTotalYesterdayMorning")),
+            total("msgPutTotalTodayNow").minus(total("msgPutTotalTodayMorning")),
+            total("msgGetTotalTodayNow").minus(total("msgGetTotalTodayMorning")))
     }
+    return silent
 }

@@ -51,9 +51,14 @@ private func export(
         guard onlyTopics != onlyGroups else {
             throw ClientError.invalid("with -b either -t (topics) or -g (groups) says what is to be exported")
         }
-        let json =
-            try await onlyTopics
-            ? admin.userTopics(at: address, withSpecial: withSpecial).json : admin.userGroups(at: address).json
+        let json: JSON
+        if onlyTopics {
+            let table = try await admin.userTopics(at: address, withSpecial: withSpecial).json
+            // Without the mappings of static topics, as Java's.
+            json = ["dataVersion": table["dataVersion"], "topicConfigTable": table["topicConfigTable"]]
+        } else {
+            json = try await admin.userGroups(at: address).json
+        }
         return try export(json, to: onlyTopics ? "topic.json" : "subscriptionGroup.json", arguments, output)
     }
     let (topics, groups) = try await admin.exportedMetadata(

@@ -41,19 +41,11 @@ private func message(to topic: String, _ arguments: CommandArguments) throws(Cli
 
 /// Runs `body` with a producer that does not try again.
 private func withProducer(
-    _ group: String, _ admin: Admin, _ body: (Producer) async throws -> Void
+    _ group: String, _ admin: Admin, _ body: @Sendable (Producer) async throws -> Void
 ) async throws {
     var options = Producer.Options()
     options.retries = 0
-    let producer = try Producer(group: group, options: options, link: admin.link)
-    try await producer.start()
-    do {
-        try await body(producer)
-    } catch {
-        await producer.shutdown()
-        throw error
-    }
-    await producer.shutdown()
+    try await Producer(group: group, options: options, link: admin.link).withRunning(body)
 }
 
 /// Milliseconds a call took, and its error.

@@ -67,30 +67,22 @@ let messageCommands: [Command] = [
     var message = Message(topic: topic, body: Array(try arguments.text("p").utf8))
     message.tags = arguments["c"]
     message.properties[PropertyName.keys] = arguments["k"]
-    // This client leaves no traces: saying so is better than a message that is never found there.
-    guard try arguments.bool("m") != true else {
-        throw ClientError.invalid("option -m: this release's client writes no message trace; send without it")
-    }
     let queueID = try arguments.integer("i")
     if queueID != nil, !arguments.has("b") {
         throw ClientError.invalid("Broker name must be set if the queue is chosen!")
     }
-    let producer = try Producer(group: "\(SystemClock.now().nanoseconds)", link: admin.link)
-    try await producer.start()
-    let result: SendResult
-    if let broker = arguments["b"], let queueID {
-        let queue = MessageQueue(topic: topic, brokerName: broker, queueID: Int(clamping: queueID))
-        result = try await producer.send(message, to: queue)
-    } else if let broker = arguments["b"] {
-        guard let queue = try await producer.queues(of: topic).filter({ $0.brokerName == broker }).randomElement()
-        else {
-            throw ClientError.brokerNotFound(broker)
+    var options = Producer.Options()
+    if try arguments.bool("m") ?? false { options.trace = TraceOptions() }
+    let producer = try Producer(group: "\(SystemClock.now().nanoseconds)", options: options, link: admin.link)
+    let result = try await producer.withRunning { [message] producer in
+        guard let broker = arguments["b"] else { return try await producer.send(message) }
+        var queue = queueID.map { MessageQueue(topic: topic, brokerName: broker, queueID: Int(clamping: $0)) }
+        if queue == nil {
+            queue = try await producer.queues(of: topic).filter { $0.brokerName == broker }.randomElement()
         }
-        result = try await producer.send(message, to: queue)
-    } else {
-        result = try await producer.send(message)
+        guard let queue else { throw ClientError.brokerNotFound(broker) }
+        return try await producer.send(message, to: queue)
     }
-    await producer.shutdown()
     let table = output.table(
         "sends", header: "%-32s  %-4s  %-20s    %s%n", row: "%-32s  %-4s  %-20s    %s%n",
         ["#Broker Name": "brokerName", "#QID": "queueId", "#Send Result": "sendStatus", "#MsgId": "msgId"])
@@ -101,14 +93,12 @@ let messageCommands: [Command] = [
     let topic = try arguments.text("t")
     let ids = try arguments.text("i").split(separator: ",").map { trimmed(String($0)) }
     let resends = try arguments.bool("s") ?? false
-    guard arguments.has("g") == arguments.has("d") else {
-        throw ClientError.invalid("options -g and -d belong together: the group, and its member that is to consume")
-    }
+    let member = try member(arguments)
     output.list("messages")
     for id in ids {
-        let message = try await admin.message(offsetID: id, topic: topic)
-        if let group = arguments["g"], let clientID = arguments["d"] {
-            try await push(message, to: clientID, of: group, admin, output)
+        let message = try await admin.message(id: id, topic: topic, via: arguments["c"])
+        if let member {
+            try await push(message, to: member, admin, output)
         } else if resends {
             try await resend(message, admin, output)
         } else {
@@ -117,10 +107,22 @@ let messageCommands: [Command] = [
     }
 }
 
+private typealias Member = (group: String, clientID: String)
+
+/// The member that `-g` and `-d` name together.
+private func member(_ arguments: CommandArguments) throws(ClientError) -> Member? {
+    switch (arguments["g"], arguments["d"]) {
+    case (nil, nil): return nil
+    case (let group?, let clientID?): return (group, clientID)
+    default: throw .invalid("options -g and -d belong together: the group, and its member that is to consume")
+    }
+}
+
 /// Has one member of a group consume the message now.
 private func push(
-    _ message: MessageExt, to clientID: String, of group: String, _ admin: Admin, _ output: Output
+    _ message: MessageExt, to member: Member, _ admin: Admin, _ output: Output
 ) async throws(ClientError) {
+    let (group, clientID) = member
     let info = try await admin.runningInfo(ofClient: clientID, group: group)
     guard info.isPush else {
         throw .invalid("this \(clientID) client is not push consumer ,not support direct push")
@@ -136,25 +138,19 @@ private func push(
 }
 
 private func resend(_ message: MessageExt, _ admin: Admin, _ output: Output) async throws {
-    let producer = try Producer(group: "ReSendMsgById", link: admin.link)
-    try await producer.start()
     var copy = Message(topic: message.topic, body: message.body)
     copy.flag = message.flag
     copy.properties = message.properties
     output.print("prepare resend msg. originalMsgId=%s%n", message.offsetMessageID)
-    do {
-        output.print("%s%n", text(of: try await producer.send(copy)))
-    } catch {
-        await producer.shutdown()
-        throw error
-    }
-    await producer.shutdown()
+    let producer = try Producer(group: "ReSendMsgById", link: admin.link)
+    let result = try await producer.withRunning { [copy] producer in try await producer.send(copy) }
+    output.print("%s%n", text(of: result))
 }
 
 @Sendable private func queryByKey(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
     let messages = try await admin.messages(
         topic: try arguments.text("t"), key: try arguments.text("k"), begin: try arguments.integer("b") ?? 0,
-        end: try arguments.integer("e") ?? .max, max: try arguments.integer("m") ?? 64)
+        end: try arguments.integer("e") ?? .max, max: try arguments.integer("m") ?? 64, via: arguments["c"])
     guard !messages.isEmpty else {
         throw ClientError.invalid("query message by key finished, but no message.")
     }
@@ -167,16 +163,12 @@ private func resend(_ message: MessageExt, _ admin: Admin, _ output: Output) asy
 @Sendable private func queryByUniqueKey(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
     let id = try arguments.text("i")
     let topic = try arguments.text("t")
-    guard arguments.has("g") == arguments.has("d") else {
-        throw ClientError.invalid("options -g and -d belong together: the group, and its member that is to consume")
-    }
-    let messages = try await admin.messages(topic: topic, key: id, isUnique: true, max: 32)
+    let member = try member(arguments)
+    let messages = try await admin.messages(topic: topic, key: id, isUnique: true, max: 32, via: arguments["c"])
     guard let newest = messages.first else {
         throw ClientError.invalid("no message with the unique key \(id) in topic \(topic)")
     }
-    if let group = arguments["g"], let clientID = arguments["d"] {
-        return try await push(newest, to: clientID, of: group, admin, output)
-    }
+    if let member { return try await push(newest, to: member, admin, output) }
     for message in arguments.has("a") ? messages : [newest] {
         try await show(message, arguments, admin, output, withOffsetID: false)
     }
@@ -211,13 +203,6 @@ private func show(
     for track in tracks {
         output.print(
             "MessageTrack [consumerGroup=%s, trackType=%s, exceptionDesc=null]%n", track.group, track.type.rawValue)
-    }
-}
-
-extension JSON {
-    /// An object of these members.
-    static func members(_ members: [(String, JSON)]) -> JSON {
-        .object(JSONObject(members.map { (JSONKey.string($0.0), $0.1) }))
     }
 }
 

@@ -69,15 +69,15 @@ func undone(
     of group: String, _ stats: ConsumeStats, now: Int64 = SystemClock.wall().rawValue
 ) -> [UndoneMessages] {
     Dictionary(grouping: stats.offsetTable) { $0.key.topic }.map { topic, queues in
-        let left = queues.map { max(0, $0.value.brokerOffset - $0.value.consumerOffset) }
+        let left = queues.map { max(0, $0.value.brokerOffset.minus($0.value.consumerOffset)) }
         let delays = queues.compactMap { queue -> Int64? in
             guard queue.value.brokerOffset > queue.value.consumerOffset, queue.value.lastTimestamp > 0 else {
                 return nil
             }
-            return max(0, now - queue.value.lastTimestamp)
+            return max(0, now.minus(queue.value.lastTimestamp))
         }
         return UndoneMessages(
-            group: group, topic: topic, total: left.reduce(0, +), singleQueueMax: left.max() ?? 0,
+            group: group, topic: topic, total: left.sum, singleQueueMax: left.max() ?? 0,
             delayMilliseconds: delays.max() ?? 0)
     }.sorted { $0.topic < $1.topic }
 }

@@ -13,6 +13,7 @@ let offsetCommands: [Command] = [
             .value("f", "force", "set the force rollback by timestamp switch[true|false]. Deprecated."),
             .value("b", "broker", "broker addr"), .value("q", "queue", "queue id"),
             .value("o", "offset", "Expect queue offset, not support old version broker"), .cluster,
+            .flag("cplus", "cplus", "reset c++ client offset. Deprecated: clients of all languages are told alike"),
         ], run: resetByTime),
     Command(
         "skipAccumulatedMessage", "Skip all messages that are accumulated (not consumed) currently.",
@@ -22,7 +23,7 @@ let offsetCommands: [Command] = [
             .value("f", "force", "set the force rollback by timestamp switch[true|false]"), .cluster,
         ]
     ) { arguments, admin, output in
-        let reset = Reset(try arguments.text("g"), try arguments.text("t"), -1, try arguments.bool("f") ?? true)
+        let reset = try Reset(arguments, to: -1)
         try await run(reset, admin, output, lastTitle: "#rollbackOffset") { _ in }
     },
     Command(
@@ -52,12 +53,14 @@ private struct Reset {
     /// -1: to the end.
     let timestamp: Int64
     let force: Bool
+    let cluster: String?
 
-    init(_ group: String, _ topic: String, _ timestamp: Int64, _ force: Bool) {
-        self.group = group
-        self.topic = topic
+    init(_ arguments: CommandArguments, to timestamp: Int64) throws(ClientError) {
+        group = try arguments.text("g")
+        topic = try arguments.text("t")
         self.timestamp = timestamp
-        self.force = force
+        force = try arguments.bool("f") ?? true
+        cluster = arguments["c"]
     }
 }
 
@@ -84,7 +87,7 @@ private struct Reset {
     guard arguments["b"] == nil, queueID == nil, arguments["o"] == nil else {
         throw ClientError.invalid("options -b and -q belong together, and -o to them: one queue of one broker")
     }
-    let reset = Reset(group, topic, timestamp, try arguments.bool("f") ?? true)
+    let reset = try Reset(arguments, to: timestamp)
     try await run(reset, admin, output, lastTitle: "#resetOffset") { isOld in
         output.print(
             isOld
@@ -103,7 +106,7 @@ private func run(
     let table: [MessageQueue: Int64]
     do throws(ClientError) {
         table = try await admin.resetOffsets(
-            of: reset.group, topic: reset.topic, to: reset.timestamp, force: reset.force)
+            of: reset.group, topic: reset.topic, to: reset.timestamp, force: reset.force, via: reset.cluster)
     } catch {
         guard case .refused(_, ResponseCode.consumerNotOnline.rawValue, _) = error else { throw error }
         return try await runByItself(reset, admin, output, lastTitle, announce)
@@ -121,7 +124,7 @@ private func runByItself(
     _ reset: Reset, _ admin: Admin, _ output: Output, _ lastTitle: String, _ announce: (Bool) -> Void
 ) async throws(ClientError) {
     let rollbacks = try await admin.rollBack(
-        reset.group, topic: reset.topic, to: reset.timestamp, force: reset.force)
+        reset.group, topic: reset.topic, to: reset.timestamp, force: reset.force, via: reset.cluster)
     announce(true)
     let pattern = "%-20s  %-20s  %-20s  %-20s  %-20s  %-20s%n"
     let titles: KeyValuePairs = [

@@ -54,7 +54,7 @@ private struct QueuePart {
     ) async throws(ClientError) {
         self.queue = queue
         self.address = address
-        var first = try await admin.link.minOffset(of: queue, at: address)
+        var first = max(0, try await admin.link.minOffset(of: queue, at: address))
         var last = try await admin.link.maxOffset(of: queue, at: address)
         if let begin { first = max(first, try await admin.link.offset(in: queue, storedAt: begin, at: address)) }
         if let end { last = min(last, try await admin.link.offset(in: queue, storedAt: end, at: address)) }
@@ -73,10 +73,11 @@ private func queue(
     return (MessageQueue(topic: topic, brokerName: broker, queueID: Int(clamping: queueID)), address)
 }
 
-/// Calls `body` with the messages of a part, in order, as many at a time as one pull brings.
+/// Calls `body` with the messages of a part, in order, as many at a time as one pull brings, and `orNothing` with a pull
+/// that brought none.
 private func read(
     _ part: QueuePart, group: String = Admin.toolsGroup, expression: String? = nil, _ admin: Admin,
-    _ body: ([MessageExt]) -> Void
+    orNothing: (PullResult) -> Void = { _ in }, _ body: ([MessageExt]) -> Void
 ) async throws(ClientError) {
     var next = part.offsets.lowerBound
     while next < part.offsets.upperBound {
@@ -85,7 +86,7 @@ private func read(
         request.subscription = SubscriptionData(topic: part.queue.topic, subString: expression ?? "*")
         let result = try await admin.link.pull(request, at: part.address)
         let messages = result.messages.filter { $0.queueOffset < part.offsets.upperBound }
-        if !messages.isEmpty { body(messages) }
+        if result.status == .found { body(messages) } else { orNothing(result) }
         guard result.status != .nothingNew, result.next > next else { return }
         next = result.next
     }
@@ -106,6 +107,16 @@ private func show(_ message: MessageExt, showsBody: Bool, _ output: Output) {
         ], "")
 }
 
+/// As Java spells it.
+private func name(of status: PullResult.Status) -> String {
+    switch status {
+    case .found: "FOUND"
+    case .nothingNew: "NO_NEW_MSG"
+    case .noMatch: "NO_MATCHED_MSG"
+    case .offsetMoved: "OFFSET_ILLEGAL"
+    }
+}
+
 private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
     guard let name = arguments["c"], name.uppercased() != "UTF-8" else { return }
     throw .invalid("option -c: bodies are printed as UTF-8 only, not as \(name)")
@@ -116,11 +127,16 @@ private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
     let (begin, end) = (try arguments.time("b"), try arguments.time("e"))
     let showsBody = try arguments.bool("d") ?? false
     output.list("messages")
-    for (queue, address) in try await admin.readableQueues(of: try arguments.text("t")) {
+    for (queue, address) in try await admin.readableQueues(of: try arguments.text("t"), via: arguments["l"]) {
         let part = try await QueuePart(queue, at: address, from: begin, to: end, admin)
         output.decorate(
             "minOffset=%s, maxOffset=%s, %s%n", part.offsets.lowerBound, part.offsets.upperBound, javaText(of: queue))
-        try await read(part, expression: arguments["s"], admin) { messages in
+        try await read(part, expression: arguments["s"], admin) { result in
+            output.decorate(
+                "%s %s. status=%s, offset=%s%n", javaText(of: queue),
+                result.status == .noMatch ? "no matched msg" : "print msg finished", name(of: result.status),
+                result.next)
+        } _: { messages in
             for message in messages { show(message, showsBody: showsBody, output) }
         }
         output.decorate("%s%n", String(repeating: "-", count: 56))
@@ -167,7 +183,7 @@ private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
     var left = count
     output.list("messages")
     for var part in parts where left > 0 {
-        let available = Int64(part.offsets.count)
+        let available = part.offsets.upperBound - part.offsets.lowerBound
         if available > left {
             output.decorate(
                 arguments.has("i")

@@ -51,17 +51,17 @@ private func oneProgress(
     _ group: String, _ arguments: CommandArguments, _ admin: Admin, _ output: Output
 ) async throws(ClientError) {
     let showsIP = try arguments.bool("s") ?? false
-    let stats = try await admin.progress(of: group, topic: arguments["t"])
+    let stats = try await admin.progress(of: group, topic: arguments["t"], via: arguments["c"])
     let clients = showsIP ? try await clientsByQueue(group, admin) : [:]
     let table = progressTable(output, showsIP: showsIP)
     var diffTotal: Int64 = 0
     var inflightTotal: Int64 = 0
     for (queue, progress) in stats.offsetTable.sorted(by: { $0.key < $1.key }) {
         if let topic = arguments["t"], queue.topic != topic { continue }
-        let diff = progress.brokerOffset - progress.consumerOffset
-        let inflight = progress.pullOffset - progress.consumerOffset
-        diffTotal += diff
-        inflightTotal += inflight
+        let diff = progress.brokerOffset.minus(progress.consumerOffset)
+        let inflight = progress.pullOffset.minus(progress.consumerOffset)
+        diffTotal = diffTotal.plus(diff)
+        inflightTotal = inflightTotal.plus(inflight)
         let last = time(progress.lastTimestamp, secondsText, none: "N/A")
         let (topic, broker) = (shown(queue.topic, 64), shown(queue.brokerName, 32))
         if showsIP {
@@ -123,14 +123,14 @@ private func allProgress(_ admin: Admin, _ output: Output) async throws(ClientEr
             default: throw error
             }
         }
-        let diff = stats.offsetTable.values.reduce(0) { $0 + $1.brokerOffset - $1.consumerOffset }
+        let diff = stats.offsetTable.values.map { $0.brokerOffset.minus($0.consumerOffset) }.sum
         let connections = consumers?.connectionSet ?? []
         let version = connections.map(\.version).min().map { ProtocolVersion.text(Int32(clamping: $0)) } ?? "OFFLINE"
         let isPush = consumers.map { $0.consumeType == .passively } ?? false
         table.row(
             shown(group, 64), connections.count, version, connections.isEmpty ? "" : isPush ? "PUSH" : "PULL",
             connections.isEmpty || !isPush ? "" : consumers?.messageModel.rawValue ?? "",
-            Cell(String(Int(stats.consumeTps)), .number(stats.consumeTps)), diff)
+            Cell(String(Int64(bounding: stats.consumeTps)), .number(stats.consumeTps)), diff)
     }
 }
 
@@ -149,7 +149,7 @@ private func allProgress(_ admin: Admin, _ output: Output) async throws(ClientEr
         ])
     for group in list.groups {
         for (queue, progress) in group.stats.flatMap({ $0.offsetTable.sorted { $0.key < $1.key } }) {
-            let diff = progress.brokerOffset - progress.consumerOffset
+            let diff = progress.brokerOffset.minus(progress.consumerOffset)
             // Java's command shows what was consumed at least once, and so does this one.
             guard diff >= level, progress.lastTimestamp > 0 else { continue }
             table.row(

@@ -61,7 +61,7 @@ private func rate(_ tps: Double) -> Cell { Cell(javaFormat("%.2f", [tps]), .numb
 private func accumulation(of group: String, _ topic: String, _ admin: Admin) async throws(ClientError) -> Int64 {
     do throws(ClientError) {
         let stats = try await admin.progress(of: group, topic: topic)
-        return max(0, stats.offsetTable.values.reduce(0) { $0 + $1.brokerOffset - $1.consumerOffset })
+        return max(0, stats.offsetTable.values.map { $0.brokerOffset.minus($0.consumerOffset) }.sum)
     } catch {
         switch error {
         case .refused, .topicNotFound: return 0  // it broadcasts, or pulled without ever being a member
@@ -93,7 +93,8 @@ private func accumulation(of group: String, _ topic: String, _ admin: Admin) asy
         output.value("minQueueIndex", .integer(body.minIndex), "")
     }
     output.list("queueData")
-    for (place, unit) in zip(index..., body.units) {
+    for (step, unit) in body.units.enumerated() {
+        let place = index.plus(Int64(step))
         var object = unit.json.object ?? JSONObject()
         object.set("index", .integer(place))
         output.item(

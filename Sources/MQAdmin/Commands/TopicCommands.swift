@@ -83,8 +83,8 @@ func shown(_ text: String, _ count: Int) -> Cell { Cell(shortened(text, count), 
             broker.cluster, broker.brokerName,
             Cell("{" + addresses.joined(separator: ", ") + "}", broker.json["brokerAddrs"]),
             data.readQueueNums, data.writeQueueNums, data.perm.rawValue)
-        readCount += data.readQueueNums
-        writeCount += data.writeQueueNums
+        readCount = readCount.plus(data.readQueueNums)
+        writeCount = writeCount.plus(data.writeQueueNums)
     }
     output.decorate("%s%n", String(repeating: "-", count: 158))
     output.decorate(
@@ -92,7 +92,7 @@ func shown(_ text: String, _ count: Int) -> Cell { Cell(shortened(text, count), 
 }
 
 @Sendable private func topicStatus(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
-    let stats = try await admin.stats(ofTopic: try arguments.text("t"))
+    let stats = try await admin.stats(ofTopic: try arguments.text("t"), via: arguments["c"])
     let table = output.table(
         "queues", header: "%-32s  %-4s  %-20s  %-20s    %s%n", row: "%-32s  %-4d  %-20d  %-20d    %s%n",
         [

@@ -18,20 +18,14 @@ extension ControlService {
         for change in changes {
             log.info(
                 "configuration changed",
-                [
-                    "key": change.key, "old": change.old, "new": change.new, "inEffect": String(change.isInEffect),
-                    "by": channel.connection.peer.description,
-                ])
+                ["key": change.key, "old": change.old, "new": change.new, "by": channel.connection.peer.description])
         }
-        // Java says nothing; who reads it learns what to do.
-        let later = changes.filter { !$0.isInEffect }.map(\.key).joined(separator: ", ")
-        let answer = RemotingCommand(
-            .success, remark: later.isEmpty ? nil : "from the next start on, as far as they have an effect: \(later)")
-        guard !changes.isEmpty, let path = config.filePath else { return answer }
+        if !changes.isEmpty { try topics.updatePattern() }
+        guard !changes.isEmpty, let path = config.filePath else { return RemotingCommand(.success) }
         let isTaken = files.execute { [log] in
             do throws(SystemError) {
                 try ConfigFileUpdate.apply(changes, to: path)
-                reply.send(answer)
+                reply.send(RemotingCommand(.success))
             } catch {
                 log.error("cannot write the configuration", ["path": path, "reason": error.description])
                 reply.send(RemotingCommand(.systemError, remark: "it counts until the broker stops, but: \(error)"))

@@ -5,8 +5,7 @@ import MQRemoting
 
 /// Requests that the broker passes on to a client, whose answer it passes back.
 ///
-/// Source: `AdminBrokerProcessor.java` `callConsumer`, `consumeMessageDirectly`, RocketMQ 5.3; an offline client is
-/// answered 206 here (1 there), with the same remark.
+/// Source: `AdminBrokerProcessor.java` `callConsumer`, `consumeMessageDirectly`, RocketMQ 5.3.
 extension ControlService {
     /// How long a client may take to answer.
     private static let waitMilliseconds: Int64 = 10_000
@@ -51,7 +50,7 @@ extension ControlService {
     ) throws(Refusal) {
         let name = "<\(consumer.group)> <\(consumer.clientID)>"
         guard let target = clients.target(of: consumer.clientID, in: consumer.group) else {
-            throw Refusal(.consumerNotOnline, "The Consumer \(name) not online")
+            throw Refusal(.systemError, "The Consumer \(name) not online")
         }
         var passed = request
         for field in Self.notPassedOn { passed[field] = nil }

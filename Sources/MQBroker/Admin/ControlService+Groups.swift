@@ -34,10 +34,10 @@ extension ControlService {
         return whenSaved(GroupTable.fileName, reply)
     }
 
-    /// `GET_SUBSCRIPTIONGROUP_CONFIG` (352).
+    /// `GET_SUBSCRIPTIONGROUP_CONFIG` (352). A group that may come to be by itself does, as by a heartbeat.
     func groupConfig(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
         let name = try request.required("group")
-        guard let group = groups.existing(name) else {
+        guard let group = groups.config(of: name) else {
             throw Refusal(.subscriptionGroupNotExist, "No group in this broker. group: " + name)
         }
         return RemotingCommand(.success, body: group.encoded())
@@ -103,19 +103,5 @@ extension ControlService {
             reply.send(error.map { RemotingCommand(.systemError, remark: $0.description) } ?? answer)
         }
         return nil
-    }
-
-    /// `GET_BROKER_HA_STATUS` (907): this broker has no slaves. Source: `HARuntimeInfo.java`, RocketMQ 5.3.
-    func haStatus() -> RemotingCommand {
-        let end = store.runtimeValues.first { $0.0 == "commitLogMaxOffset" }.flatMap { Int64($0.1) } ?? 0
-        let client = JSON.object([
-            "activated": .bool(false), "lastReadTimestamp": .integer(0), "lastWriteTimestamp": .integer(0),
-            "masterFlushOffset": .integer(0), "maxOffset": .integer(0), "transferredByteInSecond": .integer(0),
-        ])
-        let state = JSON.object([
-            "haClientRuntimeInfo": client, "haConnectionInfo": .array([]), "inSyncSlaveNums": .integer(0),
-            "master": .bool(true), "masterCommitLogMaxOffset": .integer(end),
-        ])
-        return RemotingCommand(.success, body: Array(state.text().utf8))
     }
 }

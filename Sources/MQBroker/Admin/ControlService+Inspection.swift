@@ -46,7 +46,8 @@ extension ControlService {
         let data = clients.allProducers().mapValues { members in
             members.map { member in
                 ProducerTableInfo.Producer(
-                    clientID: member.clientID, remoteIP: member.address, language: member.language.name.description,
+                    clientID: member.clientID, remoteIP: "/" + member.address,
+                    language: member.language.name.description,
                     version: Int(member.version), lastUpdateTimestamp: wall - (now - member.lastUpdate))
             }
         }
@@ -60,37 +61,6 @@ extension ControlService {
         let subscription = clients.subscription(group: group, topic: topic)
         let body = QuerySubscriptionResponseBody(group: group, topic: topic, subscription: subscription)
         return RemotingCommand(.success, body: body.encoded())
-    }
-
-    /// `UPDATE_AND_CREATE_TOPIC_LIST` (18): all of them, or none if one is refused. Answered when the table is durable.
-    func putTopics(
-        _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
-    ) throws(Refusal) -> RemotingCommand? {
-        let list: CreateTopicListRequestBody = try body(of: request)
-        var checked: [TopicConfig] = []
-        for topic in list.topics {
-            _ = try changeable(topic: topic.topicName)
-            guard (0...limits.queuesPerTopicMax).contains(topic.readQueueNums),
-                (0...limits.queuesPerTopicMax).contains(topic.writeQueueNums), (0...15).contains(topic.perm.rawValue)
-            else {
-                throw Refusal(
-                    .invalidParameter,
-                    "\(topic.topicName): queue counts lie in 0...\(limits.queuesPerTopicMax), perm in 0...15")
-            }
-            let known = topics.config(of: topic.topicName)
-            var made = topic
-            let changes = topic.attributes.map { key, value in
-                // A plain name means what is to be; `+name` and `-name` are changes, as in 17.
-                key.hasPrefix("+") ? "\(key)=\(value)" : key.hasPrefix("-") ? key : "+\(key)=\(value)"
-            }
-            made.attributes = try TopicAttributes.apply(
-                changes.sorted().joined(separator: ","), to: known?.attributes ?? [:], isNew: known == nil)
-            checked.append(made)
-        }
-        log.info(
-            "topics ordered", ["count": String(checked.count), "by": channel.connection.peer.description])
-        for topic in checked where topics.config(of: topic.topicName) != topic { try topics.put(topic) }
-        return whenSaved(TopicTable.fileName, reply)
     }
 
     /// `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST` (225): all of them, or none if one is refused.

@@ -15,44 +15,85 @@ extension ControlService {
     func putTopic(
         _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
     ) throws(Refusal) -> RemotingCommand? {
-        let name = try changeable(topic: try request.required("topic"))
+        let name = try request.required("topic")
         if topics.isLiteQueue(name) { return RemotingCommand(.success) }  // as it is, as in Java
         let queues = 0...Int64(limits.queuesPerTopicMax)
-        let known = topics.config(of: name)
-        var topic = TopicConfig(
+        let wanted = TopicConfig(
             topicName: name, readQueueNums: Int(try request.number("readQueueNums", default: 16, in: queues)),
             writeQueueNums: Int(try request.number("writeQueueNums", default: 16, in: queues)),
             perm: TopicPermission(rawValue: Int(try request.number("perm", default: 6, in: 0...15))),
             topicFilterType: request["topicFilterType"] ?? "SINGLE_TAG",
             topicSysFlag: Int(try request.number("topicSysFlag", default: 0, in: 0...Int64(Int32.max))),
-            order: request.bool("order"), attributes: known?.attributes ?? [:])
-        guard ["SINGLE_TAG", "MULTI_TAG"].contains(topic.topicFilterType) else {
-            throw Refusal(.invalidParameter, "topicFilterType is not SINGLE_TAG or MULTI_TAG")
-        }
-        topic.attributes = try TopicAttributes.apply(
-            request["attributes"] ?? "", to: topic.attributes, isNew: known == nil)
-        guard !topic.isCompacted || !topic.holdsBatches else {
-            throw Refusal(.invalidParameter, "cleanup.policy=COMPACTION needs queue.type=SimpleCQ")
-        }
+            order: request.bool("order"))
+        let topic = try checked(wanted, changes: request["attributes"] ?? "")
         log.info("topic ordered", ["topic": name, "by": channel.connection.peer.description])
-        if known == topic { return RemotingCommand(.success) }
-        store.setHoldsBatches(name, topic.holdsBatches)  // before anybody can send to it
-        try topics.put(topic)
+        if topics.config(of: name) == topic { return RemotingCommand(.success) }
+        try put(topic)
         return whenSaved(TopicTable.fileName, reply, isAnnounced: true)
     }
 
-    /// `DELETE_TOPIC_IN_BROKER` (215): its configuration, its queues, and what groups have consumed of it.
+    /// `UPDATE_AND_CREATE_TOPIC_LIST` (18): none if one of them is refused. Answered as 17.
+    func putTopics(
+        _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
+    ) throws(Refusal) -> RemotingCommand? {
+        let list: CreateTopicListRequestBody = try body(of: request)
+        var wanted: [TopicConfig] = []
+        for topic in list.topics {
+            let changes = topic.attributes.map { key, value in
+                // A plain name means what is to be; `+name` and `-name` are changes, as in 17.
+                key.hasPrefix("+") ? "\(key)=\(value)" : key.hasPrefix("-") ? key : "+\(key)=\(value)"
+            }
+            wanted.append(try checked(topic, changes: changes.sorted().joined(separator: ",")))
+        }
+        log.info("topics ordered", ["count": String(wanted.count), "by": channel.connection.peer.description])
+        for topic in wanted where topics.config(of: topic.topicName) != topic { try put(topic) }
+        return whenSaved(TopicTable.fileName, reply, isAnnounced: true)
+    }
+
+    /// `topic` as it will be: with the attributes it has already, and `changes`.
+    private func checked(_ topic: TopicConfig, changes: String) throws(Refusal) -> TopicConfig {
+        let name = try changeable(topic: topic.topicName)
+        let queues = 0...limits.queuesPerTopicMax
+        guard queues.contains(topic.readQueueNums), queues.contains(topic.writeQueueNums),
+            (0...15).contains(topic.perm.rawValue)
+        else {
+            throw Refusal(
+                .invalidParameter, "\(name): queue counts lie in 0...\(limits.queuesPerTopicMax), perm in 0...15")
+        }
+        guard ["SINGLE_TAG", "MULTI_TAG"].contains(topic.topicFilterType) else {
+            throw Refusal(.invalidParameter, "topicFilterType is not SINGLE_TAG or MULTI_TAG")
+        }
+        let known = topics.config(of: name)
+        var topic = topic
+        topic.attributes = try TopicAttributes.apply(changes, to: known?.attributes ?? [:], isNew: known == nil)
+        guard !topic.isCompacted || !topic.holdsBatches else {
+            throw Refusal(.invalidParameter, "cleanup.policy=COMPACTION needs queue.type=SimpleCQ")
+        }
+        return topic
+    }
+
+    private func put(_ topic: TopicConfig) throws(Refusal) {
+        store.setHoldsBatches(topic.topicName, topic.holdsBatches)  // before anybody can send to it
+        try topics.put(topic)
+    }
+
+    /// `DELETE_TOPIC_IN_BROKER` (215): its configuration, its queues, and what groups have consumed of it; with it the
+    /// topics that groups in pop mode retry it in.
     func deleteTopic(
         _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
     ) throws(Refusal) -> RemotingCommand? {
         let name = try changeable(topic: try request.required("topic"))
         log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
-        topics.remove(name)
-        store.setHoldsBatches(name, false)
-        offsets.remove(topic: name)
-        filters.remove(topic: name)
+        let retried = offsets.groups(of: name).flatMap { ["%RETRY%\($0)_\(name)", "%RETRY%\($0)+\(name)"] }
+        let all = [name] + retried.filter { topics.config(of: $0) != nil }
+        for name in all {
+            topics.remove(name)
+            store.setHoldsBatches(name, false)
+            offsets.remove(topic: name)
+            filters.remove(topic: name)
+        }
         return try inBackground(reply) { [self] () throws(Refusal) in
-            store.deleteQueues(of: name)
+            for name in all { store.deleteQueues(of: name) }
             return whenSaved(TopicTable.fileName, reply)
         }
     }
@@ -159,36 +200,63 @@ enum TopicAttributes {
         "message.type": ["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"],
     ]
     /// What cannot change once a topic is there.
-    private static let immutable: Set<String> = ["queue.type", "message.type"]
+    private static let immutable: Set<String> = ["queue.type", "cleanup.policy"]
 
-    /// `current` after the changes in `text`.
+    /// `current` after the changes in `text`. Remarks are Java's words; it lists what is allowed in no order.
     static func apply(_ text: String, to current: [String: String], isNew: Bool) throws(Refusal) -> [String: String] {
         var attributes = current
+        var seen: Set<String> = []
         for change in text.split(separator: ",") {
             let parts = change.dropFirst().split(separator: "=", maxSplits: 1).map(String.init)
-            guard let sign = change.first, sign == "+" || sign == "-", let key = parts.first else {
+            guard let sign = change.first, sign == "+" || sign == "-", let key = parts.first, !key.contains("+"),
+                !key.contains("-")
+            else {
                 throw Refusal(.systemError, "kv string format wrong: \(change.prefix(128))")
+            }
+            guard seen.insert(key).inserted else {
+                throw Refusal(.systemError, "alter duplication key. key: \(key.prefix(128))")
             }
             guard key == "reserve.time" || allowed[key] != nil else {
                 throw Refusal(.systemError, "unsupported key: \(key.prefix(128))")
             }
-            guard isNew || !immutable.contains(key) || attributes[key] == parts.last else {
+            guard isNew || !immutable.contains(key) else {
                 throw Refusal(.systemError, "attempt to update an unchangeable attribute. key: \(key)")
             }
-            guard sign == "+" else {
+            if sign == "-" {
+                try checkRemoval(of: key, from: current, isNew: isNew)
                 attributes[key] = nil
                 continue
             }
-            guard parts.count == 2, isAllowed(parts[1], for: key) else {
-                let value = parts.dropFirst().joined().prefix(64)
-                throw Refusal(.systemError, "value of \(key) is not supported: \(value)")
+            guard parts.count == 2 else {
+                throw Refusal(.systemError, "delete attribute format is wrong: \(change.prefix(128))")
             }
+            try check(parts[1], for: key)
             attributes[key] = parts[1]
         }
         return attributes
     }
 
-    private static func isAllowed(_ value: String, for key: String) -> Bool {
-        key == "reserve.time" ? Int64(value).map { $0 >= -1 } ?? false : allowed[key]?.contains(value) ?? false
+    private static func checkRemoval(
+        of key: String, from current: [String: String], isNew: Bool
+    ) throws(Refusal) {
+        guard !isNew else {
+            throw Refusal(.systemError, "only add attribute is supported while creating topic. key: \(key)")
+        }
+        guard current[key] != nil else {
+            throw Refusal(.systemError, "attempt to delete a nonexistent key: \(key)")
+        }
+    }
+
+    private static func check(_ value: String, for key: String) throws(Refusal) {
+        guard key != "reserve.time" else {
+            guard let hours = Int64(value), hours >= -1 else {
+                throw Refusal(.systemError, "value is not in range(-1, \(Int64.max))")
+            }
+            return
+        }
+        let values = allowed[key] ?? []
+        guard values.contains(value) else {
+            throw Refusal(.systemError, "value is not in set: [\(values.sorted().joined(separator: ", "))]")
+        }
     }
 }

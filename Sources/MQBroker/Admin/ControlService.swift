@@ -28,7 +28,8 @@ public final class ControlService: Sendable {
     let locks: QueueLocks
     let limits: BrokerLimits
     let startedAt: Timestamp
-    private let pool: WorkerPool
+    /// Threads that may wait for a disk or an administrator.
+    let pool: WorkerPool
     private let opaques = Counter()
 
     /// A service over the broker's tables. The tables of topics and groups must be persisted to `files`: answers to
@@ -183,9 +184,12 @@ public final class ControlService: Sendable {
         case .queryConsumeTimeSpan: return try consumeTimeSpan(request, reply: reply)
         case .queryConsumeQueue: return try consumeQueue(request, reply: reply)
         case .getAllProducerInfo: return allProducers()
+        case .getBrokerHAStatus:
+            let info = HARuntimeInfo(masterCommitLogMaxOffset: store.logEnd)
+            return RemotingCommand(.success, body: info.encoded())
+        case .resetMasterFlushOffset: return RemotingCommand(.success)  // concerns slaves only, and is fine with a master
         case .querySubscriptionByConsumer: return try subscription(request)
         case .updateAndGetGroupForbidden: return try groupForbidden(request, from: channel, reply: reply)
-        case .getBrokerHAStatus: return try inBackground(reply) { [self] () throws(Refusal) in haStatus() }
         case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)
         case .updateAndCreateSubscriptionGroupList: return try putGroups(request, from: channel, reply: reply)
         default: return .notSupported(request.code)

@@ -50,6 +50,9 @@ public protocol StoreQueries: Sendable {
     /// How many messages wait for their time, by topic, as JSON; `nil` without a timer.
     func timerCounts() -> [UInt8]?
 
+    /// The end of the log.
+    var logEnd: Int64 { get }
+
     /// Names and values for `GET_BROKER_RUNTIME_INFO` (28); they win over what ``ControlService`` knows itself.
     /// May wait for a disk.
     var runtimeValues: [(String, String)] { get }

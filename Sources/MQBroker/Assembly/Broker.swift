@@ -78,8 +78,6 @@ public final class Broker: Sendable {
         let pop = try Self.pop(settings, store, tables, files, log)
         let modes = RequestModes(stored: try BrokerStartError.wrap { try files.load(RequestModes.fileName) })
         modes.persist(to: files)
-        let assignments = AssignmentHandler(
-            config: config, tables: tables, modes: modes, files: files, pool: coldReads, loop: loops[0])
         registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
         let transactions = try BrokerStartError.wrap {
             try Transactions(
@@ -91,6 +89,8 @@ public final class Broker: Sendable {
             clients: tables.clients, filters: tables.filters,
             store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files,
             registrar: registrar, log: log)
+        let assignments = AssignmentHandler(
+            config: config, tables: tables, modes: modes, files: files, pool: control.pool, loop: loops[0])
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             transactions: transactions, stats: stats, pop: pop, assignments: assignments, timer: timer)
@@ -220,6 +220,7 @@ public final class Broker: Sendable {
                     timer?.flushed()
                 },
                 retention: { [config] in config.current.store.retention }, bitMap: tables.filters.bitMapMaker))
+        tables.offsets.onEachReset { [pop] key, offset in pop.reset(key, to: offset) }
         tables.offsets.onReset { [services] in for service in services { service.execute { $0.offsetsReset() } } }
         for loop in loops { loop.start() }
         pop.start(

@@ -13,11 +13,12 @@ public enum BrokerCommand {
     public static func run(_ arguments: [String]) -> Int32 {
         ThisProcess.prepareSignals()
         do {
-            let options = try ServerOptions(arguments)
+            let options = try ServerOptions(arguments, takesProxy: true)
             if options.wantsHelp {
                 ThisProcess.say(ServerOptions.usage("mqbroker"))
                 return 0
             }
+            if options.wantsProxy { ThisProcess.complain("mqbroker: \(noProxy)") }
             let (values, warnings) = try load(options)
             if options.printsAll || options.printsImportant {
                 ThisProcess.put(values.listing(importantOnly: options.printsImportant && !options.printsAll))
@@ -32,6 +33,11 @@ public enum BrokerCommand {
         }
         return 1
     }
+
+    /// The quickstart of RocketMQ 5 begins with that option; the broker in it does not need the proxy.
+    private static let noProxy =
+        "--enable-proxy has no effect: this release has no proxy; remoting clients (4.x, and the Java, C++ and Python SDKs "
+        + "of that protocol) connect to listenPort, gRPC clients (5.x SDKs) cannot connect"
 
     /// The configuration: defaults of this machine, then the file, then the options.
     static func load(_ options: ServerOptions) throws -> (ConfigValues, [ConfigWarning]) {

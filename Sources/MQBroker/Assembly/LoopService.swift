@@ -104,6 +104,7 @@ final class LoopService: RemotingService {
             case .pullMessage, .litePullMessage: reply.send(.notSupported(header.code))
             case .queryAssignment: try assignments.query(RemotingCommand(header, frame, in: bytes), reply)
             case .setMessageRequestMode: try assignments.setMode(RemotingCommand(header, frame, in: bytes), reply)
+            case .getAllMessageRequestMode: reply.send(assignments.allModes())
             case .consumerSendMessageBack:
                 try commits.admit()
                 try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)

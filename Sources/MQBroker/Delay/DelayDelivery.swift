@@ -149,6 +149,7 @@ final class DelayDelivery: Sendable {
             }
             if offset > start, !commit(level, offset, batch) { return now.rawValue + 1000 }
             if let due { return due }
+            if offset == start { return now.rawValue + 1000 }  // a queue that does not give its units may later
         }
         return nil
     }

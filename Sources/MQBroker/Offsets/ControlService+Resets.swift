@@ -42,12 +42,13 @@ extension ControlService {
         log.info("offset reset ordered", ["group": order.group, "topic": order.topic, "by": peer])
         let isAtServer = config.current.groups.resetsAtServer
         return try inBackground(reply) { [self] () throws(Refusal) in
-            isAtServer ? try resetHere(order) : try resetAtClients(order)
+            isAtServer ? try resetHere(order, reply) : try resetAtClients(order)
         }
     }
 
-    /// The broker's offsets are moved, and consumers hear of it with their next pull.
-    private func resetHere(_ order: Order) throws(Refusal) -> RemotingCommand {
+    /// The broker's offsets are moved, and consumers hear of it with their next pull or pop. Answered when that is on the
+    /// disk: pop's own state, which knows of it at once, must not win over it after a restart.
+    private func resetHere(_ order: Order, _ reply: Reply) throws(Refusal) -> RemotingCommand? {
         guard let topic = topics.config(of: order.topic) else {
             throw Refusal(.topicNotExist, "Topic \(order.topic) does not exist")
         }
@@ -76,7 +77,11 @@ extension ControlService {
             guard isTaken else { throw Refusal(.systemBusy, "this broker keeps no more offsets, or no more resets") }
         }
         offsets.announceResets()
-        return RemotingCommand(.success, body: ResetOffsetBody(offsetTable: table).encoded())
+        files.save(OffsetTable.fileName) { [table] error in
+            if let error { return reply.send(RemotingCommand(.systemError, remark: error.description)) }
+            reply.send(RemotingCommand(.success, body: ResetOffsetBody(offsetTable: table).encoded()))
+        }
+        return nil
     }
 
     /// Where a timestamp lies in a queue.

@@ -40,6 +40,7 @@ public final class OffsetTable: Sendable {
     /// What an administrator has set and consumers have not heard.
     let resets = PendingResets()
     private let resetNotice = ChangeNotice()
+    private let eachReset = Lock<(@Sendable (PopQueueKey, Int64) -> Void)?>(nil)
     private let flushMilliseconds: Int64
     private let offsetsMax: Int
     private let servesLiteQueues: Bool
@@ -136,7 +137,7 @@ public final class OffsetTable: Sendable {
         }
     }
 
-    /// Moves `group` on in a queue, unless somebody has set its offset to another than `from` meanwhile.
+    /// Moves `group` in a queue, unless somebody has set its offset to another than `from` meanwhile.
     func advance(group: String, topic: String, queueID: Int32, from: Int64, to offset: Int64) {
         let key = Key(topic: topic, group: group)
         state.withLock { state in
@@ -149,6 +150,9 @@ public final class OffsetTable: Sendable {
     /// Calls `body` after every round of ``reset(group:topic:queueID:to:)``, on the thread that made it; it must not wait.
     func onReset(_ body: @escaping @Sendable () -> Void) { resetNotice.listen(body) }
 
+    /// Calls `body` after every reset of a queue, on the thread that made it; it may wait for the disk.
+    func onEachReset(_ body: @escaping @Sendable (PopQueueKey, Int64) -> Void) { eachReset.withLock { $0 = body } }
+
     /// Consumers that wait are to hear of resets now.
     func announceResets() { resetNotice.changed() }
 
@@ -156,7 +160,10 @@ public final class OffsetTable: Sendable {
     /// - Returns: `false` if there is no room for it.
     func reset(group: String, topic: String, queueID: Int32, to offset: Int64) -> Bool {
         guard resets.set(group: group, topic: topic, queueID: queueID, to: offset) else { return false }
-        guard set(group: group, topic: topic, queueID: queueID, offset: offset) == .full else { return true }
+        guard set(group: group, topic: topic, queueID: queueID, offset: offset) == .full else {
+            eachReset.withLock { $0 }?(PopQueueKey(group: group, topic: topic, queueID: queueID), offset)
+            return true
+        }
         _ = resets.take(group: group, topic: topic, queueID: queueID)
         return false
     }

@@ -7,7 +7,7 @@ import MQRemoting
 import MQSystem
 import MQTransport
 
-/// QUERY_ASSIGNMENT (400) and SET_MESSAGE_REQUEST_MODE (401). The topic's queues at all brokers come from a name server,
+/// QUERY_ASSIGNMENT (400), SET_MESSAGE_REQUEST_MODE (401) and GET_ALL_MESSAGE_REQUEST_MODE (402). The topic's queues at all brokers come from a name server,
 /// asked on a thread that may wait, and are kept for a while; without one they are this broker's own. Any thread.
 ///
 /// Source of rules and texts: `QueryAssignmentProcessor.java`, `TopicRouteInfoManager.java`, RocketMQ 5.3.
@@ -51,6 +51,8 @@ final class AssignmentHandler: Sendable {
     func query(_ request: RemotingCommand, _ reply: Reply) throws(Refusal) {
         let body: QueryAssignmentBody = try parse(request)
         if topics.isLiteQueue(body.topic) { return reply.send(answer(body, ownQueues(body.topic))) }
+        // Names are kept: none that no topic can have.
+        if let refusal = NameRules.refusal(ofTopic: body.topic) { throw Refusal(.invalidParameter, refusal) }
         let now = SystemClock.now().nanoseconds / 1_000_000
         if let known = routes.withLock({ $0[body.topic] }), known.until > now {
             return reply.send(answer(body, known.queues))
@@ -82,6 +84,9 @@ final class AssignmentHandler: Sendable {
             reply.send(error.map { RemotingCommand(.systemError, remark: $0.description) } ?? RemotingCommand(.success))
         }
     }
+
+    /// The answer to GET_ALL_MESSAGE_REQUEST_MODE (402).
+    func allModes() -> RemotingCommand { RemotingCommand(.success, body: modes.json.encoded()) }
 
     private func parse<Body: JSONBody>(_ request: RemotingCommand) throws(Refusal) -> Body {
         do throws(BodyError) {

@@ -8,6 +8,8 @@ import MQSystem
 /// Source: `ConsumerOrderInfoManager.java`, RocketMQ 5.3.
 enum OrderInfoFile {
     static let name = "consumerOrderInfo.json"
+    /// No queue is so long; sums of offsets must not overflow.
+    private static let offsetMax: Int64 = 1 << 60
 
     /// The ordered pops of the file; what cannot be read is left out.
     static func pops(_ stored: JSON?) -> [(PopQueueKey, OrderedPop)] {
@@ -28,7 +30,7 @@ enum OrderInfoFile {
 
     private static func pop(_ json: JSON) -> OrderedPop? {
         guard let popTime = json["popTime"].int64, let list = json["o"].array, !list.isEmpty,
-            list.count <= PopSpan.countMax, let first = list[0].int64, first >= 0
+            list.count <= PopSpan.countMax, let first = list[0].int64, (0..<offsetMax).contains(first)
         else { return nil }
         var offsets = [first]
         for element in list.dropFirst() {
@@ -49,7 +51,7 @@ enum OrderInfoFile {
         }
         for member in json["oc"].object ?? JSONObject() {
             guard let offset = member.key.string.flatMap({ Int64($0) }), let count = member.value.int else { continue }
-            pop.consumedCounts[offset] = count
+            pop.consumedCounts[offset] = min(max(0, count), Int(Int32.max))
         }
         return pop
     }

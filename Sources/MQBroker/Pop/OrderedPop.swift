@@ -81,7 +81,7 @@ struct OrderedPop: Equatable, Sendable {
             return
         }
         for offset in offsets where previous.offsets.contains(offset) {
-            consumedCounts[offset] = (previous.consumedCounts[offset] ?? 0) + 1
+            consumedCounts[offset] = min((previous.consumedCounts[offset] ?? 0) + 1, Int(Int32.max))
         }
     }
 

@@ -84,10 +84,9 @@ extension PopHandler {
 
     /// Lets those who wait under `key` look again, the oldest first.
     func serveLater(_ key: PopPolling.Key) {
-        guard polling.count(key) > 0, !toServe.contains(key) else { return }
+        guard polling.count(key) > 0, isToServe.insert(key).inserted else { return }
         toServe.append(key)
-        guard !isServing else { return }
-        isServing = true
+        guard toServe.count == 1 else { return }
         let bound = LoopBound(self, on: loop)
         loop.execute { bound.execute { $0.serve() } }
     }
@@ -95,7 +94,7 @@ extension PopHandler {
     private func serve() {
         let keys = toServe
         toServe = []
-        isServing = false
+        isToServe = []
         for key in keys {
             let waiting = polling.waiting(on: key)
             if let first = waiting.first(where: { parked[$0]?.request.kind == .pop }), let request = unpark(first) {

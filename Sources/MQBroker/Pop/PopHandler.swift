@@ -27,10 +27,10 @@ final class PopHandler {
     let commits: PopCommit
     let store: MessageStore
     let loop: EventLoop
-    private let stats: BrokerStats
-    private let topicStats: StatsTable
-    private let coldReads: WorkerPool
-    private let brokerName: String
+    let stats: BrokerStats
+    let topicStats: StatsTable
+    let coldReads: WorkerPool
+    let brokerName: String
     private let loopIndex: Int
     private var watch: ConfigWatch
     private(set) var broker: PullHandler.Settings
@@ -38,9 +38,9 @@ final class PopHandler {
     var gate: PopGate
     private var random = SeededRandom(seed: .random(in: .min ... .max))
     private var nextReviveQueue: Int32 = 0
-    private var units = ByteBuffer(capacity: 32 << 10)
-    private var recent: RecentTail
-    private var found = ReadResult()
+    var units = ByteBuffer(capacity: 32 << 10)
+    var recent: RecentTail
+    var found = ReadResult()
     // Parked requests: PopHandler+Parking.
     var polling = PopPolling()
     var parked: [UInt64: Parked] = [:]
@@ -49,7 +49,7 @@ final class PopHandler {
     var watchers: [ObjectIdentifier: Set<PopPolling.Key>] = [:]
     var nextID: UInt64 = 1
     var toServe: [PopPolling.Key] = []
-    var isServing = false
+    var isToServe: Set<PopPolling.Key> = []
 
     init(
         config: LiveConfig, tables: BrokerTables, service: PopService, commits: PopCommit, coldReads: WorkerPool,
@@ -153,7 +153,7 @@ final class PopHandler {
         }
     }
 
-    private func advance(_ session: PopSession) {
+    func advance(_ session: PopSession) {
         let request = session.request
         while session.index < session.steps.count {
             let step = session.steps[session.index]
@@ -202,249 +202,5 @@ final class PopHandler {
         let isRecent = queue.minOffset <= 0 && !store.isFarBack(store.minOffset.rawValue)
         if settings.beginsAtStartIfRecent, isRecent { return 0 }
         return max(0, queue.maxOffset - 1)
-    }
-
-    // MARK: - Reading
-
-    /// Reads one queue; `false`: a thread that may wait for the disk does, and goes on later.
-    private func read(_ session: PopSession, _ queue: ConsumeQueue, from offset: Int64) -> Bool {
-        var limits = broker.limits
-        limits.messageCount = min(session.request.maxCount - session.count, limits.messageCount)
-        limits.byteCount = max(1, limits.byteCount - session.byteCount)
-        let filter = session.steps[session.index].isRetry ? .tags(.all) : session.request.filter
-        let look = PullLook(queue: queue, filter: filter, limits: limits, nextOffset: offset)
-        let knownFrom = recent.start(now: loop.now, written: store.writtenOffset)
-        do throws(SystemError) {
-            try look.read(store, .inMemory(knownFrom: knownFrom), &units, into: &found)
-        } catch {
-            fail(session, error)
-            return true
-        }
-        if found.needsDisk {
-            fetch(session, look)
-            return false
-        }
-        conclude(session, from: offset, copy: nil)
-        return true
-    }
-
-    private func fetch(_ session: PopSession, _ look: PullLook) {
-        let bound = LoopBound((self, session), on: loop)
-        let refuse: @Sendable (Refusal) -> Void = { refusal in
-            bound.execute { handler, session in handler.giveUp(session, refusal) }
-        }
-        do throws(Refusal) {
-            try coldReads.submit(.pull, refuse: refuse) { [store] in
-                do throws(SystemError) {
-                    let (result, copy) = try look.readAhead(store)
-                    bound.execute { handler, session in
-                        handler.found = result
-                        handler.conclude(session, from: look.nextOffset, copy: copy)
-                        handler.advance(session)
-                    }
-                } catch {
-                    bound.execute { handler, session in
-                        handler.fail(session, error)
-                        handler.advance(session)
-                    }
-                }
-            }
-        } catch {
-            giveUp(session, error)
-        }
-    }
-
-    private func giveUp(_ session: PopSession, _ refusal: Refusal) {
-        release(session)
-        session.refusal = refusal
-        session.index = session.steps.count
-        finish(session)
-    }
-
-    private func fail(_ session: PopSession, _ error: SystemError) {
-        release(session)
-        session.refusal = Refusal(.systemError, "cannot read the queue: \(error)")
-        session.index = session.steps.count
-    }
-
-    private func release(_ session: PopSession) {
-        guard session.request.kind == .pop else { return }
-        service.withTable { $0.release(session.key) }
-    }
-
-    /// Takes what ``found`` holds.
-    private func conclude(_ session: PopSession, from start: Int64, copy: [UInt8]?) {
-        let isTaken = session.request.kind == .pop
-        defer { found.releaseFiles() }
-        switch found.status {
-        case .found: take(session, from: start, copy: copy)
-        case .noMatchedMessage, .messageWasRemoving, .noMatchedLogicQueue, .offsetFoundNull:
-            if isTaken { service.withTable { $0.pass(session.key, to: found.nextOffset) } }
-            if found.nextOffset > start { session.hasPassed = true }
-            session.rest += max(0, found.maxOffset - found.nextOffset)
-        case .offsetTooSmall, .offsetOverflowBadly, .noMessageInQueue, .offsetReset:
-            let isWrong = found.nextOffset != start
-            if isTaken {
-                service.withTable { isWrong ? $0.correct(session.key, to: found.nextOffset) : $0.release(session.key) }
-            }
-            if isWrong, found.nextOffset < found.maxOffset, session.corrections < 2, isTaken {
-                session.corrections += 1
-                return  // once more, from where the queue begins or ends
-            }
-        case .offsetOverflowOne: release(session)
-        }
-        session.index += 1
-    }
-
-    private func take(_ session: PopSession, from start: Int64, copy: [UInt8]?) {
-        let request = session.request
-        let step = session.steps[session.index]
-        guard var records = PopRecords(found.ranges, copy: copy) else {
-            release(session)
-            session.refusal = Refusal(.systemError, "the queue \(step.route.name)/\(step.queueID) points to no records")
-            return
-        }
-        if request.kind == .pop {
-            guard give(session, step, &records, from: start) else { return }
-        }
-        session.rest += max(0, found.maxOffset - found.nextOffset)
-        session.count += records.offsets.count
-        session.byteCount += found.byteCount
-        stats.messagesOut.add(records.offsets.count)
-        stats.bytesOut.add(found.byteCount)
-        // Retries are few: their counters are looked up.
-        let taken = step.isRetry ? topicStats.group(request.group, in: step.route.stats) : request.stats
-        taken.got.add(messages: records.offsets.count, bytes: found.byteCount)
-        if copy != nil { taken.gotFromDisk.add(messages: records.offsets.count, bytes: found.byteCount) }
-        if step.isRetry, !settings.sendsActualRetryTopic, request.topic != step.route.name {
-            let handle = PopHandle(
-                start: start, popTime: session.popTime, invisibleTime: request.invisibleTime,
-                reviveQueue: session.reviveQueue)
-            let broker = brokerName
-            records.rename(to: request.topic) { queueID, offset, buffer in
-                handle.append(kind: step.kind, broker: broker, queueID: queueID, offset: offset, to: &buffer)
-            }
-        }
-        session.pieces.append(records.piece)
-    }
-
-    /// Makes what was read invisible. `false`: none of it is to be given.
-    private func give(
-        _ session: PopSession, _ step: PopSession.Step, _ records: inout PopRecords, from start: Int64
-    ) -> Bool {
-        let request = session.request
-        let queueID = Int32(step.queueID)
-        if request.isOrdered {
-            let pop = OrderedPop(
-                popTime: session.popTime, invisibleTime: request.invisibleTime, offsets: records.offsets,
-                lastConsumed: session.popTime, attemptID: request.attemptID)
-            guard let kept = service.withTable({ $0.giveOrdered(session.key, pop) }) else { return false }
-            records.keep(kept.offsets)
-            session.info.add(step.kind, queueID: queueID, start: start, offsets: kept.offsets)
-            let counts = kept.counts
-            session.info.add(step.kind, queueID: queueID, counts: counts.each, least: counts.least)
-            return true
-        }
-        let key = PopSpan.Key(start: start, popTime: session.popTime)
-        let deadline = session.popTime + request.invisibleTime
-        guard let span = PopSpan(key, offsets: records.offsets, deadline: deadline) else {
-            release(session)
-            session.refusal = Refusal(.systemError, "the queue \(step.route.name)/\(queueID) points to other records")
-            return false
-        }
-        service.withTable { $0.give(session.key, span, next: found.nextOffset) }
-        session.info.add(step.kind, queueID: queueID, start: start, offsets: records.offsets)
-        return true
-    }
-
-    // MARK: - Answers
-
-    private func finish(_ session: PopSession) {
-        let request = session.request
-        if request.kind == .notify {
-            if session.rest > 0 { return answerNotification(request, hasMessages: true) }
-            return park(session)
-        }
-        if session.count > 0 {
-            stats.pullsFound.add(1)
-            guard request.kind == .pop else { return deliver(session) }
-            if session.rest > 0 { serveLater(request.pollKey) }
-            commits.whenKept { [self] refusal in
-                if let refusal { refuse(request, refusal) } else { deliver(session) }
-            }
-            return
-        }
-        if let refusal = session.refusal { return refuse(request, refusal) }
-        stats.pullsMissed.add(1)
-        if request.kind == .peek { return answerNothing(request, .pullNotFound, rest: session.rest) }
-        if session.hasPassed, session.rest > 0 {
-            // It has looked at as much as one look may, and there is more: others come first.
-            let bound = LoopBound((self, request), on: loop)
-            return loop.execute { bound.execute { handler, request in handler.attempt(request) } }
-        }
-        park(session)
-    }
-
-    private func deliver(_ session: PopSession) {
-        let connection = session.request.channel.connection
-        guard connection.isOpen else { return }
-        connection.send { writeHeader(session, to: &$0) }
-        for piece in session.pieces {
-            switch piece {
-            case .bytes(let bytes): connection.send { $0.append(bytes) }
-            case .ranges(let ranges):
-                for file in ranges.files { connection.send(file.mapping, ranges.runs[file.runs]) }
-            }
-        }
-    }
-
-    private func writeHeader(_ session: PopSession, to buffer: inout ByteBuffer) {
-        let request = session.request
-        let isTaken = request.kind == .pop
-        var byteCount = 0
-        for piece in session.pieces {
-            switch piece {
-            case .bytes(let bytes): byteCount += bytes.count
-            case .ranges(let ranges): for run in ranges.runs { byteCount += run.count }
-            }
-        }
-        var writer = ResponseWriter(&buffer, type: request.channel.serializeType, code: 0)
-        writer.field("popTime", isTaken ? session.popTime : 0, to: &buffer)
-        writer.field("invisibleTime", isTaken ? request.invisibleTime : 0, to: &buffer)
-        writer.field("reviveQid", isTaken ? Int64(session.reviveQueue) : 0, to: &buffer)
-        writer.field("restNum", session.rest, to: &buffer)
-        if isTaken { session.info.write(isOrdered: request.isOrdered, to: &writer, &buffer) }
-        writer.finish(opaque: request.opaque, remark: "FOUND", bodyByteCount: byteCount, in: &buffer)
-    }
-
-    /// Answers that there is nothing.
-    func answerNothing(_ request: PopRequest, _ code: ResponseCode, rest: Int64) {
-        guard request.channel.connection.isOpen else { return }
-        guard request.kind != .notify else { return answerNotification(request, hasMessages: false) }
-        let isPop = request.kind == .pop
-        var answer = RemotingCommand(
-            code, remark: "NO_MESSAGE_IN_QUEUE",
-            [
-                "popTime": String(isPop ? loop.wall.rawValue : 0),
-                "invisibleTime": String(isPop ? request.invisibleTime : 0),
-                "reviveQid": isPop && request.isOrdered ? "999" : "0", "restNum": String(rest),
-            ])
-        if isPop {
-            answer["startOffsetInfo"] = ""
-            answer["msgOffsetInfo"] = ""
-        }
-        if isPop, request.isOrdered { answer["orderCountInfo"] = "" }
-        send(answer, to: request)
-    }
-
-    func answerNotification(_ request: PopRequest, hasMessages: Bool, isFull: Bool = false) {
-        send(
-            RemotingCommand(.success, ["hasMsg": String(hasMessages), "pollingFull": String(isFull)]), to: request)
-    }
-
-    func refuse(_ request: PopRequest, _ refusal: Refusal) { send(refusal.answer, to: request) }
-
-    private func send(_ answer: RemotingCommand, to request: PopRequest) {
-        request.channel.reply(to: request.opaque, isOneWay: false).send(answer)
     }
 }

@@ -8,6 +8,17 @@ struct PopQueueKey: Hashable, Sendable {
 
 /// One queue of one group: where the next pop begins and what is on its way. A plain value.
 struct PopQueue {
+    /// Messages that were put to the retry topic by a record that ends at `logEnd`.
+    struct Retried {
+        let span: PopSpan
+        let logEnd: Int64
+    }
+
+    private struct First: Ranked {
+        let rank: Int64
+        let key: PopSpan.Key
+    }
+
     let key: PopQueueKey
     /// Where the next pop begins: everything before it was given out, or is not wanted.
     var next: Int64
@@ -15,12 +26,12 @@ struct PopQueue {
     var committed: Int64
     /// What is given out and not done.
     private(set) var spans: [PopSpan.Key: PopSpan] = [:]
-    /// The spans by their start; those that are done stay until they are the most.
-    private var order: [PopSpan.Key] = []
-    /// Where `order` begins.
-    private var head = 0
+    /// The spans by their first open message, or by one before it.
+    private var firsts = MinHeap<First>()
     /// Messages that are given out and not done.
     private(set) var openCount = 0
+    /// What the log may lose yet: then it is on its way again.
+    var unflushed: [Retried] = []
     /// The last ordered pop.
     var ordered: OrderedPop?
     /// When somebody is to hear that it blocks no more, ms since 1970.
@@ -41,14 +52,11 @@ struct PopQueue {
 
     /// Adds a span, or puts it in the place of the one with its key.
     mutating func insert(_ span: PopSpan) {
+        guard span.open != 0 else { return }
         openCount += span.open.nonzeroBitCount
-        if let old = spans.updateValue(span, forKey: span.key) {
-            openCount -= old.open.nonzeroBitCount
-            return
-        }
-        var place = order.count
-        while place > head, order[place - 1].start > span.key.start { place -= 1 }
-        order.insert(span.key, at: place)
+        if let old = spans.updateValue(span, forKey: span.key) { openCount -= old.open.nonzeroBitCount }
+        if firsts.count > 2 * spans.count + 64 { firsts.compact { [spans] in spans[$0.key] != nil } }
+        firsts.insert(First(rank: span.firstOpen, key: span.key))
     }
 
     /// Takes messages of a span for done.
@@ -59,49 +67,54 @@ struct PopQueue {
         guard closed != 0 else { return false }
         spans.values[index].open &= ~closed
         openCount -= closed.nonzeroBitCount
-        if spans.values[index].open == 0 {
-            spans.remove(at: index)
-            tidy()
-        }
+        if spans.values[index].open == 0 { spans.remove(at: index) }
         return true
     }
 
     mutating func setExpired(_ key: PopSpan.Key, _ isExpired: Bool, deadline: Int64? = nil) {
-        spans[key]?.isExpired = isExpired
-        if let deadline { spans[key]?.deadline = deadline }
-    }
-
-    private mutating func tidy() {
-        while head < order.count, spans[order[head]] == nil { head += 1 }
-        if head > 32, head * 2 > order.count {
-            order.removeFirst(head)
-            head = 0
-        }
-        if order.count - head > 64, (order.count - head) > spans.count * 2 {
-            order = order[head...].filter { spans[$0] != nil }
-            head = 0
-        }
+        guard let index = spans.index(forKey: key) else { return }
+        spans.values[index].isExpired = isExpired
+        if let deadline { spans.values[index].deadline = deadline }
     }
 
     /// The first message that is not done: what the group's progress may say.
     var base: Int64 {
-        var least = next
-        for key in order[head...] {
-            // A changed invisible time takes a message out of the middle of its span: a later one may begin before it ends.
-            if key.start >= least { break }
-            if let span = spans[key] { least = min(least, span.firstOpen) }
+        mutating get {
+            while let least = firsts.first, least.rank < next {
+                guard let span = spans[least.key] else {
+                    firsts.removeFirst()
+                    continue
+                }
+                guard span.firstOpen != least.rank else { return least.rank }
+                firsts.replaceFirst(with: First(rank: span.firstOpen, key: least.key))
+            }
+            return next
         }
-        return least
     }
 
     /// Forgets what is on its way and goes on at `offset`.
     mutating func reset(to offset: Int64) {
         spans = [:]
-        order = []
-        head = 0
+        firsts = MinHeap()
         openCount = 0
+        unflushed = []
         ordered = nil
         freeAt = nil
         next = offset
+    }
+
+    /// Forgets what lies at `end` or behind it: the log has lost that, and others will lie there.
+    mutating func cut(at end: Int64) {
+        guard next > end else { return }
+        for span in Array(spans.values) {
+            var lost: UInt64 = 0
+            for (index, offset) in span.openOffsets where offset >= end { lost |= 1 << UInt64(index) }
+            if lost != 0 { _ = close(span.key, lost) }
+        }
+        if let pop = ordered, pop.offsets.contains(where: { $0 >= end }) {
+            ordered = nil
+            freeAt = nil
+        }
+        next = end
     }
 }

@@ -54,7 +54,9 @@ final class PopService: Sendable {
         let logEnd = store.writtenOffset.rawValue
         let (end, isTorn) = try PopJournal.replay(folder) { table.apply($0, logEnd: logEnd, now: now) }
         if isTorn { log.warn("pop's journal ends in the middle of a write", ["folder": folder]) }
-        let progress = table.settle { offsets.query(group: $0.group, topic: $0.topic, queueID: $0.queueID) }
+        let progress = table.settle(
+            end: { store.existingQueue($0.topic, Int($0.queueID))?.maxOffset },
+            committed: { offsets.query(group: $0.group, topic: $0.topic, queueID: $0.queueID) })
         for (key, offset) in progress {
             offsets.commit(group: key.group, topic: key.topic, queueID: key.queueID, offset: offset)
         }
@@ -107,20 +109,29 @@ final class PopService: Sendable {
     ) -> PopTable.Begin {
         let (begin, isFirst) = state.withLock { state -> (PopTable.Begin, Bool) in
             // The progress is read and moved under this lock, so that what differs is somebody else's doing.
+            if let next = state.table.nextIfBusy(key) { return (.busy(next: next), false) }
+            // A pop begins where an administrator has set the group: nobody needs to be told of it.
+            let isReset = offsets.resets.take(group: key.group, topic: key.topic, queueID: key.queueID) != nil
             guard let committed = progress(key, initial) else { return (.full(next: 0), false) }
             let isFirst = state.table.queueCount == 0
             let begin = state.table.begin(
-                key, committed: committed, now: now, openMax: openMax, isOrdered: isOrdered, attemptID: attemptID)
+                key, committed: committed, isReset: isReset, now: now, openMax: openMax, isOrdered: isOrdered,
+                attemptID: attemptID)
             return (begin, isFirst)
         }
         if isFirst { wakeExpiry() }  // from now on it looks at the queues
         return begin
     }
 
+    /// An administrator has set the group's progress in a queue. May wait for the disk.
+    func reset(_ key: PopQueueKey, to offset: Int64) {
+        state.withLock { $0.table.reset(key, to: offset) }
+        guard commit() != nil, isSynchronous else { return }
+        do throws(SystemError) { try journal.synchronize() } catch { fail(error) }
+    }
+
     private func progress(_ key: PopQueueKey, _ initial: Int64) -> Int64? {
-        // A pop begins where an administrator has set the group: nobody needs to be told of it.
-        _ = offsets.resets.take(group: key.group, topic: key.topic, queueID: key.queueID)
-        if let known = offsets.query(group: key.group, topic: key.topic, queueID: key.queueID) { return known }
+        if let known = offsets.query(group: key.group, topic: key.topic, queueID: key.queueID) { return max(0, known) }
         let kept = offsets.commit(group: key.group, topic: key.topic, queueID: key.queueID, offset: initial)
         return kept == .full ? nil : initial
     }
@@ -128,12 +139,17 @@ final class PopService: Sendable {
     /// Where the next pop of a queue begins; `nil` if the group was never here.
     func next(_ key: PopQueueKey) -> Int64? {
         state.withLock { $0.table.queue(key)?.next }
-            ?? offsets.query(group: key.group, topic: key.topic, queueID: key.queueID)
+            ?? offsets.query(group: key.group, topic: key.topic, queueID: key.queueID).map { max(0, $0) }
     }
 
     /// Whether an ordered pop of the queue would have to wait.
     func isBlocked(_ key: PopQueueKey, attemptID: String?, now: Int64) -> Bool {
         state.withLock { $0.table.queue(key)?.ordered?.blocks(attemptID: attemptID, now: now) ?? false }
+    }
+
+    /// The offsets of a queue's last ordered pop.
+    func orderedOffsets(_ key: PopQueueKey) -> [Int64] {
+        state.withLock { $0.table.queue(key)?.ordered?.offsets ?? [] }
     }
 
     /// Writes what has changed to the journal and moves the groups' progress. Any thread.
@@ -144,9 +160,11 @@ final class PopService: Sendable {
             let end = try journal.append { records in
                 state.withLock { state in
                     swap(&records, &state.table.staged)
-                    for (key, from, to) in state.table.takeProgress() {
+                    for progress in state.table.takeProgress() {
+                        let key = progress.key
                         offsets.advance(
-                            group: key.group, topic: key.topic, queueID: key.queueID, from: from, to: to)
+                            group: key.group, topic: key.topic, queueID: key.queueID, from: progress.from,
+                            to: progress.to)
                     }
                     state.trouble = nil
                 }
@@ -269,6 +287,12 @@ final class PopService: Sendable {
 
     /// Makes everything durable. After the loops have ended.
     func close() {
+        // What others have set since the last look counts for the next start.
+        state.withLock { state in
+            _ = state.table.look(from: 0, count: .max, idleBefore: .min) { [offsets] key in
+                offsets.query(group: key.group, topic: key.topic, queueID: key.queueID)
+            }
+        }
         _ = commit()
         do throws(SystemError) { try journal.synchronize() } catch {
             log.warn("pop's journal is not durable", ["reason": error.description])

@@ -52,13 +52,16 @@ final class RequestModes: Sendable {
         if !isTaken { throw Refusal(.systemBusy, "this broker keeps at most \(Self.countMax) request modes") }
     }
 
-    private func text() -> [UInt8] {
+    private func text() -> [UInt8] { json.encoded(.pretty) }
+
+    /// All that is set: the file's content, and the body of code 402.
+    var json: JSON {
         let modes = modes.withLock { $0.values.sorted { ($0.topic, $0.group) < ($1.topic, $1.group) } }
-        var topics: [(JSONKey, JSON)] = []
-        for topic in Set(modes.map(\.topic)).sorted() {
-            let groups = modes.filter { $0.topic == topic }.map { (JSONKey.string($0.group), $0.json) }
-            topics.append((.string(topic), .object(JSONObject(groups))))
+        let byTopic = Dictionary(grouping: modes, by: \.topic).sorted { $0.key < $1.key }
+        let topics = byTopic.map { topic, modes in
+            let groups = modes.map { (JSONKey.string($0.group), $0.json) }
+            return (JSONKey.string(topic), JSON.object(JSONObject(groups)))
         }
-        return PopBody.object([("messageRequestModeMap", .object(JSONObject(topics)))]).encoded(.pretty)
+        return PopBody.object([("messageRequestModeMap", .object(JSONObject(topics)))])
     }
 }

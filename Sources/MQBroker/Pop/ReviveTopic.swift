@@ -45,8 +45,9 @@ final class ReviveTopic: Sendable {
 
     private func takeIn(_ queue: ConsumeQueue, _ queueID: Int32, _ now: Int64) {
         // Java notes the last offset it has handled.
-        let noted = service.offsets.query(group: Self.group, topic: topic, queueID: queueID).map { $0 + 1 } ?? 0
-        let start = max(noted, service.withTable { $0.adopted[queueID] } ?? 0, queue.minOffset)
+        let noted = service.offsets.query(group: Self.group, topic: topic, queueID: queueID) ?? -1
+        let start = max(
+            OrderedPop.sum(max(-1, noted), 1), service.withTable { $0.adopted[queueID] } ?? 0, queue.minOffset)
         var offset = start
         while offset < queue.maxOffset, offset - start < Int64(Self.recordsMax) {
             do throws(SystemError) {
@@ -128,8 +129,7 @@ final class ReviveTopic: Sendable {
 
     private func takeAcks(_ json: JSON, _ offsets: [Int64]) throws(BodyError) {
         let (key, span) = try key(try PopBody(json, "AckMsg"))
-        service.withTable { table in
-            for offset in offsets { _ = table.ack(key, span, offset: offset) }
-        }
+        let acked = Set(offsets)
+        service.withTable { $0.ack(key, span) { acked.contains($0) } }
     }
 }

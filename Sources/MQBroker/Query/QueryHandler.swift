@@ -19,7 +19,7 @@ struct QueryHandler: Sendable {
         }
         let begin = request.int64("beginTimestamp") ?? 0
         let end = min(request.int64("endTimestamp") ?? .max, .max - 999)  // the index rounds up to seconds
-        guard begin <= end else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
+        guard begin <= end else { return Self.notFound(lastTimestamp: 0, lastOffset: 0) }
         let limits = config.current.pull
         let isUnique = request["_UNIQUE_KEY_QUERY"]?.lowercased() == "true"
         let asked = isUnique ? nil : request.int32("maxNum").map(Int.init)
@@ -28,16 +28,22 @@ struct QueryHandler: Sendable {
             topic: topic, key: key, time: begin...end, limit: wanted, byteCountMax: Self.answerByteCountMax)
         var body = ByteBuffer()
         for offset in found.offsets { _ = store.withRecord(at: offset) { _, bytes in body.append(bytes) } }
-        guard body.count > 0 else { return RemotingCommand(.queryNotFound, remark: Self.notFound) }
-        return RemotingCommand(
-            .success,
-            [
-                "indexLastUpdateTimestamp": String(found.lastTimestamp),
-                "indexLastUpdatePhyoffset": String(found.lastOffset),
-            ], body: body.toArray())
+        var answer = Self.notFound(lastTimestamp: found.lastTimestamp, lastOffset: found.lastOffset)
+        guard body.count > 0 else { return answer }
+        answer.code = ResponseCode.success.rawValue
+        answer.remark = nil
+        answer.body = body.toArray()
+        return answer
     }
 
-    private static let notFound = "can not find message, maybe time range not correct"
+    /// Both kinds of answer say how far the index is.
+    private static func notFound(lastTimestamp: Int64, lastOffset: Int64) -> RemotingCommand {
+        RemotingCommand(
+            .queryNotFound, remark: "can not find message, maybe time range not correct",
+            [
+                "indexLastUpdateTimestamp": String(lastTimestamp), "indexLastUpdatePhyoffset": String(lastOffset),
+            ])
+    }
 
     /// The record at a physical offset.
     func byOffset(_ request: RemotingCommand) -> RemotingCommand {

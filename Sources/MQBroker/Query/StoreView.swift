@@ -79,6 +79,8 @@ struct StoreView: StoreQueries {
 
     func timerCounts() -> [UInt8]? { timer?.countsBody }
 
+    var logEnd: Int64 { store.writtenOffset.rawValue }
+
     var runtimeValues: [(String, String)] {
         let written = store.writtenOffset.rawValue
         var values = [

@@ -10,8 +10,9 @@ import MQTransport
 /// The second half of a send: appends what a wake-up staged, with one lock and one write, and answers at once or when
 /// the flush has come. One per loop, loop only.
 final class SendCommit {
-    /// Staged bytes over this are appended before the wake-up ends, so that the stage stays small.
-    static let stagedByteCountMax = 4 << 20
+    /// Staged bytes over this are appended before the wake-up ends: the stage stays in the processor's nearer caches
+    /// while it is written, summed up and copied. What waits for a sync is not cut up so: its group would be, too.
+    private let stagedByteCountMax: Int
 
     private let store: MessageStore
     /// How every `msgId` begins: the broker's address.
@@ -37,6 +38,7 @@ final class SendCommit {
         transactions: Transactions, loop: EventLoop
     ) {
         self.store = store
+        stagedByteCountMax = store.config.isFlushSynchronous ? 4 << 20 : 128 << 10
         batch = SendBatch(store)
         hostDigits = MessageID.hostDigits(settings.storeHost)
         regionID = settings.regionID
@@ -74,7 +76,7 @@ final class SendCommit {
 
     /// Appends early if much is staged.
     func commitIfLarge() {
-        if batch.records.byteCount > Self.stagedByteCountMax { commit() }
+        if batch.records.byteCount > stagedByteCountMax { commit() }
     }
 
     /// Appends what is staged. End of every wake-up.

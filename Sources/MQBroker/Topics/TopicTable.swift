@@ -186,6 +186,15 @@ public final class TopicTable: Sendable {
         if hasChanged { notice.changed() }
     }
 
+    /// Makes the topic that others are made after as the configuration says it now: queues, and that it is there at all.
+    /// One that is there stays, for it is in the routes of producers; without `autoCreateTopicEnable` nothing is made
+    /// after it.
+    func updatePattern() throws(Refusal) {
+        let wanted = SystemTopics.atStart(config.current).first { $0.topicName == SystemTopics.autoCreateKey }
+        guard let wanted, self.config(of: wanted.topicName) != wanted else { return }
+        try put(wanted)
+    }
+
     // MARK: - Creating on the way
 
     /// The configuration of a topic that a message is sent to, made after `defaultTopic` if there is none yet.

@@ -107,11 +107,11 @@ private func settings(_ keys: [String: String] = [:]) throws -> FlowSettings {
 /// Goal: a thread that the disk holds up keeps nobody waiting for an answer.
 @Suite struct WorkerPoolTests {
     @Test func `what waits too long behind a job that hangs is refused meanwhile`() throws {
-        let settings = try settings(["waitTimeMillsInPullQueue": "20", "pullThreadPoolQueueCapacity": "2"])
+        let settings = try settings(["waitTimeMillsInPullQueue": "200", "pullThreadPoolQueueCapacity": "2"])
         let pool = WorkerPool("test", threads: 1) { settings[$0] }
         pool.start()
         let (notes, isOver) = (Notes(), Monitor(false))
-        try pool.submit(.pull, refuse: { _ in notes.add("refused the first") }) {
+        try pool.submit(.query, refuse: { _ in notes.add("refused the first") }) {
             notes.add("hangs")
             _ = isOver.wait { $0 ? true : nil }
         }

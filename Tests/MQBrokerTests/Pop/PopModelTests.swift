@@ -169,10 +169,10 @@ private struct Course {
         table.staged.removeAll()
         for handle in unanswered { acked[handle.queue].insert(handle.offset) }
         unanswered = []
-        for (key, from, to) in table.takeProgress() {
-            guard let queue = keys.firstIndex(of: key) else { continue }
-            if progress[queue] != from { fail("the progress was \(progress[queue]), not \(from)") }
-            progress[queue] = to
+        for moved in table.takeProgress() {
+            guard let queue = keys.firstIndex(of: moved.key) else { continue }
+            if progress[queue] != moved.from { fail("the progress was \(progress[queue]), not \(moved.from)") }
+            progress[queue] = moved.to
         }
     }
 

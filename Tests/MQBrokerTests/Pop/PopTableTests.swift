@@ -6,7 +6,7 @@ import Testing
 
 /// The state of pop by itself: what is given out, acknowledged, over, and what of it survives.
 @Suite struct PopTableTests {
-    private let key = PopQueueKey(group: "g", topic: "t", queueID: 0)
+    let key = PopQueueKey(group: "g", topic: "t", queueID: 0)
 
     private func span(_ start: Int64, _ offsets: [Int64], at popTime: Int64 = 1000, for time: Int64 = 100) -> PopSpan {
         PopSpan(PopSpan.Key(start: start, popTime: popTime), offsets: offsets, deadline: popTime + time)!
@@ -143,7 +143,7 @@ import Testing
     }
 
     /// As the macro, which cannot call what changes a value.
-    private func expect(_ isTrue: Bool, _ location: SourceLocation = #_sourceLocation) {
+    func expect(_ isTrue: Bool, _ location: SourceLocation = #_sourceLocation) {
         #expect(isTrue, sourceLocation: location)
     }
 

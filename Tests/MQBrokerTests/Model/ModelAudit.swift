@@ -1,0 +1,58 @@
+/// What must hold in the end, when everything that was due has come.
+extension ModelState {
+    /// Something that has not come yet; `nil`: all has.
+    /// - Parameter progress: where the popping group stands in a queue, and where that ends.
+    func missing(
+        _ topics: [String], progress: (Queue) -> (at: Int64?, end: Int64)
+    ) -> (what: String, id: Int?)? {
+        let placed = Set(contents.filter { !$0.key.topic.hasPrefix("%") }.flatMap(\.value.values))
+        for message in messages where isDue(message) && !placed.contains(message.id) {
+            return ("\(message.kind) m\(message.id) has not come", message.id)
+        }
+        for back in backs.keys where attempts[back] == nil {
+            return ("m\(back.id), given back, has not come again", back.id)
+        }
+        let dead = dead
+        for message in messages where placed.contains(message.id) && !message.pop.isOptional {
+            if !message.pop.isDone, !message.pop.mayBeDone, !dead.contains(message.id) {
+                return ("m\(message.id) is neither consumed nor dead", message.id)
+            }
+        }
+        for queue in contents.keys where topics.contains(queue.topic) {
+            let (at, end) = progress(queue)
+            if at != end { return ("the popping group stands at \(at ?? -1) of \(end) in \(queue)", nil) }
+        }
+        return nil
+    }
+
+    private func isDue(_ message: Message) -> Bool {
+        message.isAcknowledged && (message.kind != .half || message.isEnded && message.commits)
+    }
+
+    /// Messages among the dead letters of the popping group.
+    var dead: Set<Int> { Set(contents[Queue(topic: "%DLQ%popping", id: 0)]?.values.map { $0 } ?? []) }
+
+    /// Compares what lies in all queues with what was answered. `ends` are the queues' ends.
+    mutating func audit(_ ends: [Queue: Int64]) {
+        var copies: [Int: Int] = [:]
+        for (queue, places) in contents {
+            let end = ends[queue] ?? 0
+            if Int64(places.count) != end { fail("\(places.count) of \(end) messages of \(queue) can be read") }
+            guard !queue.topic.hasPrefix("%") else { continue }
+            for id in places.values { copies[id, default: 0] += 1 }
+        }
+        for message in messages {
+            let count = copies[message.id] ?? 0
+            if count > 1, !message.mayHaveCopies {
+                fail("\(message.kind) m\(message.id) lies \(count) times", message.id)
+            }
+            if count == 0, isDue(message) { fail("\(message.kind) m\(message.id) was acknowledged and is lost") }
+        }
+        for (back, count) in attempts where count > 1 && !vagueBacks.contains(back) {
+            fail("m\(back.id), given back once, came \(count) times")
+        }
+        for id in dead where messages[id].pop.isDone && !messages[id].pop.mayRepeat {
+            fail("m\(id) was acknowledged and lies among the dead letters", id)
+        }
+    }
+}

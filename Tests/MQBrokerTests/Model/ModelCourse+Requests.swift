@@ -1,0 +1,263 @@
+import MQBase
+import MQBytes
+import MQMessage
+import MQProtocol
+import MQTestKit
+
+@testable import MQBroker
+
+/// The requests of a course, and what their answers mean to the model.
+extension ModelCourse {
+    private func refused(_ what: String, _ answer: RemotingCommand) {
+        state.fail("\(what) is refused: \(answer.code) \(answer.remark ?? "")")
+    }
+
+    // MARK: - Producers
+
+    func send(_ kind: ModelState.Kind, by peer: Int) {
+        let (topic, queue, now) = (anyTopic, anyQueue, Self.now())
+        var properties = "TAGS\u{1}A\u{2}KEYS\u{1}k\u{2}"
+        var notBefore: Int64 = 0
+        switch kind {
+        case .plain: break
+        case .delayed:
+            let level = Int(number(1...3))
+            properties += "DELAY\u{1}\(level)\u{2}"
+            notBefore = now + Self.levels[level - 1]
+        case .timed:
+            let delay = number(1...1500)
+            notBefore = now + delay
+            properties += chance(50) ? "TIMER_DELAY_MS\u{1}\(delay)\u{2}" : "TIMER_DELIVER_MS\u{1}\(notBefore)\u{2}"
+        case .half: break
+        }
+        let id = state.add(kind, topic, queue, notBefore: notBefore, commits: kind != .half || chance(60))
+        let request: RemotingCommand =
+            kind == .half
+            ? .half(topic, "\(id)", queue: queue, properties: properties)
+            : .put(topic, "\(id)", queue: queue, properties: properties)
+        peers[peer].post(request) { [unowned self] answer in
+            guard let answer else { return }
+            guard answer.responseCode == .success else { return refused("\(kind) m\(id)", answer) }
+            state.sent(id, at: answer.int64("queueOffset"), by: peer)
+            if kind == .half { halves[id] = answer }
+        }
+    }
+
+    func sendBatch(by peer: Int) {
+        let (topic, queue) = (anyTopic, anyQueue)
+        let ids = (0..<Int.random(in: 2...5, using: &random)).map { _ in state.add(.plain, topic, queue) }
+        var body = ByteBuffer()
+        for id in ids {
+            let text = Array("\(id)".utf8)
+            body.append(bigEndian: Int32(4 + 4 + 4 + 4 + 4 + text.count + 2))
+            for number: Int32 in [0, 0, 0, Int32(text.count)] { body.append(bigEndian: number) }
+            body.append(text)
+            body.append(bigEndian: Int16(0))
+        }
+        var request = RemotingCommand.put(topic, queue: queue, with: ["m": "true"])
+        request.body = body.toArray()
+        peers[peer].post(request) { [unowned self] answer in
+            guard let answer else { return }
+            guard answer.responseCode == .success, let first = answer.int64("queueOffset") else {
+                return refused("a batch of \(ids)", answer)
+            }
+            for (index, id) in ids.enumerated() { state.sent(id, at: first + Int64(index), by: peer) }
+        }
+    }
+
+    func end(_ peer: Int) {
+        let open = halves.keys.sorted().filter { !state.messages[$0].isEnded }
+        guard let id = open.randomElement(using: &random) else { return }
+        end(peer, id)
+    }
+
+    func end(_ peer: Int, _ id: Int) {
+        guard let half = halves[id] else { return }
+        if chance(15) { return peers[peer].tell(.end(half, 0)) }
+        end(.end(half, state.messages[id].commits ? 8 : 12), id, on: peers[peer])
+    }
+
+    private func end(_ request: RemotingCommand, _ id: Int, on peer: ModelPeer) {
+        state.ending(id)
+        peer.post(request) { [unowned self] answer in
+            guard let answer else { return }
+            // It may be over already: every end of a message says the same.
+            guard answer.responseCode == .success || answer.responseCode == .illegalOperation else {
+                return refused("the end of m\(id)", answer)
+            }
+            if answer.responseCode == .success { state.ended(id) }
+            if answer.remark?.hasPrefix("the transaction is over") == true, state.messages[id].mayBeCommitted {
+                state.ended(id)
+            }
+        }
+    }
+
+    /// The broker asks something: about transactions, most of the time it hears.
+    func noticed(_ notice: RemotingCommand, on peer: ModelPeer) {
+        guard notice.code == RequestCode.checkTransactionState.rawValue, chance(70),
+            let message = try? Pulled.all(notice).first, let id = Int(message.text)
+        else { return }
+        var request = RemotingCommand(
+            .endTransaction,
+            [
+                "producerGroup": "producers", "tranStateTableOffset": notice["tranStateTableOffset"] ?? "",
+                "commitLogOffset": notice["commitLogOffset"] ?? "", "fromTransactionCheck": "true",
+                "commitOrRollback": state.messages[id].commits ? "8" : "12",
+            ])
+        request["msgId"] = notice["msgId"]
+        end(request, id, on: peer)
+    }
+
+    // MARK: - The popping group
+
+    func pop(_ peer: Int) {
+        let (topic, asked) = (anyTopic, Self.now())
+        let request = RemotingCommand.pop(
+            topic, queue: chance(70) ? -1 : anyQueue, group: "popping", max: Int(number(1...8)),
+            invisible: number(400...1500), poll: chance(30) ? number(1...150) : 0)
+        peers[peer].post(request) { [unowned self] answer in
+            guard let answer else { return state.lostPop(topic) }
+            take(answer, topic, asked: asked)
+        }
+    }
+
+    func take(_ answer: RemotingCommand, _ topic: String, asked: Int64) {
+        let now = Self.now()
+        guard answer.responseCode == .success else {
+            if answer.responseCode != .pollingTimeout { refused("a pop", answer) }
+            return
+        }
+        guard let found = try? Popped.all(answer, topic: topic) else {
+            return state.fail("a pop's answer is unreadable")
+        }
+        for message in found {
+            let (id, record) = (Int(message.text) ?? -1, message.message.record)
+            let deadline = (Int64(message.parts[1]) ?? 0) + (Int64(message.parts[2]) ?? 0)
+            state.popped(
+                id, attempt: record.reconsumeTimes, stored: record.storeTimestamp.rawValue, now: now,
+                deadline: deadline)
+            handles.append((id, message, deadline))
+        }
+    }
+
+    func ack(_ peer: Int) {
+        guard !handles.isEmpty else { return }
+        let (id, message, end) = handles.remove(at: Int.random(in: 0..<handles.count, using: &random))
+        peers[peer].post(.ack(message, group: "popping")) { [unowned self] answer in
+            if let answer, answer.responseCode != .success { return refused("an ack of m\(id)", answer) }
+            state.acked(id, until: end, now: answer.map { _ in Self.now() })
+        }
+    }
+
+    func change(_ peer: Int) {
+        guard !handles.isEmpty else { return }
+        var (id, message, end) = handles.remove(at: Int.random(in: 0..<handles.count, using: &random))
+        peers[peer].post(.change(message, to: number(300...1200), group: "popping")) { [unowned self] answer in
+            guard let answer else {
+                _ = state.changed(id, until: end, now: nil, deadline: 0)
+                return
+            }
+            guard answer.responseCode == .success, let time = answer.int64("popTime"),
+                let invisible = answer.int64("invisibleTime")
+            else { return refused("a new time for m\(id)", answer) }
+            let isSure = state.changed(id, until: end, now: Self.now(), deadline: time + invisible)
+            guard isSure else { return }
+            var parts = message.parts
+            (parts[0], parts[1], parts[2]) = (parts[7], String(time), String(invisible))
+            message.handle = parts.joined(separator: " ")
+            handles.append((id, message, time + invisible))
+        }
+    }
+
+    /// An administrator sets the popping group back or forth. By itself: nothing else is under way.
+    func resetPopping() throws {
+        let queue = ModelState.Queue(topic: anyTopic, id: anyQueue)
+        let end =
+            try peers[0].ask(
+                RemotingCommand(.getMaxOffset, ["topic": queue.topic, "queueId": "\(queue.id)"])
+            ).int64("offset") ?? 0
+        let offset = number(0...end)
+        let answer = try peers[0].ask(
+            RemotingCommand(
+                .invokeBrokerToResetOffset,
+                [
+                    "group": "popping", "topic": queue.topic, "queueId": "\(queue.id)", "offset": "\(offset)",
+                    "timestamp": "-1", "isForce": "true",
+                ]))
+        guard answer.responseCode == .success else { return refused("a reset", answer) }
+        handles.removeAll { $0.popped.topic == queue.topic }
+        state.reset(queue, to: offset)
+        // The reset counts from the group's next pop on.
+        take(
+            try peers[0].ask(.pop(queue.topic, queue: queue.id, group: "popping", max: 1, invisible: 500)),
+            queue.topic, asked: Self.now())
+    }
+
+    // MARK: - The pulling group
+
+    func pull(_ peer: Int) {
+        var queue = ModelState.Queue(topic: anyTopic, id: anyQueue)
+        if chance(30) { queue = ModelState.Queue(topic: "%RETRY%pulling", id: 0) }
+        let from = next[queue] ?? 0
+        let start = chance(20) ? number(0...from) : from
+        peers[peer].post(.pull(queue.topic, queue: queue.id, from: start, group: "pulling")) { [unowned self] answer in
+            guard let answer, answer.responseCode == .success else { return }
+            do { try see(answer, queue) } catch { state.fail("a pull's answer is unreadable: \(error)") }
+            next[queue] = max(next[queue] ?? 0, answer.int64("nextBeginOffset") ?? 0)
+        }
+    }
+
+    func see(_ answer: RemotingCommand, _ queue: ModelState.Queue) throws {
+        for message in try Pulled.all(answer) {
+            let record = message.record
+            let id = Int(message.text) ?? -1
+            state.pulled(
+                id, in: queue, at: record.queueOffset, attempt: record.reconsumeTimes,
+                stored: record.storeTimestamp.rawValue)
+            guard !queue.topic.hasPrefix("%DLQ%") else { continue }
+            pulled.append((ModelState.Back(id: id, attempt: record.reconsumeTimes), record.physicalOffset))
+            if pulled.count > 100 { pulled.removeFirst() }
+        }
+    }
+
+    func giveBack(_ peer: Int) {
+        guard let (back, offset) = pulled.randomElement(using: &random), givenBack.insert(back).inserted else { return }
+        let level = Int(number(0...3))
+        let due = Self.now() + (level == 0 ? 1000 : Self.levels[level - 1])
+        state.givingBack(back)
+        let request = RemotingCommand.sendBack(
+            offset, group: "pulling", level: level, max: Int(ModelState.retryMax))
+        peers[peer].post(request) { [unowned self] answer in
+            guard let answer else { return }
+            guard answer.responseCode == .success else { return refused("giving m\(back.id) back", answer) }
+            state.gaveBack(back, due: back.attempt >= ModelState.retryMax ? 0 : due)
+        }
+    }
+
+    func commit(_ peer: Int) {
+        let queue = ModelState.Queue(topic: anyTopic, id: anyQueue)
+        let offset = number(0...(next[queue] ?? 0))
+        let request = RemotingCommand(
+            .updateConsumerOffset,
+            [
+                "consumerGroup": "pulling", "topic": queue.topic, "queueId": "\(queue.id)",
+                "commitOffset": "\(offset)",
+            ])
+        peers[peer].post(request) { [unowned self] answer in
+            // One that was not answered may count, too.
+            committed[queue, default: []].append(offset)
+            if let answer, answer.responseCode != .success { refused("a commit", answer) }
+        }
+    }
+
+    /// The group stands where it once said: what it said last, unless the broker was killed since.
+    func checkOffsets() throws {
+        for (queue, offsets) in committed {
+            let answer = try peers[0].ask(.progress(queue.topic, queue: queue.id, group: "pulling"))
+            let offset = answer.int64("offset")
+            if let offset, offsets.contains(offset) { continue }
+            if offset == nil || offset == 0, wasKilled { continue }
+            state.fail("the pulling group stands at \(offset ?? -1) of \(queue), which it never said")
+        }
+    }
+}
