@@ -119,8 +119,7 @@ public enum BrokerKeys {
     /// When sends are first accepted.
     public static let startAcceptSendRequestTimeStamp = ConfigKey<Int>.integer(
         "startAcceptSendRequestTimeStamp", default: 0, in: 0...Int.max, unit: "ms since 1970",
-        "Sends are refused before this time."
-    ).notYet
+        "Sends are refused before this time.")
 
     static let all: [ConfigDeclaration] = [
         brokerClusterName.declaration, brokerName.declaration, brokerID.declaration, brokerIP1.declaration,

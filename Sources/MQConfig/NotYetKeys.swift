@@ -11,7 +11,6 @@ enum NotYetKeys {
         ackThreadPoolQueueCapacity int 100000
         aclEnable* bool false
         adminBrokerThreadPoolNums int 16
-        adminBrokerThreadPoolQueueCapacity int 10000
         allowRecallWhenBrokerNotWriteable bool true
         appendAckAsync bool false
         appendCkAsync bool false
@@ -21,7 +20,6 @@ enum NotYetKeys {
         broadcastOffsetExpireSecond int 120
         brokerConfigPath text
         brokerElectionPriority int 2147483647
-        brokerFastFailureEnable bool true
         brokerHeartbeatInterval int 1000
         brokerNotActiveTimeoutMillis int 10000
         cgColdReadThreshold int 3145728
@@ -71,7 +69,6 @@ enum NotYetKeys {
         enableSplitRegistration bool false
         enableStatsMetrics bool true
         enableTransactionMetrics bool true
-        endTransactionPoolQueueCapacity int 100000
         endTransactionThreadPoolNums int cpu(2,8,max)
         estimateAccumulation bool true
         fetchControllerAddrByDnsLookup bool false
@@ -90,7 +87,6 @@ enum NotYetKeys {
         isolateLogEnable bool false
         litePullMessageEnable bool true
         litePullMessageThreadPoolNums int cpu(2,16,max)
-        litePullThreadPoolQueueCapacity int 100000
         loadBalancePollNameServerInterval int 30000
         loadBalanceProcessorThreadPoolNums int 32
         loadBalanceThreadPoolQueueCapacity int 100000
@@ -125,11 +121,9 @@ enum NotYetKeys {
         printChannelGroupsMinNum int 5
         processReplyMessageThreadPoolNums int cpu(2,16,max)
         pullMessageThreadPoolNums int cpu(2,16,max)
-        pullThreadPoolQueueCapacity int 100000
         putMessageFutureThreadPoolNums int cpu(1,0,4)
         putThreadPoolQueueCapacity int 10000
         queryMessageThreadPoolNums int cpu(1,8,max)
-        queryThreadPoolQueueCapacity int 20000
         realTimeNotifyConsumerChange bool true
         recoverConcurrently* bool false
         recoverThreadPoolNums int 32
@@ -142,7 +136,6 @@ enum NotYetKeys {
         reviveScanTime int 10000
         sendHeartbeatTimeoutMillis int 1000
         sendMessageThreadPoolNums int cpu(1,0,4)
-        sendThreadPoolQueueCapacity int 10000
         skipPreOnline bool false
         skipWhenCKRePutReachMaxTimes bool false
         slaveReadEnable bool false
@@ -159,12 +152,7 @@ enum NotYetKeys {
         useStaticSubscription bool false
         validateSystemTopicWhenUpdateTopic bool true
         waitTimeMillsInAckQueue int 3000
-        waitTimeMillsInAdminBrokerQueue int 5000
         waitTimeMillsInHeartbeatQueue int 31000
-        waitTimeMillsInLitePullQueue int 5000
-        waitTimeMillsInPullQueue int 5000
-        waitTimeMillsInSendQueue int 200
-        waitTimeMillsInTransactionQueue int 3000
         """
 
     /// `MessageStoreConfig`.
@@ -194,7 +182,6 @@ enum NotYetKeys {
         commitLogSwapMapReserveFileNum int 100
         compactionCqMappedFileSize int 10485760
         compactionMappedFileSize int 104857600
-        compactionScheduleInternal int 900000
         compactionThreadNum int 6
         correctLogicMinOffsetForceInterval int 300000
         correctLogicMinOffsetSleepInterval int 1
@@ -215,11 +202,8 @@ enum NotYetKeys {
         enableBatchPush bool false
         enableBuildConsumeQueueConcurrently bool false
         enableCleanExpiredOffset* bool false
-        enableCompaction bool true
         enableDLegerCommitLog bool false
-        enableLmq bool false
         enableLogConsumeQueueRepeatedlyBuildWhenRecover bool false
-        enableMultiDispatch bool false
         enableRocksDBLog bool false
         enableRunningFlagsInFlush* bool false
         enableScheduleAsyncDeliver bool false
@@ -245,8 +229,6 @@ enum NotYetKeys {
         maxChecksumRange int 1073741824
         maxConsumeQueueScan int 20000
         maxHaTransferByteInSecond int 104857600
-        maxLmqConsumeQueueNum int 20000
-        maxOffsetMapSize int 104857600
         maxRecoveryCommitlogFiles int 30
         maxSlaveResendLength int 268435456
         maxTopicLength int 127
@@ -254,7 +236,6 @@ enum NotYetKeys {
         messageIndexSafe* bool false
         minInSyncReplicas* int 1
         offsetCheckInSlave bool false
-        osPageCacheBusyTimeOutMills int 1000
         preferredLeaderId text
         pullBatchMaxMessageCount int 160
         putConsumeQueueDataByFileChannel bool true

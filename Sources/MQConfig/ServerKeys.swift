@@ -92,7 +92,8 @@ extension ConfigTable {
         sections: [
             Section(
                 "BrokerConfig",
-                BrokerKeys.all + TransactionKeys.all + TimerKeys.broker + ConsumptionKeys.all + PopKeys.all,
+                BrokerKeys.all + TransactionKeys.all + TimerKeys.broker + ConsumptionKeys.all + PopKeys.all
+                    + FlowKeys.broker,
                 notYet: NotYetKeys.broker),
             Section(
                 "NettyServerConfig",
@@ -102,7 +103,9 @@ extension ConfigTable {
                 ], notYet: NotYetKeys.server),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
             Section(
-                "MessageStoreConfig", StoreKeys.all + RetentionKeys.all + FormatKeys.all + TimerKeys.store,
+                "MessageStoreConfig",
+                StoreKeys.all + RetentionKeys.all + FormatKeys.all + TimerKeys.store + FlowKeys.store
+                    + LiteQueueKeys.all,
                 notYet: NotYetKeys.store),
             Section("AuthConfig", [], notYet: NotYetKeys.auth),
         ],

@@ -92,6 +92,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let queryTopicsByConsumer = RequestCode(343)
     public static let querySubscriptionByConsumer = RequestCode(345)
     public static let getTopicConfig = RequestCode(351)
+    /// Whether a group may read a topic.
+    public static let updateAndGetGroupForbidden = RequestCode(353)
     public static let getSubscriptionGroupConfig = RequestCode(352)
     public static let litePullMessage = RequestCode(361)
     public static let recallMessage = RequestCode(370)

@@ -24,6 +24,8 @@ public final class AppendBatch {
         public var isInnerBatch: Bool { baseDigitsAt != 0 }
         /// What queues and index will hold of it, if who staged it knows.
         let facts: UnitFacts?
+        /// Its places in lite queues, in the batch's ``AppendBatch/liteSlots``.
+        let liteSlots: Range<Int>
         /// Set by the append: where the record begins in the log.
         public internal(set) var physicalOffset: Int64 = 0
         /// Set by the append: its number in the queue; 0 for half and rolled-back messages.
@@ -36,6 +38,10 @@ public final class AppendBatch {
     var buffer = ByteBuffer()
     /// `enabledAppendPropCRC`: records end with a checksum over all of them. To be set before the first is staged.
     public var appendsChecksum = false
+    /// Finds the lite queues that records name; `nil`: none stands in any.
+    var lite: LiteQueues?
+    /// Places in lite queues, those of one record together.
+    var liteSlots: [LiteSlot] = []
     /// The records, in the order they will have in the log.
     public internal(set) var entries: [Entry] = []
     /// When the batch was appended; set by the append.
@@ -63,22 +69,33 @@ public final class AppendBatch {
         precondition(innerCount == nil || queue.holdsBatches, "an inner batch for \(queue.topic)")
         let start = buffer.count
         var baseDigitsAt = 0
-        let byteCount = try head.encode(topic: topic, body: body, into: &buffer) { buffer in
-            let propertiesStart = buffer.count
-            properties(&buffer)
-            if innerCount != nil { InnerBatch.reserveBase(in: &buffer, from: propertiesStart) }
-            if appendsChecksum { RecordChecksum.reserve(in: &buffer, from: propertiesStart) }
-            if innerCount != nil {
-                baseDigitsAt =
-                    buffer.count - (appendsChecksum ? RecordChecksum.byteCount : 0) - InnerBatch.baseTailByteCount
+        let firstSlot = liteSlots.count
+        let byteCount: Int
+        do throws(WireError) {
+            byteCount = try head.encode(topic: topic, body: body, into: &buffer) { buffer in
+                let propertiesStart = buffer.count
+                properties(&buffer)
+                if lite != nil, head.sysFlag.isInQueue, innerCount == nil {
+                    liteSlots += appendLitePlaces(topic, from: propertiesStart, to: &buffer)
+                }
+                if innerCount != nil { InnerBatch.reserveBase(in: &buffer, from: propertiesStart) }
+                if appendsChecksum { RecordChecksum.reserve(in: &buffer, from: propertiesStart) }
+                if innerCount != nil {
+                    baseDigitsAt =
+                        buffer.count - (appendsChecksum ? RecordChecksum.byteCount : 0) - InnerBatch.baseTailByteCount
+                }
             }
+        } catch {
+            liteSlots.removeSubrange(firstSlot...)
+            throw error
         }
         entries.append(
             Entry(
                 start: start, byteCount: byteCount, queue: queue, queueID: head.queueID,
                 isInQueue: head.sysFlag.isInQueue,
                 storeTimestampAt: start + RecordLayout.storeTimestamp(bornIPv6: head.bornHost.isIPv6),
-                messageCount: innerCount ?? 1, baseDigitsAt: baseDigitsAt, facts: facts))
+                messageCount: innerCount ?? 1, baseDigitsAt: baseDigitsAt,
+                facts: liteSlots.count == firstSlot ? facts : nil, liteSlots: firstSlot..<liteSlots.count))
     }
 
     /// Takes over the memory of `other`, whose records are written and whose offsets may still be asked for: what was just
@@ -93,12 +110,14 @@ public final class AppendBatch {
     public func truncate(to count: Int) {
         guard count < entries.count else { return }
         buffer.truncate(to: entries[count].start)
+        liteSlots.removeSubrange(entries[count].liteSlots.lowerBound...)
         entries.removeSubrange(count...)
     }
 
     /// Forgets the records; keeps the memory, unless it is much.
     public func removeAll() {
         entries.removeAll(keepingCapacity: true)
+        if !liteSlots.isEmpty { liteSlots.removeAll() }
         buffer.removeAll()
         buffer.trim(to: Self.keptByteCountMax)
     }

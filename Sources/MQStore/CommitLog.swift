@@ -120,6 +120,7 @@ final class CommitLog: Sendable {
                 // was once there is room again.
                 for entry in batch.entries[..<placed].reversed() where entry.isInQueue {
                     entry.queue.setNextOffset(entry.queueOffset)
+                    if !entry.liteSlots.isEmpty { batch.unplaceLite(entry) }
                 }
                 tail = before
                 wipe(batch.byteCount, behind: before.position)
@@ -175,6 +176,7 @@ final class CommitLog: Sendable {
         if entry.baseDigitsAt != 0 {
             InnerBatch.store(base: entry.queueOffset, in: &batch.buffer, at: entry.baseDigitsAt)
         }
+        if !entry.liteSlots.isEmpty { batch.placeLite(entry) }
         batch.buffer.store(bigEndian: entry.queueOffset, at: entry.start + RecordLayout.queueOffset)
         batch.buffer.store(bigEndian: offset.rawValue, at: entry.start + RecordLayout.physicalOffset)
         batch.buffer.store(bigEndian: time, at: entry.storeTimestampAt)

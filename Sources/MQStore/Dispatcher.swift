@@ -30,6 +30,7 @@ final class Dispatcher: Sendable {
     let queues: QueueTable
     private let index: MessageIndex?
     let delayLevels: [Int64]
+    let servesLiteQueues: Bool
     private let confirmed: @Sendable () -> PhysicalOffset
     private let monitor = Monitor(State())
     private let sleep = Atomic<Int>(Sleep.awake.rawValue)
@@ -39,8 +40,10 @@ final class Dispatcher: Sendable {
 
     init(
         log: CommitLog, queues: QueueTable, index: MessageIndex?, delayLevels: [Int64], start: PhysicalOffset,
-        last: RecoveryPoint.Record?, confirmed: @escaping @Sendable () -> PhysicalOffset
+        last: RecoveryPoint.Record?, servesLiteQueues: Bool = false,
+        confirmed: @escaping @Sendable () -> PhysicalOffset
     ) {
+        self.servesLiteQueues = servesLiteQueues
         self.log = log
         self.queues = queues
         self.index = index
@@ -81,7 +84,8 @@ final class Dispatcher: Sendable {
         bitMap: BitMapMaker? = nil, arrived: (ConsumeQueue) -> Void, full: (SystemError?) -> Void,
         failed: (SystemError) -> Void
     ) {
-        var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
+        var worker = DispatchWorker(
+            queues: queues, index: index, delayLevels: delayLevels, servesLiteQueues: servesLiteQueues)
         worker.bitMap = bitMap
         var idleRounds = 0
         var isFull = false
@@ -116,7 +120,8 @@ final class Dispatcher: Sendable {
 
     /// Handles what is confirmed now; for recovery, before the thread runs.
     func catchUp(_ progress: (PhysicalOffset) -> Void) throws(SystemError) {
-        var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
+        var worker = DispatchWorker(
+            queues: queues, index: index, delayLevels: delayLevels, servesLiteQueues: servesLiteQueues)
         while try round(&worker, { _ in }) { progress(dispatched.value) }
     }
 
@@ -210,6 +215,8 @@ struct DispatchWorker {
     private var indexedTo: Int64
     /// Which queues get units; all of them if it is `nil`.
     var accepts: ((_ topic: String, _ queueID: Int) -> Bool)?
+    /// Whether records stand in the lite queues that they name.
+    private let servesLiteQueues: Bool
     /// Makes the bit maps of extension units.
     var bitMap: BitMapMaker?
     /// The file that takes index entries, while it has room; asked for again in each round.
@@ -219,6 +226,7 @@ struct DispatchWorker {
     private final class TopicQueues {
         let name: String
         let isSchedule: Bool
+        let allowsLiteQueues: Bool
         /// Java's hash of `topic#`, with which every key of the index begins.
         let keyPrefixHash: Int32
         /// By queue id up to ``directMax``; others are looked up each time.
@@ -229,6 +237,7 @@ struct DispatchWorker {
         init(_ bytes: Span<UInt8>) {
             name = bytes.toString()
             isSchedule = name == ScheduleTopic.name
+            allowsLiteQueues = LiteQueue.allows(topic: bytes)
             keyPrefixHash = javaHashCode(bytes) &* 31 &+ 35
         }
     }
@@ -244,8 +253,9 @@ struct DispatchWorker {
     /// Targets that keep their memory from round to round.
     private static let keptTargetsMax = 1024
 
-    init(queues: QueueTable, index: MessageIndex?, delayLevels: [Int64]) {
+    init(queues: QueueTable, index: MessageIndex?, delayLevels: [Int64], servesLiteQueues: Bool) {
         self.queues = queues
+        self.servesLiteQueues = servesLiteQueues
         self.index = index
         self.delayLevels = delayLevels
         indexedTo = index?.endOffset ?? -1
@@ -359,6 +369,9 @@ struct DispatchWorker {
         let topic = topicQueues(bytes.extracting(record.topic))
         let text = bytes.extracting(record.properties)
         let facts = PropertyFacts(text)
+        if servesLiteQueues, isQueued, record.sysFlag.isInQueue, topic.allowsLiteQueues {
+            addLite(record, facts, text)
+        }
         if isQueued, record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
             let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
@@ -415,6 +428,18 @@ struct DispatchWorker {
             unit: unit, offset: batch.baseOffset, storedAt: record.storeTimestamp.rawValue,
             messageCount: batch.messageCount)
         add(placed, to: queue(topic, queueID))
+    }
+
+    /// Adds the record to the lite queues that it names.
+    private mutating func addLite(_ record: RecordOutline, _ facts: PropertyFacts, _ text: Span<UInt8>) {
+        guard !record.sysFlag.contains(.innerBatch) else { return }
+        let unit = QueueUnit(
+            physicalOffset: record.physicalOffset, size: Int32(record.byteCount), tagsCode: Int64(facts.tagsHash))
+        for (name, offset) in LiteQueue.places(facts, in: text) where accepts?(name, LiteQueue.queueID) ?? true {
+            add(
+                PlacedUnit(unit: unit, offset: offset, storedAt: record.storeTimestamp.rawValue),
+                to: queues.queue(name, LiteQueue.queueID))
+        }
     }
 
     private func queue(_ topic: TopicQueues, _ queueID: Int) -> ConsumeQueue {

@@ -189,7 +189,9 @@ extension MessageStore {
     public func deleteQueues(of topic: String) throws(SystemError) {
         deletions.add(1, ordering: .sequentiallyConsistent)
         try Directory.removeFile(RecoveryPoint.path(in: config.root))
+        try compaction.remove(topic)  // before the queues begin anew: what is left by a crash would be of others
         try queues.clear(topic, before: log.restart(queues.queues(of: topic)))
+        try compaction.remove(topic)
     }
 
     /// Topics that have messages.

@@ -40,6 +40,8 @@ public final class MessageStore: Sendable {
     let flusher: Flusher
     let dispatcher: Dispatcher
     let retention = Retention()
+    /// What is left of compacted queues.
+    public let compaction: Compaction
     let disk = DiskGuard()
     let checkpoint: Checkpoint
     private let lockFile: File
@@ -84,6 +86,10 @@ public final class MessageStore: Sendable {
                 root: config.root + "/batchconsumequeue", fileByteCount: config.batchQueueFileByteCount))
         for topic in batchTopics { queues.setHoldsBatches(topic, true) }
         self.queues = queues
+        let compaction = try StoreOpenError.wrap { () throws(SystemError) in
+            try Compaction(root: config.root + "/compacted", log: logger)
+        }
+        self.compaction = compaction
         let segments = try recovery.loadSegments()
         let unusable = try queues.load()
         let outcome = try recovery.run(segments, queues: queues, after: last)
@@ -111,7 +117,7 @@ public final class MessageStore: Sendable {
         let isSynchronous = config.isFlushSynchronous
         dispatcher = Dispatcher(
             log: log, queues: queues, index: index, delayLevels: config.delayLevels, start: dispatchFrom,
-            last: outcome.lastRecord
+            last: outcome.lastRecord, servesLiteQueues: config.servesLiteQueues
         ) { isSynchronous ? flusher.flushed.value : log.written.value }
         try StoreOpenError.wrap { () throws(SystemError) in
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
@@ -119,6 +125,7 @@ public final class MessageStore: Sendable {
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
             try finishRecovery(outcome, damaged, wasClean: last.wasClean)
             if !last.wasClean { try AbortFile.write(abort, in: config.root) }
+            try compaction.settle(queues)
         }
         logger.info(
             "store opened",
@@ -334,6 +341,7 @@ public final class MessageStore: Sendable {
         if !config.isFlushSynchronous {  // otherwise readers see more when it is flushed
             var isAwaited = false
             for entry in batch.entries where entry.queue.waiters != 0 { isAwaited = true }
+            for slot in batch.liteSlots where slot.queue.waiters != 0 { isAwaited = true }
             dispatcher.confirmedMoved(isAwaited: isAwaited)
         }
     }

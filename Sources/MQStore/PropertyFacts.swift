@@ -7,6 +7,10 @@ struct PropertyFacts {
     private(set) var tagsHash: Int32 = 0
     /// DELAY, if it is a number.
     private(set) var delayLevel: Int64?
+    /// The value of INNER_MULTI_DISPATCH; the last one counts, as in a map.
+    private(set) var multiDispatch: Range<Int>?
+    /// The value of INNER_MULTI_QUEUE_OFFSET; the last one counts.
+    private(set) var multiQueueOffset: Range<Int>?
     /// Keys to index: UNIQ_KEY, and every word of KEYS. At most ``keysMax``.
     private(set) var keyCount = 0
     private var firstKey = 0..<0
@@ -67,6 +71,10 @@ struct PropertyFacts {
             delayLevel = Decimal.parse(text.extracting(value))
         case 8 where text.int64(at: name) == Name.uniqueKey:
             if !value.isEmpty { addKey(value) }
+        case 20 where text.extracting(name..<nameEnd).equals(PropertyName.innerMultiDispatch):
+            multiDispatch = value.isEmpty ? nil : value
+        case 24 where text.extracting(name..<nameEnd).equals(PropertyName.innerMultiQueueOffset):
+            multiQueueOffset = value.isEmpty ? nil : value
         default: break
         }
     }

@@ -96,6 +96,7 @@ extension Recovery {
                 missing.remove(
                     QueueDamage.Key(
                         topic: bytes.extracting(record.topic).toString(), queueID: Int(record.queueID)))
+                removeLite(bytes.extracting(record.properties), from: &missing)
                 if missing.isEmpty { return }
                 offset = offset + record.byteCount
                 progress.reached(offset)
@@ -103,6 +104,14 @@ extension Recovery {
         }
         if let lost = damaged.first(where: { missing.contains($0.key) }) {
             throw .lostQueue(path: lost.path, reason: lost.reason)
+        }
+    }
+
+    private func removeLite(_ properties: Span<UInt8>, from missing: inout Set<QueueDamage.Key>) {
+        guard config.servesLiteQueues else { return }
+        let facts = PropertyFacts(properties)
+        for place in LiteQueue.places(facts, in: properties) {
+            missing.remove(QueueDamage.Key(topic: place.name, queueID: LiteQueue.queueID))
         }
     }
 }
@@ -114,7 +123,8 @@ extension Dispatcher {
         _ damaged: [QueueDamage], before end: PhysicalOffset, _ progress: inout Progress
     ) throws(SystemError) {
         let keys = Set(damaged.map(\.key))
-        var worker = DispatchWorker(queues: queues, index: nil, delayLevels: delayLevels)
+        var worker = DispatchWorker(
+            queues: queues, index: nil, delayLevels: delayLevels, servesLiteQueues: servesLiteQueues)
         worker.accepts = { topic, queueID in keys.contains(QueueDamage.Key(topic: topic, queueID: queueID)) }
         for damage in damaged { try queues.queue(damage.topic, damage.queueID).discard() }
         for segment in log.files where segment.start < end {

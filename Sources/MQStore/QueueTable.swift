@@ -16,9 +16,18 @@ final class QueueTable: Sendable {
     let parked = ParkedQueues()
 
     private let count = Atomic<Int>(0)
+    private let lite = Atomic<Int>(0)
 
     /// Queues in the table, used or not.
     var queueCount: Int { count.load(ordering: .relaxed) }
+
+    /// Lite queues in the table, used or not.
+    var liteCount: Int { lite.load(ordering: .relaxed) }
+
+    private func noteNew(_ topic: String) {
+        count.add(1, ordering: .relaxed)
+        if LiteQueue.isName(topic) { lite.add(1, ordering: .relaxed) }
+    }
 
     private let openFiles: OpenFiles<QueueFile>
 
@@ -68,7 +77,7 @@ final class QueueTable: Sendable {
             let present = queues[topic]?[queueID]
             if let present, present.holdsBatches == holdsBatches || !present.isUnused { return present }
             queues[topic, default: [:]][queueID] = queue
-            if present == nil { count.add(1, ordering: .relaxed) }
+            if present == nil { noteNew(topic) }
             return queue
         }
     }
@@ -189,7 +198,7 @@ final class QueueTable: Sendable {
 
     private func keep(_ queue: ConsumeQueue) {
         let old = queues.withLock { $0[queue.topic, default: [:]].updateValue(queue, forKey: queue.queueID) }
-        if old == nil { count.add(1, ordering: .relaxed) }
+        if old == nil { noteNew(queue.topic) }
     }
 
     private func names(_ folder: String) throws(StoreOpenError) -> [String] {

@@ -15,8 +15,7 @@ extension Segment {
         let bytes = mapping.bytes((place - start)..<byteCount)
         guard let record = try? MessageRecord(bytes) else { return false }
         return record.physicalOffset == unit.physicalOffset && record.byteCount == Int(unit.size)
-            && record.queueOffset == offset && Int(record.queueID) == queue.queueID
-            && queue.isTopic(bytes.extracting(record.topic))
+            && queue.placeOf(record, bytes) == offset
     }
 }
 
@@ -53,8 +52,7 @@ extension MessageStore {
     private func isServable(_ bytes: Span<UInt8>, at place: Int64, of queue: ConsumeQueue) -> Bool {
         guard place < checkedFrom.rawValue else { return true }
         if let record = try? MessageRecord(bytes), record.physicalOffset == place, record.byteCount == bytes.count,
-            Int(record.queueID) == queue.queueID, queue.isTopic(bytes.extracting(record.topic)),
-            record.hasIntactBody(bytes)
+            queue.placeOf(record, bytes) != nil, record.hasIntactBody(bytes)
         {
             return true
         }
@@ -71,5 +69,15 @@ extension MessageStore {
         logger.error(
             "a damaged message is not served; see damagedReads of the runtime information for how many",
             ["physicalOffset": String(physicalOffset), "offset": String(offset)])
+    }
+}
+
+extension ConsumeQueue {
+    /// The offset that a record has in this queue, by what it says itself; `nil` if it is of another queue.
+    func placeOf(_ record: MessageRecord, _ bytes: Span<UInt8>) -> Int64? {
+        if Int(record.queueID) == queueID, isTopic(bytes.extracting(record.topic)) { return record.queueOffset }
+        let name = topicBytes
+        guard LiteQueue.isName(name.span), LiteQueue.allows(topic: bytes.extracting(record.topic)) else { return nil }
+        return LiteQueue.place(of: name.span, in: bytes.extracting(record.properties))
     }
 }

@@ -11,6 +11,9 @@ package struct RecordFacts {
     /// The hashes of the keys that the index holds for it, as entries carry them; none for a rolled-back message.
     package private(set) var keyHashes: [Int32] = []
 
+    /// The lite queues it stands in besides, and its offset in each.
+    package private(set) var litePlaces: [(name: String, offset: Int64)] = []
+
     /// - Parameter delayLevels: `messageDelayLevel`, milliseconds, level 1 first.
     package init(delayLevels: [Int64]) { self.delayLevels = delayLevels }
 
@@ -24,6 +27,7 @@ package struct RecordFacts {
             delayLevels)
         unit = QueueUnit(physicalOffset: offset, size: Int32(record.byteCount), tagsCode: tags)
         keyHashes.removeAll(keepingCapacity: true)
+        litePlaces = LiteQueue.allows(topic: topic) ? LiteQueue.places(facts, in: text) : []
         guard record.queueID >= 0, record.sysFlag.transaction != .transactionRollback, facts.keyCount > 0 else {
             return
         }

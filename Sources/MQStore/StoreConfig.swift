@@ -26,6 +26,10 @@ public struct StoreConfig: Sendable {
     public var messageByteCountMax = 4 << 20
     /// `enabledAppendPropCRC`: new records end with a checksum over all of them.
     public var appendsChecksum = false
+    /// `enableLmq` and `enableMultiDispatch`: messages stand in the lite queues that they name, too.
+    public var servesLiteQueues = false
+    /// `maxLmqConsumeQueueNum`: lite queues there may be.
+    public var liteQueueCountMax = 20_000
     /// `forceVerifyPropCRC`: recovery takes only records for whole whose last checksum is right, where they have one.
     public var verifiesChecksum = false
     /// `flushDiskType` SYNC_FLUSH: a message counts when it is on the disk, for producers and for consumers.

@@ -29,7 +29,9 @@ package final class StoreRebuilder {
             ? try MessageIndex(
                 folder: folder + "/index", slotCount: config.indexSlotCount, entryCount: config.indexEntryCount,
                 trustedUntil: nil, wasClean: true, end: PhysicalOffset(rawValue: .max)) : nil
-        worker = DispatchWorker(queues: queues, index: index, delayLevels: config.delayLevels)
+        // Who asks may not know; but only a broker that serves lite queues writes offsets in them.
+        worker = DispatchWorker(
+            queues: queues, index: index, delayLevels: config.delayLevels, servesLiteQueues: true)
     }
 
     /// Adds the record that `bytes` begins with. Records come in the log's order.

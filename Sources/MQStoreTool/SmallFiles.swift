@@ -115,7 +115,8 @@ struct SmallFiles {
         for file in files {
             guard case .success(let json) = file.content else { continue }
             switch file.name {
-            case "consumerOffset.json": try checkConsumerOffsets(json, queues, batches)
+            case "consumerOffset.json", "lmqConsumerOffset.json":
+                try checkConsumerOffsets(json, queues, batches, "config/" + file.name)
             case "delayOffset.json": try checkDelayOffsets(json, queues)
             default: break
             }
@@ -123,7 +124,7 @@ struct SmallFiles {
     }
 
     private func checkConsumerOffsets(
-        _ json: JSON, _ queues: QueueFolder, _ batches: QueueFolder
+        _ json: JSON, _ queues: QueueFolder, _ batches: QueueFolder, _ file: String
     ) throws(ToolError) {
         for entry in json["offsetTable"].object ?? JSONObject() {
             guard let name = entry.key.string, let at = name.lastIndex(of: "@") else { continue }
@@ -131,7 +132,7 @@ struct SmallFiles {
             for member in entry.value.object ?? JSONObject() {
                 guard let id = member.key.integer, let offset = member.value.int64 else { continue }
                 let queue = queues.topics[topic]?[Int(id)] ?? batches.topics[topic]?[Int(id)]
-                try checkOffset(offset, of: name, queue, id, "config/consumerOffset.json")
+                try checkOffset(offset, of: name, queue, id, file)
             }
         }
     }

@@ -18,8 +18,11 @@ final class RunningBroker {
     private(set) var broker: Broker?
     private let keys: [String: String]
 
-    init(_ keys: [String: String] = [:]) throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-broker-\(UUID().uuidString)")
+    /// - Parameter adopting: the folder of another broker, which has stopped; a new one without it.
+    init(_ keys: [String: String] = [:], adopting known: URL? = nil) throws {
+        folder =
+            known
+            ?? FileManager.default.temporaryDirectory.appendingPathComponent("apus-broker-\(UUID().uuidString)")
         var all = [
             "brokerName": "broker-a", "brokerIP1": "127.0.0.1", "brokerIP2": "127.0.0.1", "bindAddress": "127.0.0.1",
             "storePathRootDir": folder.path, "mappedFileSizeCommitLog": String(16 << 20), "maxIndexNum": "20000",

@@ -113,6 +113,8 @@ import Testing
         _ = control.groups.config(of: "g")
         #expect(try commit("g", "t", "1").responseCode == .topicNotExist)
         try control.topics.put(TopicConfig(topicName: "t"))
+        #expect(try query().responseCode == .queryNotFound, "an empty queue")
+        control.store.put("t", 1, max: 1)
         #expect(try query()["offset"] == "0")
         #expect(try query("false").responseCode == .queryNotFound)
         control.store.state.withLock { $0.isOnDisk = true }

@@ -7,9 +7,7 @@ import Testing
 /// Goal: who asks for too much is told so with the codes and the words that RocketMQ's clients know.
 @Suite struct FlowControlTests {
     @Test func `requests over what may wait are refused, and others are not`() throws {
-        var limits = BrokerLimits()
-        limits.adminQueueMax = 0
-        let control = try RunningControl(limits: limits)
+        let control = try RunningControl(["adminBrokerThreadPoolQueueCapacity": "0"])
         let peer = try control.connect()
         control.store.put("t", 0, max: 3)
         let busy = try peer.ask(

@@ -86,8 +86,7 @@ final class TestStore {
     /// Appends one batch and returns where the messages went.
     @discardableResult
     func append(_ messages: [TestMessage], at time: Int64? = nil) throws -> [AppendBatch.Entry] {
-        let batch = AppendBatch()
-        batch.appendsChecksum = store.config.appendsChecksum
+        let batch = store.makeBatch()
         for message in messages {
             let head = RecordHead(
                 queueID: Int32(message.queueID), flag: 3, sysFlag: message.sysFlag,
@@ -150,7 +149,7 @@ final class TestStore {
     private func body(_ queue: ConsumeQueue, _ offset: Int64) throws -> [UInt8] {
         let unit = try #require(try queue.unit(at: offset))
         let body = store.withRecord(at: unit.physicalOffset) { record, bytes -> [UInt8] in
-            #expect(record.queueOffset == offset)
+            #expect(queue.placeOf(record, bytes) == offset)
             #expect(record.byteCount == Int(unit.size))
             let isIntact = record.hasIntactBody(bytes)
             #expect(isIntact)

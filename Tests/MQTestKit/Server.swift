@@ -133,6 +133,9 @@ public final class Server {
         Foundation.kill(process.processIdentifier, isFrozen ? SIGSTOP : SIGCONT)
     }
 
+    /// Its number for the system; while it runs.
+    public var processID: Int32 { process.processIdentifier }
+
     /// SIGKILL: nothing is flushed, closed or said goodbye to. Also what tidies up after a failure.
     public func kill() async throws {
         guard process.isRunning else { return }

@@ -1,6 +1,8 @@
+import MQJSON
 import MQObserve
 import MQProtocol
 import MQRemoting
+import MQSystem
 import MQTransport
 
 /// Groups: made, changed, removed, looked at.
@@ -73,5 +75,36 @@ extension ControlService {
             }
             return RemotingCommand(.success, body: all.encoded())
         }
+    }
+
+    /// `UPDATE_AND_GET_GROUP_FORBIDDEN` (353): whether a group may read a topic. Set with `readable`, answered then when the
+    /// table is durable.
+    func groupForbidden(
+        _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
+    ) throws(Refusal) -> RemotingCommand? {
+        let (group, topic) = (try request.required("group"), try request.required("topic"))
+        var hasChanged = false
+        if let wanted = request["readable"] {
+            guard let isReadable = Bool(wanted.lowercased()) else {
+                throw Refusal(.invalidParameter, "readable is not true or false: \(wanted.prefix(64))")
+            }
+            log.info(
+                "reading ordered",
+                [
+                    "group": group, "topic": topic, "readable": wanted,
+                    "by": channel.connection.peer.description,
+                ])
+            hasChanged = try groups.setReadable(isReadable, group: group, topic: topic)
+        }
+        let state = JSON.object([
+            "group": .string(group), "readable": .bool(groups.mayRead(group: group, topic: topic)),
+            "topic": .string(topic),
+        ])
+        let answer = RemotingCommand(.success, remark: "", body: Array(state.text().utf8))
+        guard hasChanged else { return answer }
+        files.save(GroupTable.fileName) { error in
+            reply.send(error.map { RemotingCommand(.systemError, remark: $0.description) } ?? answer)
+        }
+        return nil
     }
 }

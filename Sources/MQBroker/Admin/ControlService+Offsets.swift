@@ -49,8 +49,9 @@ extension ControlService {
         if request["setZeroIfNotFound"]?.lowercased() == "false" {
             throw Refusal(.queryNotFound, "Not found, do not set to zero, maybe this group boot first")
         }
-        let isFirstThere = (store.offsets(topic: queue.topic, queueID: queue.id)?.min ?? 0) <= 0
-        guard isFirstThere else { throw Self.firstBoot }
+        guard let ends = store.offsets(topic: queue.topic, queueID: queue.id), ends.min <= 0, ends.max > 0 else {
+            throw Self.firstBoot  // an empty queue, too
+        }
         return try inBackground(reply) { [store] () throws(Refusal) in
             guard !store.isOnDisk(topic: queue.topic, queueID: queue.id, offset: 0) else { throw Self.firstBoot }
             return RemotingCommand(.success, ["offset": "0"])

@@ -3,6 +3,7 @@ import MQMessage
 import MQObserve
 import MQProtocol
 import MQRemoting
+import MQStore
 import MQTransport
 
 /// Topics: made, changed, removed, looked at.
@@ -15,6 +16,7 @@ extension ControlService {
         _ request: RemotingCommand, from channel: RemotingChannel, reply: Reply
     ) throws(Refusal) -> RemotingCommand? {
         let name = try request.required("topic")
+        if topics.isLiteQueue(name) { return RemotingCommand(.success) }  // as it is, as in Java
         let queues = 0...Int64(limits.queuesPerTopicMax)
         let wanted = TopicConfig(
             topicName: name, readQueueNums: Int(try request.number("readQueueNums", default: 16, in: queues)),
@@ -64,6 +66,9 @@ extension ControlService {
         let known = topics.config(of: name)
         var topic = topic
         topic.attributes = try TopicAttributes.apply(changes, to: known?.attributes ?? [:], isNew: known == nil)
+        guard !topic.isCompacted || !topic.holdsBatches else {
+            throw Refusal(.invalidParameter, "cleanup.policy=COMPACTION needs queue.type=SimpleCQ")
+        }
         return topic
     }
 
@@ -184,7 +189,7 @@ extension ControlService {
     /// `CLEAN_UNUSED_TOPIC` (316).
     func cleanUnusedTopics(reply: Reply) throws(Refusal) -> RemotingCommand? {
         try inBackground(reply) { [store, topics] () throws(Refusal) in
-            store.deleteQueues { topics.isSystem($0) || topics.config(of: $0) != nil }
+            store.deleteQueues { topics.isSystem($0) || LiteQueue.isName($0) || topics.config(of: $0) != nil }
             return RemotingCommand(.success)
         }
     }
@@ -196,7 +201,7 @@ extension ControlService {
 enum TopicAttributes {
     /// What each may be. What Java knows beyond it is not served yet.
     private static let allowed: [String: Set<String>] = [
-        "queue.type": ["SimpleCQ", "BatchCQ"], "cleanup.policy": ["DELETE"],
+        "queue.type": ["SimpleCQ", "BatchCQ"], "cleanup.policy": ["DELETE", "COMPACTION"],
         "message.type": ["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"],
     ]
     /// What cannot change once a topic is there.

@@ -54,7 +54,7 @@ public final class ControlService: Sendable {
         self.log = log
         limits = present.limits
         locks = QueueLocks(liveMilliseconds: present.groups.queueLockMilliseconds)
-        pool = WorkerPool("admin", threads: limits.adminThreads, queueMax: limits.adminQueueMax)
+        pool = WorkerPool("admin", threads: limits.adminThreads) { [config] in config.flow[$0] }
         startedAt = SystemClock.wall()
     }
 
@@ -87,7 +87,11 @@ public final class ControlService: Sendable {
         locks.expire(now: ClientTable.milliseconds(now))
         stats.sample(now: now, wall: wall)
         // Thousands of topics take milliseconds. With a full queue this sample is left out.
-        _ = pool.submit { [topics] in topics.stats.sample() }
+        do throws(Refusal) {
+            try pool.submit(.admin, refuse: { _ in }, run: { [topics] in topics.stats.sample() })
+        } catch {
+            log.debug("no sample of the topics' rates", ["reason": error.remark])
+        }
     }
 
     // MARK: - The doors
@@ -189,6 +193,7 @@ public final class ControlService: Sendable {
             return RemotingCommand(.success, body: info.encoded())
         case .resetMasterFlushOffset: return RemotingCommand(.success)  // concerns slaves only, and is fine with a master
         case .querySubscriptionByConsumer: return try subscription(request)
+        case .updateAndGetGroupForbidden: return try groupForbidden(request, from: channel, reply: reply)
         case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)
         case .updateAndCreateSubscriptionGroupList: return try putGroups(request, from: channel, reply: reply)
         default: return .notSupported(request.code)
@@ -203,15 +208,12 @@ public final class ControlService: Sendable {
     func inBackground(
         _ reply: Reply, _ body: @escaping @Sendable () throws(Refusal) -> RemotingCommand?
     ) throws(Refusal) -> RemotingCommand? {
-        let isTaken = pool.submit {
+        try pool.submit(.admin, refuse: { reply.send($0.answer) }) {
             do throws(Refusal) {
                 if let answer = try body() { reply.send(answer) }
             } catch {
                 reply.send(error.answer)
             }
-        }
-        guard isTaken else {
-            throw .busy
         }
         return nil
     }

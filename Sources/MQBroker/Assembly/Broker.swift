@@ -33,6 +33,7 @@ public final class Broker: Sendable {
     private let transactions: Transactions
     private let timer: TimerDelivery?
     private let coldReads: WorkerPool
+    private let compactor: Compactor
     private let control: ControlService
     private let registrar: NameServerRegistrar
     private let services: [LoopBound<LoopService>]
@@ -64,7 +65,7 @@ public final class Broker: Sendable {
         let tables = try BrokerTables(
             config, files: files, queueCounts: store.queueCounts, batchTopics: store.batchTopics, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
-        let coldReads = WorkerPool("cold-read", threads: 2, queueMax: 10_000)
+        let coldReads = WorkerPool("cold-read", threads: 2) { config.flow[$0] }
         let send = SendHandler.Settings(settings)
         let redelivery = Redelivery(
             store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax)
@@ -118,6 +119,7 @@ public final class Broker: Sendable {
         self.transactions = transactions
         self.timer = timer
         self.coldReads = coldReads
+        compactor = Compactor(config: config, topics: tables.topics, store: store, log: log)
         self.control = control
     }
 
@@ -192,6 +194,7 @@ public final class Broker: Sendable {
     public func start() {
         files.start()
         coldReads.start()
+        compactor.start()
         store.start(
             MessageStore.Events(
                 arrived: { [services, delay, transactions, timer] queue in
@@ -245,6 +248,7 @@ public final class Broker: Sendable {
         delayThread.withLock { $0 }?.join()
         timerThread.withLock { $0 }?.join()
         assignments.stop()
+        compactor.stop()
         coldReads.stop()
         for loop in loops { loop.stop() }
         transactions.stop()
@@ -323,7 +327,8 @@ extension SendHandler.Settings {
             delayLevelCount: config.store.delayLevels.count,
             isRejectingTransactions: config.transactions.isRejecting,
             checksMessageTypes: config.send.checksMessageTypes,
-            brokerName: Array(config.identity.brokerName.utf8), timer: config.timer)
+            brokerName: Array(config.identity.brokerName.utf8), timer: config.timer,
+            startAcceptTimestamp: config.send.startAcceptTimestamp)
     }
 
     /// Takes over what may change while the broker runs.
@@ -347,7 +352,7 @@ extension PullHandler.Settings {
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
             isPropertyFilterEnabled: config.pull.enablePropertyFilter,
-            filtersRetries: config.filter.filtersRetries,
+            filtersRetries: config.filter.filtersRetries, servesCompacted: config.compaction.isEnabled,
             isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
     }
 }

@@ -16,7 +16,7 @@ struct BrokerTables: Sendable {
             (
                 try TopicTable(config, stored: files.load(TopicTable.fileName), log: log),
                 try GroupTable(config, stored: files.load(GroupTable.fileName), log: log),
-                try OffsetTable(config, stored: files.load(OffsetTable.fileName), log: log)
+                try OffsetTable(config, stored: OffsetTable.stored(in: files), log: log)
             )
         }
         topics.adopt(queueCounts, batchTopics: batchTopics)

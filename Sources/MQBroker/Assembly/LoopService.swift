@@ -3,6 +3,7 @@ import MQMessage
 import MQProtocol
 import MQRemoting
 import MQStore
+import MQSystem
 import MQTransport
 
 /// One loop's service: hands each request to its corridor by code, and closes the wake-up with one append. Loop only.
@@ -52,12 +53,14 @@ final class LoopService: RemotingService {
         do throws(Refusal) {
             switch RequestCode(rawValue: header.code) {
             case .sendMessageV2, .sendMessage, .sendBatchMessage:
-                try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
+                try commits.admit()
+                stageSend(header, frame, in: bytes, on: channel)
                 commits.commitIfLarge()
             case .endTransaction:
                 try end(EndTransactionRequest(header, in: bytes), on: channel)
                 commits.commitIfLarge()
             case .sendReplyMessage, .sendReplyMessageV2:
+                try commits.admit()
                 let reply = channel.reply(to: header.opaque, isOneWay: header.isOneWay)
                 try replies.handle(header, frame, in: bytes, on: channel, reply, into: commits.batch)
                 commits.commitIfLarge()
@@ -79,6 +82,18 @@ final class LoopService: RemotingService {
         }
     }
 
+    /// Stages a send. Refusals tell region and trace, too, as every answer to a producer does.
+    @inline(__always) private func stageSend(
+        _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
+    ) {
+        do throws(Refusal) {
+            try sends.stage(header, frame, in: bytes, on: channel, into: commits.batch)
+        } catch {
+            let answer = commits.annotated(error.answer)
+            channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(answer)
+        }
+    }
+
     /// What is not sent or pulled: requests as values.
     private func handleRest(
         _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
@@ -91,8 +106,10 @@ final class LoopService: RemotingService {
             case .setMessageRequestMode: try assignments.setMode(RemotingCommand(header, frame, in: bytes), reply)
             case .getAllMessageRequestMode: reply.send(assignments.allModes())
             case .consumerSendMessageBack:
+                try commits.admit()
                 try sendBack(RemotingCommand(header, frame, in: bytes), on: channel, reply)
             case .recallMessage:
+                try commits.admit()
                 try recalls.stage(RemotingCommand(header, frame, in: bytes), on: channel, into: commits.batch)
             case .queryMessage:
                 try query(RemotingCommand(header, frame, in: bytes), reply) { $0.byKey($1) }
@@ -117,10 +134,12 @@ final class LoopService: RemotingService {
             return
         }
         let bound = LoopBound((self, channel), on: channel.connection.loop)
-        let accepted = coldReads.submit { [store] in
+        let queuedAt = SystemClock.now()
+        try coldReads.submit(.send, refuse: { reply.send($0.answer) }) { [store] in
             _ = store.withRecord(at: offset) { record, bytes in record.hasIntactBody(bytes) }  // now it is in memory
             bound.execute { service, channel in
                 do throws(Refusal) {
+                    try service.commits.admit(queuedAt: queuedAt)
                     let isStaged = try service.sendBacks.stage(request, on: channel, into: service.commits.batch)
                     if !isStaged { reply.send(RemotingCommand(.success)) }
                 } catch {
@@ -128,26 +147,24 @@ final class LoopService: RemotingService {
                 }
             }
         }
-        if !accepted { throw .busy }
     }
 
     /// Ends a transaction; a half message that may not be in memory is fetched by a thread that may wait.
     private func end(_ request: EndTransactionRequest, on channel: RemotingChannel) throws(Refusal) {
         guard store.isInMemory(request.commitLogOffset) else {
             let bound = LoopBound((self, channel), on: channel.connection.loop)
-            let accepted = coldReads.submit { [store] in
+            let reply = channel.reply(to: request.opaque, isOneWay: request.isOneWay)
+            return try coldReads.submit(.transaction, refuse: { reply.send($0.answer) }) { [store] in
                 // Now it is in memory.
                 _ = store.withRecord(at: request.commitLogOffset) { record, bytes in record.hasIntactBody(bytes) }
                 bound.execute { service, channel in
                     do throws(Refusal) {
                         try service.endInMemory(request, on: channel)
                     } catch {
-                        channel.reply(to: request.opaque, isOneWay: request.isOneWay).send(error.answer)
+                        reply.send(error.answer)
                     }
                 }
             }
-            if !accepted { throw .busy }
-            return
         }
         try endInMemory(request, on: channel)
     }
@@ -160,7 +177,7 @@ final class LoopService: RemotingService {
 
     /// Runs `body` on a thread that may wait, and answers success when it is done.
     private func inBackground(_ reply: Reply, _ body: @escaping @Sendable () throws(Refusal) -> Void) throws(Refusal) {
-        let accepted = coldReads.submit {
+        try coldReads.submit(.admin, refuse: { reply.send($0.answer) }) {
             do throws(Refusal) {
                 try body()
                 reply.send(RemotingCommand(.success))
@@ -168,16 +185,14 @@ final class LoopService: RemotingService {
                 reply.send(error.answer)
             }
         }
-        if !accepted { throw .busy }
     }
 
     private func query(
         _ request: RemotingCommand, _ reply: Reply,
         _ body: @escaping @Sendable (QueryHandler, RemotingCommand) -> RemotingCommand
     ) throws(Refusal) {
-        let accepted = coldReads.submit { [queries] in reply.send(body(queries, request)) }
-        if !accepted {
-            throw .busy
+        try coldReads.submit(.query, refuse: { reply.send($0.answer) }) { [queries] in
+            reply.send(body(queries, request))
         }
     }
 

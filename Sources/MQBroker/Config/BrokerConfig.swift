@@ -25,6 +25,10 @@ public struct BrokerConfig: Sendable {
     public var pop: PopSettings
     /// How groups filter by expressions.
     public var filter: FilterSettings
+    /// How compacted topics are compacted.
+    public var compaction: CompactionSettings
+    /// What may wait, how many and how long.
+    public var flow: FlowSettings
     /// Which name servers, and how often.
     public var registration: RegistrationSettings
     /// Bounds on what peers may cost.
@@ -45,6 +49,8 @@ public struct BrokerConfig: Sendable {
         pull = PullSettings(values)
         pop = PopSettings(values)
         filter = FilterSettings(values)
+        flow = FlowSettings(values)
+        compaction = CompactionSettings(values)
         registration = try RegistrationSettings(values)
         topics.delayLevelCount = store.delayLevels.count
         topics.reviveQueueCount = pop.reviveQueueCount

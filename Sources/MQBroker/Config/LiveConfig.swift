@@ -33,6 +33,9 @@ public final class LiveConfig: Sendable {
     /// The configuration as of now.
     public var current: BrokerConfig { state.withLock { $0.config } }
 
+    /// What may wait at present, how many and how long.
+    var flow: FlowSettings { state.withLock { $0.config.flow } }
+
     /// Moves with every change: whoever keeps something of ``current`` asks again when it has; see ``ConfigWatch``.
     var changeCount: UInt64 { changes.load(ordering: .acquiring) }
 

@@ -3,6 +3,8 @@ import MQStore
 
 /// How topics come to be.
 public struct TopicSettings: Equatable, Sendable {
+    /// `enableLmq`: names of lite queues need no topic, and groups may have such names.
+    public var servesLiteQueues: Bool
     /// `autoCreateTopicEnable`: a send to an unknown topic makes it.
     public var autoCreateTopicEnable: Bool
     /// `defaultTopicQueueNums`: queues of `TBW102`, so the most an automatic topic gets.
@@ -23,6 +25,7 @@ public struct TopicSettings: Equatable, Sendable {
     public var reviveQueueCount = 8
 
     init(_ values: ConfigValues) {
+        servesLiteQueues = values[LiteQueueKeys.enableLmq]
         autoCreateTopicEnable = values[BrokerKeys.autoCreateTopicEnable]
         defaultTopicQueueNums = values[BrokerKeys.defaultTopicQueueNums]
         clusterTopicEnable = values[BrokerKeys.clusterTopicEnable]
@@ -63,8 +66,7 @@ public struct SendSettings: Equatable, Sendable {
     public var regionID: String
     /// `traceOn`, put into answers.
     public var isTraceOn: Bool
-    /// `startAcceptSendRequestTimeStamp`, milliseconds since 1970. Shown in the runtime information;
-    /// refuses nothing yet.
+    /// `startAcceptSendRequestTimeStamp`, milliseconds since 1970: sends are refused before.
     public var startAcceptTimestamp: Int64
     /// `syncFlushTimeout`, milliseconds. Live.
     public var syncFlushTimeoutMilliseconds: Int64
@@ -172,8 +174,6 @@ public struct BrokerLimits: Equatable, Sendable {
     public var filterByteCountMax = 32 << 20
     /// Body of a heartbeat or an administrator's request, bytes.
     public var controlBodyByteCountMax = 1 << 20
-    /// Requests that wait for the admin threads.
-    public var adminQueueMax = 10_000
     /// Java's `adminBrokerThreadPoolNums` is 16; ours wait for a disk only.
     public var adminThreads = 2
 
@@ -199,6 +199,8 @@ extension StoreConfig {
         consumeQueueFileByteCount = (values[StoreKeys.mappedFileSizeConsumeQueue] + 19) / 20 * 20
         batchQueueFileByteCount = (values[FormatKeys.mapperFileSizeBatchConsumeQueue] + 45) / 46 * 46
         isExtensionWritten = values[FormatKeys.enableConsumeQueueExt]
+        servesLiteQueues = values[LiteQueueKeys.enableLmq] && values[LiteQueueKeys.enableMultiDispatch]
+        liteQueueCountMax = values[LiteQueueKeys.maxLmqConsumeQueueNum]
         appendsChecksum = values[FormatKeys.enabledAppendPropCRC]
         verifiesChecksum = values[FormatKeys.forceVerifyPropCRC]
         extensionFileByteCount = values[FormatKeys.mappedFileSizeConsumeQueueExt]

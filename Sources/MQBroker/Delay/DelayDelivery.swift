@@ -112,8 +112,7 @@ final class DelayDelivery: Sendable {
     /// Runs until ``stop()``.
     func run() {
         for queue in queues { queue.addWaiter(loop: Self.waiterIndex) }
-        let batch = AppendBatch()
-        batch.appendsChecksum = store.config.appendsChecksum
+        let batch = store.makeBatch()
         while true {
             let now = SystemClock.wall()
             var next: Int64?

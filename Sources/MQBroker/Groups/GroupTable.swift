@@ -1,5 +1,6 @@
 public import MQJSON
 import MQMessage
+import MQStore
 public import MQObserve
 public import MQProtocol
 public import MQRemoting
@@ -18,9 +19,13 @@ public final class GroupTable: Sendable {
 
     private struct State {
         var table: SubscriptionGroupWrapper
+
+        /// Topic → bits of what is forbidden.
+        func forbidden(_ group: String) -> JSONObject { table.forbiddenTable[key: .string(group)]?.object ?? [:] }
     }
 
     private let config: LiveConfig
+    private let servesLiteQueues: Bool
     private let log: Log
     private let clock: WallClock
     private let state: Lock<State>
@@ -50,6 +55,7 @@ public final class GroupTable: Sendable {
             table.dataVersion = read.dataVersion
         }
         self.config = config
+        servesLiteQueues = config.current.topics.servesLiteQueues
         self.log = log
         self.clock = clock
         state = Lock(State(table: table))
@@ -69,7 +75,9 @@ public final class GroupTable: Sendable {
 
     /// The group's configuration if there is one; nothing is made.
     public func existing(_ group: String) -> SubscriptionGroupConfig? {
-        state.withLock { $0.table.subscriptionGroupTable[group] }
+        if let config = state.withLock({ $0.table.subscriptionGroupTable[group] }) { return config }
+        // A group that is called like a lite queue need not be made, and is not in the table.
+        return servesLiteQueues && LiteQueue.isName(group) ? SubscriptionGroupConfig(groupName: group) : nil
     }
 
     /// The group's configuration, made if there is none and groups may come to be by themselves.
@@ -106,6 +114,43 @@ public final class GroupTable: Sendable {
 
     /// All groups with their version, as they travel and are stored.
     public func wrapper() -> SubscriptionGroupWrapper { state.withLock { $0.table } }
+
+    // MARK: - What groups may not read
+
+    /// Java's bit for reading, as a power of two.
+    private static let readBit: Int64 = 1 << 2
+
+    /// Whether an administrator has forbidden `group` to read `topic`.
+    public func mayRead(group: String, topic: String) -> Bool {
+        state.withLock { $0.forbidden(group)[key: .string(topic)]?.int64 ?? 0 } & Self.readBit == 0
+    }
+
+    /// Forbids `group` to read `topic`, or allows it again. Unlike in Java, other topics of the group stay as they are.
+    /// - Throws: `systemBusy` when a group's table is full; `invalidParameter` for a bad name.
+    /// - Returns: whether that is new.
+    func setReadable(_ isReadable: Bool, group: String, topic: String) throws(Refusal) -> Bool {
+        if let refusal = NameRules.refusal(ofGroup: group) ?? NameRules.refusal(ofTopic: topic) {
+            throw Refusal(.invalidParameter, refusal)
+        }
+        let limits = config.current.limits
+        let hasChanged: Bool = try state.withLock { state throws(Refusal) in
+            var topics = state.forbidden(group)
+            let before = max(0, topics[key: .string(topic)]?.int64 ?? 0)
+            let after = isReadable ? before & ~Self.readBit : before | Self.readBit
+            guard before != after else { return false }
+            let isFull = topics.count >= limits.subscriptionsMax || state.table.forbiddenTable.count >= limits.groupsMax
+            guard isReadable || !isFull else { throw Refusal(.systemBusy, "this broker forbids too much already") }
+            topics[key: .string(topic)] = after == 0 ? nil : .integer(after)
+            state.table.forbiddenTable[key: .string(group)] = topics.isEmpty ? nil : .object(topics)
+            state.table.dataVersion.advance(now: clock.now)
+            return true
+        }
+        if hasChanged {
+            notice.changed()
+            log.info("reading forbidden or allowed", ["group": group, "topic": topic, "readable": String(isReadable)])
+        }
+        return hasChanged
+    }
 
     /// Whether the group is RocketMQ's own.
     public static func isSystem(_ group: String) -> Bool {

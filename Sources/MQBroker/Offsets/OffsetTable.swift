@@ -1,6 +1,7 @@
 public import MQJSON
 public import MQObserve
 public import MQProtocol
+import MQStore
 import MQSystem
 
 /// How far each group has consumed each queue: the offset of the next message it wants. Any thread.
@@ -9,6 +10,8 @@ import MQSystem
 /// Source: `ConsumerOffsetManager.java`, RocketMQ 5.3.
 public final class OffsetTable: Sendable {
     static let fileName = "consumerOffset.json"
+    /// Instead of it, where lite queues are served.
+    static let liteFileName = "lmqConsumerOffset.json"
 
     /// What a commit did.
     public enum Commit: Equatable, Sendable {
@@ -40,11 +43,12 @@ public final class OffsetTable: Sendable {
     private let eachReset = Lock<(@Sendable (PopQueueKey, Int64) -> Void)?>(nil)
     private let flushMilliseconds: Int64
     private let offsetsMax: Int
+    private let servesLiteQueues: Bool
     private let log: Log
     private let clock: WallClock
     private let state: Lock<State>
 
-    /// The offsets of `stored`, the content of `consumerOffset.json`, of 4.9 or 5.x.
+    /// The offsets of `stored`, the content of `consumerOffset.json`, of 4.9 or 5.x, or of `lmqConsumerOffset.json`.
     /// - Throws: ``BodyError`` if `stored` is not an offset table.
     public init(
         _ config: LiveConfig, stored: JSON? = nil, log: Log = .silent,
@@ -61,25 +65,35 @@ public final class OffsetTable: Sendable {
                 state.offsets[key] = queues
                 state.count += queues.count
             }
+            for (text, offset) in table.lmqOffsetTable ?? [:] {
+                guard let key = Self.key(text) else {
+                    log.warn("stored offsets ignored", ["key": text])
+                    continue
+                }
+                if state.offsets[key, default: [:]].updateValue(offset, forKey: Self.liteQueueID) == nil {
+                    state.count += 1
+                }
+            }
             if let version = table.dataVersion { state.version = version }
         }
         flushMilliseconds = config.current.groups.flushConsumerOffsetMilliseconds
         offsetsMax = config.current.limits.offsetsMax
+        servesLiteQueues = config.current.topics.servesLiteQueues
         self.log = log
         self.clock = clock
         self.state = Lock(state)
     }
 
-    /// Writes `consumerOffset.json` from here on.
+    /// Writes `consumerOffset.json` from here on, or `lmqConsumerOffset.json`.
     public func persist(to files: ConfigFiles) {
         files.register(
-            Self.fileName, everyMilliseconds: flushMilliseconds,
+            servesLiteQueues ? Self.liteFileName : Self.fileName, everyMilliseconds: flushMilliseconds,
             isChanged: { [self] in state.withLock { $0.isChanged } },
             text: { [self] in
                 let wrapper = state.withLock { state in
                     if state.isChanged { state.version.advance(now: clock.now) }
                     state.isChanged = false
-                    return Self.wrapper(state)
+                    return self.wrapper(of: state)
                 }
                 return wrapper.encoded(.pretty)
             })
@@ -189,7 +203,7 @@ public final class OffsetTable: Sendable {
     }
 
     /// All offsets, as they travel and are stored.
-    public func wrapper() -> ConsumerOffsetSerializeWrapper { state.withLock { Self.wrapper($0) } }
+    public func wrapper() -> ConsumerOffsetSerializeWrapper { state.withLock { wrapper(of: $0) } }
 
     private func remove(_ isGone: (Key) -> Bool) {
         state.withLock { state in
@@ -200,10 +214,32 @@ public final class OffsetTable: Sendable {
         }
     }
 
-    private static func wrapper(_ state: State) -> ConsumerOffsetSerializeWrapper {
+    /// The queue that Java keeps an offset of for a group that is called like a lite queue.
+    private static let liteQueueID = Int32(LiteQueue.queueID)
+
+    private func wrapper(of state: State) -> ConsumerOffsetSerializeWrapper {
         var table: [String: [Int32: Int64]] = [:]
-        for (key, queues) in state.offsets { table["\(key.topic)@\(key.group)"] = queues }
-        return ConsumerOffsetSerializeWrapper(offsetTable: table, dataVersion: state.version)
+        var lite: [String: Int64] = [:]
+        for (key, var queues) in state.offsets {
+            let name = "\(key.topic)@\(key.group)"
+            if servesLiteQueues, LiteQueue.isName(key.group), let offset = queues.removeValue(forKey: Self.liteQueueID)
+            {
+                lite[name] = offset
+            }
+            if !queues.isEmpty { table[name] = queues }
+        }
+        return ConsumerOffsetSerializeWrapper(
+            offsetTable: table, lmqOffsetTable: servesLiteQueues ? lite : nil, dataVersion: state.version)
+    }
+
+    /// What is stored, by the newer of the two files: an administrator who turns lite queues on or off rewinds nobody.
+    static func stored(in files: ConfigFiles) throws -> JSON? {
+        let (plain, lite) = (try files.load(fileName), try files.load(liteFileName))
+        guard let plain, let lite else { return plain ?? lite }
+        func time(_ json: JSON) throws -> Int64 {
+            try ConsumerOffsetSerializeWrapper(json: json).dataVersion?.timestamp ?? 0
+        }
+        return try time(lite) >= time(plain) ? lite : plain
     }
 
     private static func key(_ text: String) -> Key? {

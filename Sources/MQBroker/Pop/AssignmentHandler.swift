@@ -50,13 +50,14 @@ final class AssignmentHandler: Sendable {
     /// Answers QUERY_ASSIGNMENT.
     func query(_ request: RemotingCommand, _ reply: Reply) throws(Refusal) {
         let body: QueryAssignmentBody = try parse(request)
+        if topics.isLiteQueue(body.topic) { return reply.send(answer(body, ownQueues(body.topic))) }
         // Names are kept: none that no topic can have.
         if let refusal = NameRules.refusal(ofTopic: body.topic) { throw Refusal(.invalidParameter, refusal) }
         let now = SystemClock.now().nanoseconds / 1_000_000
         if let known = routes.withLock({ $0[body.topic] }), known.until > now {
             return reply.send(answer(body, known.queues))
         }
-        let accepted = pool.submit { [self] in
+        try pool.submit(.admin, refuse: { reply.send($0.answer) }) { [self] in
             let queues = ask(body.topic) ?? ownQueues(body.topic)
             routes.withLock { routes in
                 if routes.count >= Self.keptMax { routes = [:] }
@@ -64,7 +65,6 @@ final class AssignmentHandler: Sendable {
             }
             reply.send(answer(body, queues))
         }
-        if !accepted { throw .busy }
     }
 
     /// Answers SET_MESSAGE_REQUEST_MODE when it is on the disk.

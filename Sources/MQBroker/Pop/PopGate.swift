@@ -81,6 +81,7 @@ struct PopGate {
         guard Int(fields.queueID) < route.readQueueCount else {
             throw Refusal(.invalidParameter, Self.illegalQueue(fields.queueID, route, channel))
         }
+        if route.isLite { _ = try route.readableQueue(LiteQueue.queueID) }
         return route
     }
 
@@ -152,7 +153,7 @@ struct PopGate {
         guard fields.queueID >= 0, Int(fields.queueID) < route.readQueueCount else {
             throw Refusal(.messageIllegal, Self.illegalQueue(fields.queueID, route, channel))
         }
-        let queue = route.queue(Int(fields.queueID))
+        let queue = try route.readableQueue(Int(fields.queueID))
         let (low, high) = (queue.minOffset, queue.maxOffset)
         if fields.offset < low || fields.offset > high || isChange && fields.offset == high {
             throw Refusal(

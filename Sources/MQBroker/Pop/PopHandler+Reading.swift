@@ -32,27 +32,35 @@ extension PopHandler {
 
     private func fetch(_ session: PopSession, _ look: PullLook) {
         let bound = LoopBound((self, session), on: loop)
-        let accepted = coldReads.submit { [store] in
-            do throws(SystemError) {
-                let (result, copy) = try look.readAhead(store)
-                bound.execute { handler, session in
-                    handler.found = result
-                    handler.conclude(session, from: look.nextOffset, copy: copy)
-                    handler.goOn(session)
-                }
-            } catch {
-                bound.execute { handler, session in
-                    handler.fail(session, error)
-                    handler.goOn(session)
+        let refuse: @Sendable (Refusal) -> Void = { refusal in
+            bound.execute { handler, session in handler.giveUp(session, refusal) }
+        }
+        do throws(Refusal) {
+            try coldReads.submit(.pull, refuse: refuse) { [store] in
+                do throws(SystemError) {
+                    let (result, copy) = try look.readAhead(store)
+                    bound.execute { handler, session in
+                        handler.found = result
+                        handler.conclude(session, from: look.nextOffset, copy: copy)
+                        handler.goOn(session)
+                    }
+                } catch {
+                    bound.execute { handler, session in
+                        handler.fail(session, error)
+                        handler.goOn(session)
+                    }
                 }
             }
+        } catch {
+            giveUp(session, error)
         }
-        if !accepted {
-            release(session)
-            session.refusal = .busy
-            session.index = session.steps.count
-            finish(session)
-        }
+    }
+
+    private func giveUp(_ session: PopSession, _ refusal: Refusal) {
+        release(session)
+        session.refusal = refusal
+        session.index = session.steps.count
+        finish(session)
     }
 
     private func goOn(_ session: PopSession) {

@@ -41,7 +41,7 @@ final class PopRetries {
     private let redelivery: Redelivery
     private let stats: BrokerStats
     private let log: Log
-    private let batch = AppendBatch()
+    private let batch: AppendBatch
     private var pending: [(expired: PopTable.Expired, bits: UInt64)] = []
     private var done: [Done] = []
     private var told: [String: Set<String>] = [:]
@@ -59,7 +59,7 @@ final class PopRetries {
         self.redelivery = redelivery
         self.stats = stats
         self.log = log
-        batch.appendsChecksum = store.config.appendsChecksum
+        batch = store.makeBatch()
     }
 
     /// What is done since the last call.

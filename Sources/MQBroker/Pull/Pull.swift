@@ -17,6 +17,10 @@ struct Pull {
     let groupSysFlag: Int
     /// What its group takes of its topic.
     let stats: GroupStats
+    /// Only the last message of each key of its topic is kept.
+    var isCompacted = false
+    /// It came as LITE_PULL_MESSAGE.
+    var isLite = false
 
     var queue: ConsumeQueue { look.queue }
 }
@@ -102,6 +106,24 @@ struct PullLook: Sendable {
         try store.read(
             queue, from: nextOffset, limits: limits, access: access, units: &units, into: &result, matches: nil,
             records: records)
+    }
+
+    /// Looks among what is left of a compacted queue, waiting for the disk.
+    /// - Returns: what was found, and the records; `nil` if the queue is not compacted there.
+    func readCompacted(_ store: MessageStore) throws(SystemError) -> (ReadResult, [UInt8])? {
+        var effort = 0
+        func choice(_ isWanted: Bool) -> RecordChoice {
+            effort >= Self.coldEffortMax ? .stop : isWanted ? .take : .leave
+        }
+        switch filter {
+        case .tags(let filter):
+            return try store.compaction.read(
+                queue, from: nextOffset, limits: limits, matches: filter.wantsAll ? nil : { filter.matches($0) })
+        case .properties(let filter, _):
+            return try store.compaction.read(
+                queue, from: nextOffset, limits: limits, choose: { choice(filter.matches($0, effort: &effort)) })
+        case .retries: return nil  // retry topics are not compacted
+        }
     }
 
     /// As ``read(_:_:_:into:)``, waiting for the disk, and begins to read what will be looked for next.

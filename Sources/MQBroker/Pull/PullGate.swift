@@ -57,10 +57,13 @@ struct PullGate {
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }
         let look = PullLook(
-            queue: route.queue(Int(request.queueID)), filter: filter, limits: limits, nextOffset: request.queueOffset)
-        return Pull(
+            queue: try route.readableQueue(Int(request.queueID)), filter: filter, limits: limits,
+            nextOffset: request.queueOffset)
+        var pull = Pull(
             channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,
             topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag, stats: group.stats(of: route))
+        pull.isCompacted = route.isCompacted
+        return pull
     }
 
     /// The filter of the request itself, or the one the group's heartbeats told.
@@ -87,6 +90,10 @@ struct PullGate {
         }
         if !group.config.consumeBroadcastEnable, info.messageModel == .broadcasting {
             throw Refusal(.noPermission, "the consumer group[\(group.name)] can not consume by broadcast way")
+        }
+        guard groups.mayRead(group.name, route.name) else {
+            throw Refusal(
+                .noPermission, "the consumer group[\(group.name)] is forbidden for topic[\(route.name)]")
         }
         guard let subscription = clients.subscription(group: group.name, topic: route.name) else {
             throw Refusal(.subscriptionNotExist, "the consumer's subscription not exist\(Refusal.topicHelp)")
@@ -162,11 +169,16 @@ struct GroupLookup {
     private let stats: StatsTable
     private var known = ByteTable<GroupRoute>()
     private var version: UInt64 = 0
+    /// Groups that are called like lite queues are not bounded by the table.
+    private static let knownMax = 200_000
 
     init(_ table: GroupTable, stats: StatsTable) {
         self.table = table
         self.stats = stats
     }
+
+    /// Whether the group may read the topic.
+    func mayRead(_ group: String, _ topic: String) -> Bool { table.mayRead(group: group, topic: topic) }
 
     /// The group called `name`, made if it is missing and groups may come to be by themselves.
     mutating func group(_ name: HeaderText, in bytes: Span<UInt8>) throws(Refusal) -> GroupRoute {
@@ -184,6 +196,7 @@ struct GroupLookup {
                 .subscriptionGroupNotExist, "subscription group [\(text)] does not exist, \(Refusal.topicHelp)")
         }
         let group = GroupRoute(text, config, stats: stats)
+        if known.count >= Self.knownMax { known.removeAll() }
         if !name.isEscaped { known.set(raw, to: group) }
         return group
     }

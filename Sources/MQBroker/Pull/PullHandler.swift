@@ -21,6 +21,8 @@ final class PullHandler {
         var isPropertyFilterEnabled: Bool
         /// `filterSupportRetry`.
         var filtersRetries: Bool
+        /// `enableCompaction`.
+        var servesCompacted: Bool
         var isBrokerReadable: Bool
         var brokerIP: String
         /// Pulls one loop keeps parked; about 400 bytes each.
@@ -82,7 +84,8 @@ final class PullHandler {
         do throws(WireError) { request = try PullMessageRequest(header, in: bytes) } catch {
             throw Refusal(.systemError, "bad pull header: \(error)")
         }
-        let pull = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
+        var pull = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
+        pull.isLite = header.code == RequestCode.litePullMessage.rawValue
         if answerReset(pull) { return }
         if request.flags.contains(.commitOffset), request.commitOffset >= 0 {
             _ = offsets.commit(
@@ -114,6 +117,9 @@ final class PullHandler {
 
     /// Looks for messages; answers, or parks the pull for `parkMilliseconds` if there is nothing yet.
     private func look(_ pull: Pull, parkMilliseconds: Int64) {
+        if pull.isCompacted, settings.servesCompacted, pull.look.nextOffset < store.compaction.end(pull.queue) {
+            return fetch(pull, parkMilliseconds: parkMilliseconds, isCompacted: true)
+        }
         guard read(pull) else { return }
         if found.needsDisk { return fetch(pull, parkMilliseconds: parkMilliseconds) }
         conclude(pull, parkMilliseconds: parkMilliseconds)
@@ -146,26 +152,33 @@ final class PullHandler {
 
     /// Looks again on a thread that may wait for the disk, which copies what it finds and begins to read what the consumer
     /// will ask for next.
-    private func fetch(_ pull: Pull, parkMilliseconds: Int64) {
+    /// - Parameter isCompacted: what is left of a compacted queue is to be looked through first.
+    private func fetch(_ pull: Pull, parkMilliseconds: Int64, isCompacted: Bool = false) {
         let bound = LoopBound((self, pull), on: loop)
         let look = pull.look
         let begun = SystemClock.now()
-        let accepted = coldReads.submit { [store] in
-            do throws(SystemError) {
-                let (result, copy) = try look.readAhead(store)
-                bound.execute { handler, pull in
-                    guard pull.channel.connection.isOpen else { return }
-                    handler.found = result
-                    handler.stats.slowestGet.note(SystemClock.now().milliseconds(since: begun))
-                    handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
-                }
-            } catch {
-                bound.execute { handler, pull in
-                    handler.refuse(pull, Refusal(.systemError, "cannot read the queue: \(error)"))
+        let refuse: @Sendable (Refusal) -> Void = { refusal in
+            bound.execute { handler, pull in handler.refuse(pull, refusal) }
+        }
+        do throws(Refusal) {
+            try coldReads.submit(pull.isLite ? .litePull : .pull, refuse: refuse) { [store] in
+                do throws(SystemError) {
+                    var found = isCompacted ? try look.readCompacted(store) : nil
+                    if found == nil { found = try look.readAhead(store) }
+                    guard let (result, copy) = found else { return }
+                    bound.execute { handler, pull in
+                        guard pull.channel.connection.isOpen else { return }
+                        handler.found = result
+                        handler.stats.slowestGet.note(SystemClock.now().milliseconds(since: begun))
+                        handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
+                    }
+                } catch {
+                    refuse(Refusal(.systemError, "cannot read the queue: \(error)"))
                 }
             }
+        } catch {
+            self.refuse(pull, error)
         }
-        if !accepted { refuse(pull, .busy) }
     }
 
     // MARK: - Parking

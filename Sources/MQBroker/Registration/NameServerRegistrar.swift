@@ -13,10 +13,11 @@ public import MQTransport
 ///
 /// Source: `BrokerController.java` `registerBrokerAll`, `BrokerOuterAPI.java`, RocketMQ 5.3.
 public final class NameServerRegistrar: Sendable {
-    /// The least time between two registrations: the first change travels at once, what follows it together.
-    private static let gatherMilliseconds: Int64 = 100
-    /// The same, when somebody waits for the registration.
-    private static let awaitedGatherMilliseconds: Int64 = 10
+    /// The least time between two registrations that carry changes: the first travels at once, what follows it together. A
+    /// producer that was answered may ask a name server for its new topic in the next moment.
+    private static let gatherMilliseconds: Int64 = 10
+    /// Registrations take at most this part of the registrar's time: one of many topics is not made for each of them.
+    private static let restFactor: Int64 = 10
     /// When to try again after a failure.
     private static let retryMilliseconds: Int64 = 2000
     /// When to try again after a lost connection: a name server that was only restarted is back by then.
@@ -32,8 +33,6 @@ public final class NameServerRegistrar: Sendable {
     private struct State {
         var isStopping = false
         var isWanted = false
-        /// Somebody waits for what is wanted.
-        var isAwaited = false
         /// Counts registrations; the present one carries every change before it.
         var round: UInt64 = 0
         var due: Int64 = 0
@@ -129,8 +128,7 @@ public final class NameServerRegistrar: Sendable {
         state.signal { state in
             guard !servers.isEmpty, !state.isStopping else { return false }
             round = state.isWanted ? state.round + 1 : state.round
-            state.isAwaited = state.isWanted
-            return state.isWanted
+            return false
         }
         let isThere = progress.withLock { progress in
             if progress.hasTaken(round, servers) { return true }
@@ -177,6 +175,7 @@ public final class NameServerRegistrar: Sendable {
 
     private func run() {
         var last: Int64 = 0
+        var took: Int64 = 0
         while true {
             let left = max(0, state.withLock { $0.due } - Self.now())
             let step: Step? = state.wait(milliseconds: left) { state in
@@ -189,28 +188,27 @@ public final class NameServerRegistrar: Sendable {
             switch step {
             case .stop: return
             case .lookAgain: continue
-            case .change: gather(since: last)
+            case .change: gather(since: last, took)
             case nil: break
             }
             last = Self.now()
             let next = last + config.current.registration.periodMilliseconds
             let round = state.withLock { state in
                 state.isWanted = false
-                state.isAwaited = false
                 state.round += 1
                 state.due = next
                 return state.round
             }
             register(round)
+            took = Self.now() - last
         }
     }
 
     /// Lets changes that come close together travel together.
-    private func gather(since last: Int64) {
-        let rest = last + Self.gatherMilliseconds - Self.now()
-        if rest > 0 { _ = state.wait(milliseconds: rest) { $0.isStopping || $0.isAwaited ? true : nil } }
-        let least = last + Self.awaitedGatherMilliseconds - Self.now()
-        if least > 0 { _ = state.wait(milliseconds: least) { $0.isStopping ? true : nil } }
+    /// - Parameter took: how long it took to make the last registration, milliseconds.
+    private func gather(since last: Int64, _ took: Int64) {
+        let rest = last + max(Self.gatherMilliseconds, min(1000, took * Self.restFactor)) - Self.now()
+        if rest > 0 { _ = state.wait(milliseconds: rest) { $0.isStopping ? true : nil } }
     }
 
     // MARK: - What

@@ -22,6 +22,8 @@ final class ReplyHandler {
     private let bodyByteCountMax: Int
     private var watch: ConfigWatch
     private var isStored: Bool
+    /// What every message gets that comes in.
+    private let marks: [(name: String, value: String)]
 
     init(
         clients: ClientTable, topics: TopicTable, sends: SendHandler, config: LiveConfig, settings: SendHandler.Settings
@@ -33,6 +35,10 @@ final class ReplyHandler {
         bodyByteCountMax = settings.bodyByteCountMax
         watch = ConfigWatch(config)
         isStored = config.current.send.storesReplies
+        marks = [
+            (PropertyName.messageRegion.description, String(decoding: settings.regionID, as: UTF8.self)),
+            (PropertyName.traceOn.description, settings.isTraceOn ? "true" : "false"),
+        ]
     }
 
     /// Pushes the reply on, and stages it in `batch` if replies are stored. `reply` is answered when the requester has.
@@ -75,6 +81,9 @@ final class ReplyHandler {
         }
         guard let target = clients.producerTarget(of: client) else {
             return reply.send(Self.failure("push reply message fail, channel of <\(client)> not found."))
+        }
+        for (name, value) in marks where !properties.contains(where: { $0.name == name }) {
+            properties.append((name, value))
         }
         properties.append((PropertyName.pushReplyTime.description, String(channel.connection.loop.wall.rawValue)))
         let now = String(channel.connection.loop.wall.rawValue)

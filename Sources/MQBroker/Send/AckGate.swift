@@ -23,6 +23,8 @@ struct AckGate<Payload> {
 
     /// Whether nothing is held.
     var isEmpty: Bool { first == entries.count }
+    /// What is held longest; `nil` when nothing is held.
+    var oldest: Payload? { isEmpty ? nil : entries[first].payload }
     /// When the first deadline passes; `nil` when nothing is held.
     var nextDeadline: Instant? { isEmpty ? nil : entries[first].deadline }
 

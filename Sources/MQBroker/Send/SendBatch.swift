@@ -29,7 +29,7 @@ final class SendBatch {
         var isRecall = false
     }
 
-    let records = AppendBatch()
+    let records: AppendBatch
     /// In the order they came; those of one channel and read lie together.
     var waiting: [Waiting] = []
     private var channels: [RemotingChannel] = []
@@ -43,7 +43,7 @@ final class SendBatch {
     /// Topics that have something to be counted once it is stored.
     private var credited: [TopicRoute] = []
 
-    init(appendsChecksum: Bool) { records.appendsChecksum = appendsChecksum }
+    init(_ store: MessageStore) { records = store.makeBatch() }
 
     /// The place of `channel` among the channels that wait.
     func place(of channel: RemotingChannel) -> Int {
@@ -71,6 +71,15 @@ final class SendBatch {
     private func forgetCredits() {
         for topic in credited { topic.uncounted = StatsTotals() }
         credited.removeAll(keepingCapacity: true)
+    }
+
+    /// What it takes while it waits for the flush; its records' memory goes on to the next batch.
+    var load: SendFlow.Load {
+        SendFlow.Load(
+            requests: waiting.count,
+            bytes: waiting.count * MemoryLayout<Waiting>.stride + keys.count
+                + records.entries.count * MemoryLayout<AppendBatch.Entry>.stride
+                + channels.count * MemoryLayout<RemotingChannel>.stride)
     }
 
     /// Calls `body` with each channel and those of its requests that lie together.

@@ -20,6 +20,8 @@ final class SendCommit {
     private let regionID: [UInt8]
     private let traceOn: StaticString
     private var flushTimeoutMilliseconds: Int64
+    private var flow = SendFlow()
+    private var flowSettings: FlowSettings
     private var watch: ConfigWatch
     private let stats: BrokerStats
     private let transactions: Transactions
@@ -37,15 +39,39 @@ final class SendCommit {
     ) {
         self.store = store
         stagedByteCountMax = store.config.isFlushSynchronous ? 4 << 20 : 128 << 10
-        batch = SendBatch(appendsChecksum: store.config.appendsChecksum)
+        batch = SendBatch(store)
         hostDigits = MessageID.hostDigits(settings.storeHost)
         regionID = settings.regionID
         traceOn = settings.isTraceOn ? "true" : "false"
         watch = ConfigWatch(config)
         flushTimeoutMilliseconds = config.current.send.syncFlushTimeoutMilliseconds
+        flowSettings = config.current.flow
         self.stats = stats
         self.transactions = transactions
         self.loop = loop
+    }
+
+    /// Takes another send, or not: those that wait for the flush must not become too many or too old.
+    /// - Parameter queuedAt: when it came, if it has waited for a thread of ours meanwhile.
+    /// - Throws: `systemBusy`, in the words that clients know.
+    @inline(__always) func admit(queuedAt: Instant? = nil) throws(Refusal) {
+        if !gate.isEmpty { try admitBehindOthers(queuedAt) }
+    }
+
+    private func admitBehindOthers(_ queuedAt: Instant?) throws(Refusal) {
+        follow()
+        if let refusal = flow.refusal(
+            oldest: gate.oldest?.begun, now: loop.now, queuedAt: queuedAt, flowSettings)
+        {
+            stats.sendsFailed.add(1)
+            throw refusal
+        }
+    }
+
+    private func follow() {
+        guard watch.hasChanged() else { return }
+        flushTimeoutMilliseconds = watch.config.current.send.syncFlushTimeoutMilliseconds
+        flowSettings = watch.config.current.flow
     }
 
     /// Appends early if much is staged.
@@ -80,10 +106,11 @@ final class SendCommit {
             return sent.removeAll()
         }
         answer(sent, .success) { !$0.waitsForFlush }
-        if watch.hasChanged() { flushTimeoutMilliseconds = watch.config.current.send.syncFlushTimeoutMilliseconds }
+        follow()
+        flow.hold(sent.load)
         let deadline = loop.now.advanced(byMilliseconds: flushTimeoutMilliseconds)
         gate.hold(sent, until: sent.records.end, deadline: deadline)
-        batch = spare.popLast() ?? SendBatch(appendsChecksum: store.config.appendsChecksum)
+        batch = spare.popLast() ?? SendBatch(store)
         batch.records.takeMemory(of: sent.records)
     }
 
@@ -91,11 +118,13 @@ final class SendCommit {
         gate.release(flushed: store.flushedOffset, now: loop.now) { sent, outcome in
             note(sent)
             answer(sent, outcome == .durable ? .success : .flushDiskTimeout) { $0.waitsForFlush }
+            flow.release(sent.load)
             recycle(sent)
         }
         if let reason = store.fenceReason {  // what is left will never be durable
             gate.releaseAll { sent in
                 refuse(sent, AppendError.fenced(reason).answer) { $0.waitsForFlush }
+                flow.release(sent.load)
                 recycle(sent)
             }
         }
@@ -118,10 +147,20 @@ final class SendCommit {
 
     // MARK: - Answers
 
+    /// The answer to a producer with the fields that all of them have.
+    func annotated(_ refusal: RemotingCommand) -> RemotingCommand {
+        var answer = refusal
+        answer[PropertyName.messageRegion.description] = String(decoding: regionID, as: UTF8.self)
+        answer[PropertyName.traceOn.description] = traceOn.description
+        return answer
+    }
+
     private func refuse(_ sent: SendBatch, _ refusal: RemotingCommand, where isMeant: (SendBatch.Waiting) -> Bool) {
+        let toProducer = annotated(refusal)
         sent.forEachRun { channel, run in
             for index in run where !sent.waiting[index].isOneWay && isMeant(sent.waiting[index]) {
-                var answer = refusal
+                let waiting = sent.waiting[index]
+                var answer = waiting.isSendBack || waiting.isRecall ? refusal : toProducer
                 answer.opaque = sent.waiting[index].opaque
                 channel.send(answer)
             }

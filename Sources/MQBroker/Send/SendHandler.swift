@@ -4,6 +4,7 @@ import MQMessage
 import MQProtocol
 import MQRemoting
 import MQStore
+import MQSystem
 import MQTransport
 
 /// SEND_MESSAGE (10), SEND_MESSAGE_V2 (310), SEND_BATCH_MESSAGE (320): header → topic and queue → record staged. The
@@ -25,6 +26,8 @@ final class SendHandler {
         var checksMessageTypes: Bool
         var brokerName: [UInt8]
         var timer: TimerSettings
+        /// Nothing is taken before, milliseconds since 1970.
+        var startAcceptTimestamp: Int64 = 0
     }
 
     private var settings: Settings
@@ -33,6 +36,7 @@ final class SendHandler {
     private let groups: GroupTable
     private let locks: QueueLocks
     let loop: EventLoop
+    let liteQueues: LiteQueues?
     private let recordByteCountMax: Int
     /// How many messages wait in a slot of the timer.
     private let timerCount: (Int64) -> Int64?
@@ -56,6 +60,7 @@ final class SendHandler {
         self.locks = locks
         self.loop = loop
         self.ids = ids
+        liteQueues = store.liteQueues
         recordByteCountMax = store.recordByteCountMax
         lookup = TopicLookup(topics, store: store)
         random = SeededRandom(seed: .random(in: .min ... .max))
@@ -80,6 +85,7 @@ final class SendHandler {
         } catch {
             throw Refusal(.systemError, "bad send header: \(error)")
         }
+        if settings.startAcceptTimestamp > 0 { try refuseEarly() }
         let route = try self.route(request, in: bytes, channel)
         let queueID = try self.queueID(request, route, channel)
         let body = bytes.extracting(frame.body)
@@ -108,6 +114,12 @@ final class SendHandler {
                 queueID: queueID, entries: first..<batch.records.entries.count, uniqueKey: staged.key,
                 isSendBack: false, waitsForFlush: staged.waits, recallHandle: staged.recallHandle))
         if staged.waits { batch.needsFlush = true }
+    }
+
+    private func refuseEarly() throws(Refusal) {
+        guard loop.wall.rawValue < settings.startAcceptTimestamp else { return }
+        let text = SystemClock.localText(Timestamp(rawValue: settings.startAcceptTimestamp))
+        throw Refusal(.systemError, "broker unable to service, until \(text)")
     }
 
     // MARK: - Where to
@@ -192,8 +204,10 @@ final class SendHandler {
         _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
     ) throws(Refusal) -> Staged {
-        let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
+        var facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
+        if facts.hasLitePlaces || facts.liteQueues != nil { try settleLiteQueues(&facts) }
         try refuseOtherType(facts, route)
+        if route.isCompacted, !facts.hasKeys { throw Refusal(.messageIllegal, "Required message key is missing") }
         guard !facts.hasInnerNumber else { throw Self.falseInnerBatch }
         guard !properties.withBytes(0..<properties.count, { Properties.holdsZeroSector($0) }) else {
             throw Self.zeroSector

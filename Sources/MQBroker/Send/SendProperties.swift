@@ -20,6 +20,10 @@ struct SendProperties {
     private(set) var hasInnerNumber = false
     /// What it says, if that is a number.
     private(set) var innerCount: Int64?
+    /// The lite queues that the message is for: the value of INNER_MULTI_DISPATCH.
+    private(set) var liteQueues: Range<Int>?
+    /// It says itself where in lite queues it stands.
+    private(set) var hasLitePlaces = false
     private var tags: Range<Int>?
     private var keys: Range<Int>?
     /// A name came twice that queues or index ask for, or one that only dispatch understands.
@@ -48,11 +52,17 @@ struct SendProperties {
             case 17 where key.equals(PropertyName.timerDeleteUniqueKey): timer.isDelete = true
             case 20 where key.equals(PropertyName.maxReconsumeTimes):
                 maxReconsumeTimes = Decimal.parse(text.extracting(value))
-            case 20 where key.equals(PropertyName.innerMultiDispatch): isOdd = true
+            case 20 where key.equals(PropertyName.innerMultiDispatch):
+                isOdd = true
+                liteQueues = value.isEmpty ? nil : value
+            case 24 where key.equals(PropertyName.innerMultiQueueOffset): hasLitePlaces = true
             default: break
             }
         }
     }
+
+    /// It can be found by KEYS, and kept for them.
+    var hasKeys: Bool { keys.map { !$0.isEmpty } ?? false }
 
     /// What kind of message it is. Source: `TopicMessageType.java` `parseFromMessageProperty`, RocketMQ 5.3.
     var messageType: TopicMessageType {

@@ -20,6 +20,10 @@ final class TopicRoute {
     let hasBatchQueues: Bool
     /// The one kind of messages it takes; `nil` takes all.
     let messageType: TopicMessageType?
+    /// Only the last message of each key is kept.
+    let isCompacted: Bool
+    /// It is a lite queue.
+    let isLite: Bool
     /// What comes in for it.
     let stats: TopicStats
     /// What was staged for it in this wake-up and is not stored yet. The batch's.
@@ -34,6 +38,8 @@ final class TopicRoute {
         bytes = Array(name.utf8)
         isRetry = name.hasPrefix("%RETRY%")
         isReserved = SystemTopics.notSendable.contains(name)
+        isCompacted = config.isCompacted
+        isLite = LiteQueue.isName(name)
         isReadable = config.perm.contains(.read)
         readQueueCount = config.readQueueNums
         topicSysFlag = config.topicSysFlag
@@ -61,7 +67,18 @@ final class TopicRoute {
                 .systemBusy,
                 "this broker keeps at most \(store.config.queueCountMax) queues")
         }
+        if isLite { try refuseTooManyLite(queueID) }
         return queue(queueID)
+    }
+
+    /// As ``queue(_:)``, for a consumer: it may ask for any name of a lite queue.
+    func readableQueue(_ queueID: Int) throws(Refusal) -> ConsumeQueue {
+        if isLite, queues[queueID] == nil { try refuseTooManyLite(queueID) }
+        return queue(queueID)
+    }
+
+    private func refuseTooManyLite(_ queueID: Int) throws(Refusal) {
+        guard store.existingQueue(name, queueID) != nil || store.hasRoomForLiteQueue else { throw .tooManyLiteQueues }
     }
 
     /// Whether the topic has such a queue.
@@ -76,6 +93,8 @@ struct TopicLookup {
     private let store: MessageStore
     private var known = ByteTable<TopicRoute>()
     private var version: UInt64 = 0
+    /// Names of lite queues are not bounded by the table.
+    private static let knownMax = 200_000
 
     init(_ topics: TopicTable, store: MessageStore) {
         self.topics = topics
@@ -92,6 +111,7 @@ struct TopicLookup {
         if let route = known[name] { return route }
         guard let config = topics.config(of: name.toString()) else { return nil }
         let route = TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
+        if known.count >= Self.knownMax { known.removeAll() }
         known.set(name, to: route)
         return route
     }
@@ -107,4 +127,12 @@ struct TopicLookup {
         route(Array(config.topicName.utf8).span)
             ?? TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
     }
+}
+
+extension Refusal {
+    /// Source: `SendMessageProcessor.java` `handlePutMessageResult`, RocketMQ 5.3.
+    static let tooManyLiteQueues = Refusal(
+        .systemError,
+        "[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]broker config enableLmq and enableMultiDispatch, lmq consumeQueue num exceed "
+            + "maxLmqConsumeQueueNum config num, default limit 2w.")
 }

@@ -1,4 +1,5 @@
 import MQProtocol
+import MQStore
 import MQSystem
 import Synchronization
 
@@ -24,11 +25,14 @@ public final class StatsTable: Sendable {
     private let state = Lock(State())
     private let pairCount = Atomic<Int>(0)
     private let unlisted: GroupStats
+    /// Lite queues are counted together and not listed, as `enableLmqStats=false` has it in Java.
+    private let lite: TopicStats
 
     /// Nothing yet.
     public init(clock: WallClock = .system) {
         self.clock = clock
         unlisted = GroupStats(now: clock.now)
+        lite = TopicStats(LiteQueue.prefix.description, now: clock.now)
     }
 
     private var now: Int64 { clock.now }
@@ -37,7 +41,8 @@ public final class StatsTable: Sendable {
 
     /// The topic's counters, made if they are missing.
     func topic(_ name: String) -> TopicStats {
-        state.withLock { state in
+        if LiteQueue.isName(name) { return lite }
+        return state.withLock { state in
             if let stats = state.topics[name] { return stats }
             let stats = TopicStats(name, now: now)
             state.topics[name] = stats
@@ -47,7 +52,8 @@ public final class StatsTable: Sendable {
 
     /// The counters of a group in a topic, made if they are missing.
     func group(_ name: String, in topic: TopicStats) -> GroupStats {
-        topic.groups.withLock { groups in
+        if topic === lite { return unlisted }
+        return topic.groups.withLock { groups in
             if let stats = groups[name] { return stats }
             guard pairCount.load(ordering: .relaxed) < Self.pairCountMax else { return unlisted }
             pairCount.add(1, ordering: .relaxed)

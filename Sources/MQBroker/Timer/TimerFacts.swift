@@ -65,7 +65,6 @@ struct TimerFacts {
     }
 
     private static func isReplaced(_ name: Span<UInt8>, rolls: Bool, isAnnotated: Bool) -> Bool {
-        if !rolls, name.equals(PropertyName.realTopic) || name.equals(PropertyName.realQueueID) { return true }
         guard isAnnotated else { return false }
         return name.equals(PropertyName.timerEnqueue) || name.equals(PropertyName.timerDequeue)
             || rolls && name.equals(PropertyName.timerRollTimes)

@@ -41,7 +41,7 @@ final class TimerWorker {
     let parts: Parts
     let queue: ConsumeQueue
     private(set) var status = TimerStatus()
-    private let batch = AppendBatch()
+    private let batch: AppendBatch
     private var units = ByteBuffer()
     private var records: [TimedRecord] = []
     private var deleted = ByteTable<Bool>()
@@ -60,7 +60,7 @@ final class TimerWorker {
     init(_ parts: Parts) {
         self.parts = parts
         queue = parts.store.queue(Self.topic, 0)
-        batch.appendsChecksum = parts.store.config.appendsChecksum
+        batch = parts.store.makeBatch()
         note()
     }
 

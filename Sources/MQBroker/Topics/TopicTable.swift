@@ -1,5 +1,6 @@
 public import MQJSON
 import MQMessage
+import MQStore
 public import MQObserve
 public import MQProtocol
 public import MQRemoting
@@ -20,6 +21,7 @@ public final class TopicTable: Sendable {
     let stats: StatsTable
     private let config: LiveConfig
     private let systemNames: Set<String>
+    private let servesLiteQueues: Bool
     private let log: Log
     private let clock: WallClock
     private let state: Lock<State>
@@ -50,6 +52,7 @@ public final class TopicTable: Sendable {
         self.config = config
         self.log = log
         self.clock = clock
+        servesLiteQueues = settings.topics.servesLiteQueues
         systemNames = own.union(SystemTopics.fixed)
         self.state = Lock(state)
     }
@@ -66,8 +69,16 @@ public final class TopicTable: Sendable {
 
     // MARK: - Reading
 
-    /// The topic's configuration; `nil` if this broker has no such topic.
-    public func config(of topic: String) -> TopicConfig? { state.withLock { $0.topics[topic] } }
+    /// The topic's configuration; `nil` if this broker has no such topic. Every name of a lite queue has one, where those are
+    /// served.
+    public func config(of topic: String) -> TopicConfig? {
+        if let config = state.withLock({ $0.topics[topic] }) { return config }
+        guard isLiteQueue(topic) else { return nil }
+        return TopicConfig(topicName: topic, readQueueNums: 1, writeQueueNums: 1)
+    }
+
+    /// Whether `topic` is a lite queue, which is not in the table and cannot be changed.
+    func isLiteQueue(_ topic: String) -> Bool { servesLiteQueues && LiteQueue.mayBeUsed(Array(topic.utf8).span) }
 
     /// Moves with every change: whoever keeps what ``config(of:)`` said asks again when it has.
     public var version: UInt64 { notice.version }
@@ -147,7 +158,8 @@ public final class TopicTable: Sendable {
     func adopt(_ queueCounts: [String: Int], batchTopics: Set<String> = []) {
         let limits = config.current.limits
         let missing = queueCounts.filter { name, _ in
-            self.config(of: name) == nil && !isSystem(name) && NameRules.refusal(ofTopic: name) == nil
+            self.config(of: name) == nil && !isSystem(name) && !LiteQueue.isName(name)
+                && NameRules.refusal(ofTopic: name) == nil
         }
         for (name, count) in missing.sorted(by: { $0.key < $1.key }) {
             let queues = min(max(count, 1), limits.queuesPerTopicMax)
@@ -266,6 +278,9 @@ extension TopicConfig {
     /// The attribute that tells what a topic's queues hold, and its value for batches.
     static let queueType = "queue.type"
     static let batchQueueType = "BatchCQ"
+
+    /// Whether only the last message of each key is kept.
+    var isCompacted: Bool { attributes["cleanup.policy"] == "COMPACTION" }
 
     /// Whether its queues hold batches.
     var holdsBatches: Bool { attributes[Self.queueType] == Self.batchQueueType }

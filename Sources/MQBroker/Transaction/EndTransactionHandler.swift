@@ -127,7 +127,8 @@ final class EndTransactionHandler {
         }
     }
 
-    /// Stages the final message. Java keeps all properties of the half message, and so do we.
+    /// Stages the final message. Java keeps all properties of the half message, and so do we; but only one with an immunity
+    /// of its own has the place of its first copy there.
     private func stage(
         _ record: MessageRecord, _ bytes: Span<UInt8>, _ facts: HalfFacts, _ text: Span<UInt8>, half: Int64,
         _ batch: SendBatch
@@ -145,7 +146,8 @@ final class EndTransactionHandler {
         let queue = queue(topic, Int(queueID))
         do throws(WireError) {
             try batch.records.stage(head, topic: topic, body: bytes.extracting(record.body), in: queue) {
-                $0.append(text)
+                if facts.immunity != nil { return $0.append(text) }
+                HalfFacts.appendCopy(of: text, half: nil, times: nil, to: &$0)
             }
         } catch {
             throw tooLong

@@ -22,8 +22,7 @@ extension Transactions {
         guard let place = MessageID.decodeOffsetID(messageID)?.offset else {
             throw refusal("\(messageID.prefix(64)) is not the id of a stored message")
         }
-        let batch = AppendBatch()
-        batch.appendsChecksum = store.config.appendsChecksum
+        let batch = store.makeBatch()
         let outcome = store.withRecord(at: place.rawValue) { record, bytes -> Outcome in
             let topic = bytes.extracting(record.topic)
             var half: HalfMessage?

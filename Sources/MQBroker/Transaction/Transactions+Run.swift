@@ -14,7 +14,7 @@ extension Transactions {
 
     /// What the thread keeps between two looks.
     struct Watch {
-        let batch = AppendBatch()
+        let batch: AppendBatch
         /// When half messages were looked at last; before that, when the broker started.
         var lastRound: Int64
         /// When the ends that wait were first seen; `nil`: none wait.
@@ -35,8 +35,7 @@ extension Transactions {
 
     /// Body of the `transactions` thread: runs until ``stop()``.
     func run() {
-        var watch = Watch(lastRound: SystemClock.wall().rawValue)
-        watch.batch.appendsChecksum = store.config.appendsChecksum
+        var watch = Watch(batch: store.makeBatch(), lastRound: SystemClock.wall().rawValue)
         linkCopies()
         while true {
             let next = look(at: SystemClock.wall().rawValue, &watch)

@@ -6,12 +6,18 @@ public import MQJSON
 public struct ConsumerOffsetSerializeWrapper: JSONBody {
     /// `topic@group` → queue → the next offset to consume.
     public var offsetTable: [String: [Int32: Int64]]
+    /// `topic@group` → the next offset to consume, of groups that are called like lite message queues; `nil` leaves it out.
+    public var lmqOffsetTable: [String: Int64]?
     /// The table's version; `nil` leaves it out.
     public var dataVersion: DataVersion?
 
     /// Offsets.
-    public init(offsetTable: [String: [Int32: Int64]] = [:], dataVersion: DataVersion? = nil) {
+    public init(
+        offsetTable: [String: [Int32: Int64]] = [:], lmqOffsetTable: [String: Int64]? = nil,
+        dataVersion: DataVersion? = nil
+    ) {
         self.offsetTable = offsetTable
+        self.lmqOffsetTable = lmqOffsetTable
         self.dataVersion = dataVersion
     }
 
@@ -24,12 +30,23 @@ public struct ConsumerOffsetSerializeWrapper: JSONBody {
             let key = try fields.unwrap(member.key.string, "offsetTable")
             offsetTable[key] = try fields.offsets(of: try fields.unwrap(member.value.object, "offsetTable"))
         }
+        guard json["lmqOffsetTable"].object != nil else { return }
+        lmqOffsetTable = [:]
+        for member in try fields.table("lmqOffsetTable") {
+            let key = try fields.unwrap(member.key.string, "lmqOffsetTable")
+            lmqOffsetTable?[key] = try fields.unwrap(member.value.int64, "lmqOffsetTable")
+        }
     }
 
     /// The members as Java writes them.
     public var json: JSON {
         let table = offsetTable.sorted { $0.key < $1.key }.map { (JSONKey.string($0.key), JSON.offsets($0.value)) }
-        return .members(("dataVersion", dataVersion?.json), ("offsetTable", .object(JSONObject(table))))
+        let lite = lmqOffsetTable.map { table in
+            JSON.object(
+                JSONObject(table.sorted { $0.key < $1.key }.map { (JSONKey.string($0.key), .integer($0.value)) }))
+        }
+        return .members(
+            ("dataVersion", dataVersion?.json), ("lmqOffsetTable", lite), ("offsetTable", .object(JSONObject(table))))
     }
 }
 

@@ -1,0 +1,65 @@
+import MQMessage
+import MQProtocol
+import MQTestKit
+import Testing
+
+@testable import MQBroker
+
+/// Goal: a topic with cleanup.policy=COMPACTION shows consumers the last message of each key, before and after a restart, and
+/// what is newer from the log.
+@Suite struct BrokerCompactionTests {
+    private static func compacted(_ name: String, _ more: String = "") -> RemotingCommand {
+        var topic = RemotingCommand.topic(name, queues: 1)
+        topic["attributes"] = "+cleanup.policy=COMPACTION" + more
+        return topic
+    }
+
+    private static func put(_ key: String, _ body: String) -> RemotingCommand {
+        .put("c", body, properties: "KEYS\u{1}\(key)\u{2}")
+    }
+
+    /// Everything from the queue's beginning, as a consumer reads it.
+    private func texts(_ peer: RemotingPeer, end: Int64, tags: String = "*") throws -> [String] {
+        var (offset, found) = (Int64(0), [String]())
+        while offset < end {
+            let answer = try peer.ask(.pull("c", from: offset, wait: 10_000, tags: tags))
+            #expect([.success, .pullRetryImmediately].contains(answer.responseCode), "\(answer.remark ?? "")")
+            offset = try #require(answer.int64("nextBeginOffset"))
+            found += try Pulled.all(answer).map { "\($0.record.queueOffset) \($0.text)" }
+        }
+        return found
+    }
+
+    @Test func `consumers get the last message of each key, in order, and then the newest`() throws {
+        let running = try RunningBroker([
+            "compactionScheduleInternal": "100", "flushIntervalCommitLog": "20", "flushCommitLogLeastPages": "0",
+        ])
+        var peer = try running.connect()
+        #expect(try peer.ask(Self.compacted("c")).responseCode == .success)
+        for number in 0..<50 { #expect(try peer.ask(Self.put("k\(number % 5)", "\(number)")).responseCode == .success) }
+        let left = (45..<50).map { "\($0) \($0)" }
+        var seen = try texts(peer, end: 50)
+        for _ in 0..<2000 where seen != left { seen = try texts(peer, end: 50) }
+        #expect(seen == left)
+        #expect(try peer.ask(Self.put("k0", "")).responseCode == .success)
+        try running.restart()
+        peer = try running.connect()
+        #expect(try peer.ask(Self.put("k1", "new")).responseCode == .success)
+        let after = ["47 47", "48 48", "49 49", "51 new"]
+        for _ in 0..<2000 where seen != after { seen = try texts(peer, end: 52) }
+        #expect(seen == after)
+        #expect(try texts(peer, end: 52, tags: "none").isEmpty)
+    }
+
+    @Test func `what cannot be compacted is refused`() throws {
+        let running = try RunningBroker()
+        let peer = try running.connect()
+        #expect(try peer.ask(Self.compacted("c")).responseCode == .success)
+        let refused = try peer.ask(.put("c", "no key"))
+        #expect(refused.responseCode == .messageIllegal && refused.remark == "Required message key is missing")
+        #expect(try peer.ask(Self.put("", "empty key")).responseCode == .messageIllegal)
+        let batches = try peer.ask(Self.compacted("b", ",+queue.type=BatchCQ"))
+        #expect(batches.responseCode == .invalidParameter)
+        #expect(batches.remark == "cleanup.policy=COMPACTION needs queue.type=SimpleCQ")
+    }
+}
