@@ -215,6 +215,8 @@ struct DispatchWorker {
     /// The queues of one topic that this worker has met in this round.
     private final class TopicQueues {
         let name: String
+        /// Whether the name may become a folder's: records come from whoever wrote the log.
+        let hasQueues: Bool
         let isSchedule: Bool
         /// Java's hash of `topic#`, with which every key of the index begins.
         let keyPrefixHash: Int32
@@ -225,6 +227,7 @@ struct DispatchWorker {
 
         init(_ bytes: Span<UInt8>) {
             name = bytes.toString()
+            hasQueues = FolderName.isTopic(name, bytes)
             isSchedule = name == ScheduleTopic.name
             keyPrefixHash = javaHashCode(bytes) &* 31 &+ 35
         }
@@ -354,7 +357,7 @@ struct DispatchWorker {
         let topic = topicQueues(bytes.extracting(record.topic))
         let text = bytes.extracting(record.properties)
         let facts = PropertyFacts(text)
-        if isQueued, record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
+        if isQueued, topic.hasQueues, record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
             let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),

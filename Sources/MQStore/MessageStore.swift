@@ -46,8 +46,14 @@ public final class MessageStore: Sendable {
     let logger: Log
     let keeper = Monitor(false)
     let keepError = Lock<SystemError?>(nil)
-    /// Counts topics that were deleted: a recovery point from before tells of queues that are gone.
+    /// Held while queues and index are synced, by `keep` or `clean`.
+    let keeping = Lock<Void>(())
+    /// Everything before it is on the disk, in queues and index too, but for what the start dispatched.
+    let kept: Watermark
+    /// Counts removals of queues: a recovery point from before tells of queues that are gone.
     let deletions = Atomic<Int>(0)
+    /// Held while the recovery point is written or removed.
+    let pointFile = Lock<Void>(())
     /// Records from here on were scanned at the start or written by this process; others are checked when they are read.
     let checkedFrom: PhysicalOffset
     let damaged = Atomic<Int>(0)
@@ -97,6 +103,7 @@ public final class MessageStore: Sendable {
         }
         self.index = index
         checkedFrom = outcome.dispatchFrom
+        kept = Watermark(outcome.dispatchFrom)
         let dispatchFrom = try StoreOpenError.wrap { () throws(SystemError) in
             try recovery.dispatchStart(outcome, indexedTo: index?.rebuildFrom)
         }

@@ -24,6 +24,8 @@ final class Segment: Sendable, Reopenable {
     let start: PhysicalOffset
     let byteCount: Int
     let path: String
+    /// Where the file is: the log may have several folders.
+    var folder: String { String(path.dropLast(21)) }
     private let opened: Lock<Opened>
     private let usedAt = Atomic<Int>(0)
     private let kept = Atomic<Bool>(false)
