@@ -21,6 +21,8 @@ final class Dispatcher: Sendable {
 
     /// Bytes handled before units are published: bounds how long a reader waits for the first of a large batch.
     static let roundByteCountMax = 4 << 20
+    /// As ``roundByteCountMax``, at the start, when nobody waits: with 10,000 queues each round writes to nearly all of them.
+    private static let startRoundByteCountMax = 64 << 20
     private static let napMilliseconds: Int64 = 4
     private static let napsBeforeSleep = 8
     /// Between two tries to write on a full disk.
@@ -117,15 +119,17 @@ final class Dispatcher: Sendable {
     /// Handles what is confirmed now; for recovery, before the thread runs.
     func catchUp(_ progress: (PhysicalOffset) -> Void) throws(SystemError) {
         var worker = DispatchWorker(queues: queues, index: index, delayLevels: delayLevels)
-        while try round(&worker, { _ in }) { progress(dispatched.value) }
+        while try round(&worker, byteCountMax: Self.startRoundByteCountMax, { _ in }) { progress(dispatched.value) }
     }
 
     /// One round: some of what is confirmed, then publish. `false` if there was nothing.
-    private func round(_ worker: inout DispatchWorker, _ arrived: (ConsumeQueue) -> Void) throws(SystemError) -> Bool {
+    private func round(
+        _ worker: inout DispatchWorker, byteCountMax: Int = roundByteCountMax, _ arrived: (ConsumeQueue) -> Void
+    ) throws(SystemError) -> Bool {
         let start = dispatched.value
         let end = confirmed()
         guard start < end else { return false }
-        let stop = min(end, start + Self.roundByteCountMax)
+        let stop = min(end, start + byteCountMax)
         worker.beginRound()
         var position = start
         while position < stop {

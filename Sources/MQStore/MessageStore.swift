@@ -124,6 +124,7 @@ public final class MessageStore: Sendable {
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
             // the file that is there until all is repaired.
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
+            if !last.wasClean { distrustSyncs(last.point) }
             try finishRecovery(outcome, damaged, wasClean: last.wasClean)
             if !last.wasClean { try AbortFile.write(abort, in: config.root) }
         }
@@ -149,6 +150,17 @@ public final class MessageStore: Sendable {
 
     /// How far a clock may be put back without store times going back, milliseconds.
     private static let clockStepMax: Int64 = 600_000
+
+    /// After a crash nothing of the queues counts as synced but what the recovery point tells of.
+    private func distrustSyncs(_ point: RecoveryPoint?) {
+        var known: [QueueDamage.Key: Int64] = [:]
+        for queue in point?.queues ?? [] {
+            known[QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)] = queue.end
+        }
+        for queue in queues.all {
+            queue.distrustSync(known: known[QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)])
+        }
+    }
 
     /// Cuts and completes the queues.
     private func finishRecovery(

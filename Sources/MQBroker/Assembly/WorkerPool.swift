@@ -12,11 +12,15 @@ final class WorkerPool: Sendable {
     private let name: String
     private let threadCount: Int
     private let queueMax: Int
+    private let nice: Int32
     private let threads = Lock<[Thread]>([])
 
     /// Threads that do not run yet.
-    /// - Parameter queueMax: jobs that may wait; more are refused.
-    init(_ name: String, threads: Int, queueMax: Int) {
+    /// - Parameters:
+    ///   - queueMax: jobs that may wait; more are refused.
+    ///   - nice: over 0 for work that may wait behind the loops.
+    init(_ name: String, threads: Int, queueMax: Int, nice: Int32 = 0) {
+        self.nice = nice
         self.name = name
         threadCount = threads
         self.queueMax = queueMax
@@ -26,7 +30,7 @@ final class WorkerPool: Sendable {
     func start() {
         threads.withLock { threads in
             guard threads.isEmpty else { return }
-            threads = (0..<threadCount).map { index in Thread("\(name)-\(index)") { self.run() } }
+            threads = (0..<threadCount).map { index in Thread("\(name)-\(index)", nice: nice) { self.run() } }
         }
     }
 
@@ -52,8 +56,8 @@ final class WorkerPool: Sendable {
             if state.next < state.jobs.count {
                 let job = state.jobs[state.next]
                 state.next += 1
-                if state.next == state.jobs.count {
-                    state.jobs.removeAll(keepingCapacity: true)
+                if state.next * 2 >= state.jobs.count {  // also of a queue that is never empty
+                    state.jobs.removeFirst(state.next)
                     state.next = 0
                 }
                 return .some(job)

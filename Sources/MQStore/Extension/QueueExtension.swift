@@ -205,6 +205,7 @@ final class QueueExtension: Sendable {
             state.files.removeAll { file in later.contains { $0.start == file.start } }
             state.end = position
             state.synced = wasClean ? position : 0
+            state.hasNewFile = !wasClean && !state.files.isEmpty  // its name may be in the page cache only
             return later
         }
         try remove(later)

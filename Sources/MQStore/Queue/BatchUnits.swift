@@ -239,6 +239,12 @@ final class BatchUnits: Sendable {
         synced.withLock { $0.end = count }
     }
 
+    /// As ``ConsumeQueue/distrustSync(known:)``: the point knows offsets, not units.
+    func distrustSync() {
+        let hasFiles = files.withLock { !$0.isEmpty }
+        synced.withLock { $0 = Synced(end: 0, hasNewFile: hasFiles, life: $0.life) }
+    }
+
     /// Drops the units from number `count` on. Recovery only.
     func truncate(to count: Int64) throws(SystemError) {
         end.store(count, ordering: .releasing)

@@ -55,6 +55,7 @@ struct RetentionWorker {
         }
         guard cleanQueues(settings, pause) else { return }
         cleanIndex(now)
+        parts.log.unmapUnread()
         guard giveBack(settings, now, pause) else { return }
         unmapUnused(now)
     }
