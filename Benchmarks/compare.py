@@ -3,6 +3,7 @@ import argparse, contextlib, json, os, random, shutil, signal, socket, statistic
 
 import clientrows
 import featurerows
+import recoveryrows
 import storerows
 import timerrows
 
@@ -153,7 +154,12 @@ class Bench:
                     self.ready["broker"].append(broker.ready_ms)
                     broker.name_server = names
                     broker.store = os.path.join(folder, "store")
+                    broker.command, broker.folder = command, folder
                     yield ["--broker", f"127.0.0.1:{port}"], broker
+
+    def start_again(self, broker):
+        """Starts a broker that ended, with the same files and port; `broker` is it from now on."""
+        broker.__init__("mqbroker", broker.command, broker.port, 28, broker.folder)
 
     @contextlib.contextmanager
     def running(self, folder):
@@ -345,7 +351,8 @@ def run(bench, options):
     rows += [bench.drain("drain a backlog, 32 a pull")]
     rows = [row for row in rows if row]
     store = [] if options.floor_only else (
-        storerows.measure(bench, options, ask, say) + featurerows.measure(bench, options, ask, say) + timerrows.measure(bench, options, ask, say)
+        storerows.measure(bench, options, ask, say) + recoveryrows.measure(bench, options, ask, say)
+        + featurerows.measure(bench, options, ask, say) + timerrows.measure(bench, options, ask, say)
         + clientrows.measure(bench, options, say))
     idle = None if options.floor_only or options.only not in "idle" else bench.idle()
     print(f"1 KiB bodies, medians of {bench.rounds} runs of {bench.seconds} s, floor and broker in turn, "

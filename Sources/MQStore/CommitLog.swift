@@ -20,6 +20,7 @@ final class CommitLog: Sendable {
     /// Files that stay mapped because they are read on loops: those that begin this little before the last one.
     private let keptByteCount: Int
     private let mapped: OpenFiles<Segment>
+    private let unmapping = LateUnmapping()
     private let tail: Lock<Tail>
     private let preparation = Monitor<PreparationState>(PreparationState())
     private let lastTimestamp: Atomic<Int64>
@@ -64,7 +65,7 @@ final class CommitLog: Sendable {
                 position: end, segment: segment,
                 prepareBehind: segment.map { Swift.max(end, $0.start + fileByteCount / 10) }))
         if segment == nil { preparation.withLock { $0.wanted = end } }
-        for segment in segments { segment.join(mapped) }
+        for segment in segments { segment.join(mapped, unmapping) }
         keepMapped(segments)
     }
 
@@ -222,7 +223,7 @@ final class CommitLog: Sendable {
             segment = known  // an append that failed got this far before
         } else {
             if let ready = takePrepared(start) { segment = ready } else { segment = try makeFile(start, fill: false) }
-            segment.join(mapped)
+            segment.join(mapped, unmapping)
             let segments = segments.withLock { segments in
                 segments.append(segment)
                 return segments
@@ -373,5 +374,11 @@ final class CommitLog: Sendable {
 
     /// Unmaps old files that nobody has read since the clock stood at `time`.
     /// - Returns: where it stood now.
-    func unmapUnused(since time: Int) -> Int { mapped.closeUnused(since: time) }
+    func unmapUnused(since time: Int) -> Int {
+        defer { unmapUnread() }
+        return mapped.closeUnused(since: time)
+    }
+
+    /// Unmaps what was given up and nobody reads any more.
+    func unmapUnread() { unmapping.unmapUnread() }
 }

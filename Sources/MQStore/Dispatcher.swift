@@ -21,6 +21,8 @@ final class Dispatcher: Sendable {
 
     /// Bytes handled before units are published: bounds how long a reader waits for the first of a large batch.
     static let roundByteCountMax = 4 << 20
+    /// As ``roundByteCountMax``, at the start, when nobody waits: with 10,000 queues each round writes to nearly all of them.
+    private static let startRoundByteCountMax = 64 << 20
     private static let napMilliseconds: Int64 = 4
     private static let napsBeforeSleep = 8
     /// Between two tries to write on a full disk.
@@ -122,15 +124,17 @@ final class Dispatcher: Sendable {
     func catchUp(_ progress: (PhysicalOffset) -> Void) throws(SystemError) {
         var worker = DispatchWorker(
             queues: queues, index: index, delayLevels: delayLevels, servesLiteQueues: servesLiteQueues)
-        while try round(&worker, { _ in }) { progress(dispatched.value) }
+        while try round(&worker, byteCountMax: Self.startRoundByteCountMax, { _ in }) { progress(dispatched.value) }
     }
 
     /// One round: some of what is confirmed, then publish. `false` if there was nothing.
-    private func round(_ worker: inout DispatchWorker, _ arrived: (ConsumeQueue) -> Void) throws(SystemError) -> Bool {
+    private func round(
+        _ worker: inout DispatchWorker, byteCountMax: Int = roundByteCountMax, _ arrived: (ConsumeQueue) -> Void
+    ) throws(SystemError) -> Bool {
         let start = dispatched.value
         let end = confirmed()
         guard start < end else { return false }
-        let stop = min(end, start + Self.roundByteCountMax)
+        let stop = min(end, start + byteCountMax)
         worker.beginRound()
         var position = start
         while position < stop {
@@ -225,6 +229,8 @@ struct DispatchWorker {
     /// The queues of one topic that this worker has met in this round.
     private final class TopicQueues {
         let name: String
+        /// Whether the name may become a folder's: records come from whoever wrote the log.
+        let hasQueues: Bool
         let isSchedule: Bool
         let allowsLiteQueues: Bool
         /// Java's hash of `topic#`, with which every key of the index begins.
@@ -236,6 +242,7 @@ struct DispatchWorker {
 
         init(_ bytes: Span<UInt8>) {
             name = bytes.toString()
+            hasQueues = FolderName.isTopic(name, bytes)
             isSchedule = name == ScheduleTopic.name
             allowsLiteQueues = LiteQueue.allows(topic: bytes)
             keyPrefixHash = javaHashCode(bytes) &* 31 &+ 35
@@ -372,7 +379,7 @@ struct DispatchWorker {
         if servesLiteQueues, isQueued, record.sysFlag.isInQueue, topic.allowsLiteQueues {
             addLite(record, facts, text)
         }
-        if isQueued, record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
+        if isQueued, topic.hasQueues, record.sysFlag.isInQueue, accepts?(topic.name, Int(record.queueID)) ?? true {
             let storedAt = record.storeTimestamp.rawValue
             let unit = QueueUnit(
                 physicalOffset: record.physicalOffset, size: Int32(record.byteCount),

@@ -50,9 +50,14 @@ extension MessageStore {
     /// - Returns: what recovery may take for granted once the log is on the disk up to its record.
     @discardableResult
     func keep(isClosing: Bool = false) throws(SystemError) -> RecoveryPoint? {
+        try keeping.withLock { (_) throws(SystemError) in try keepAlone(isClosing) }
+    }
+
+    private func keepAlone(_ isClosing: Bool) throws(SystemError) -> RecoveryPoint? {
         if let error = keepError.withLock({ $0 }) { throw error }
         do throws(SystemError) {
             let deleted = deletions.load(ordering: .acquiring)
+            let dispatched = dispatcher.dispatched.value
             // The queues before the record: those that were faster are not told of.
             var states: [RecoveryPoint.Queue] = []
             for queue in queues.all { if let state = try queue.state() { states.append(state) } }
@@ -68,8 +73,10 @@ extension MessageStore {
                 $0.log = max($0.log, written)
             }
             if isClosing { try checkpoint.synchronize() }
+            kept.raise(to: dispatched)
             guard let record, deleted == deletions.load(ordering: .acquiring) else { return nil }
             var point = RecoveryPoint(record: record)
+            point.deletions = deleted
             point.queues = states.filter { $0.lastRecord <= record.range.lowerBound }
             point.index = indexed?.newest ?? RecoveryPoint.Index()
             // Looked at behind the record: no message up to it had a key.
@@ -85,15 +92,27 @@ extension MessageStore {
         }
     }
 
-    /// Writes the point if the log is on the disk as far as it tells. `false`: later.
+    /// Writes the point if the log is on the disk as far as it tells, unless it tells of queues that were removed since.
+    /// - Returns: `false`: later.
     func writePoint(_ point: RecoveryPoint) throws(SystemError) -> Bool {
         guard flusher.flushed.value.rawValue >= point.record.range.upperBound else { return false }
-        let before = deletions.load(ordering: .sequentiallyConsistent)
-        let path = RecoveryPoint.path(in: config.root)
-        try put(point, at: path)
-        // A topic that was deleted meanwhile must not come back.
-        if before != deletions.load(ordering: .sequentiallyConsistent) { try Directory.removeFile(path) }
+        try pointFile.withLock { (_) throws(SystemError) in
+            guard point.deletions == deletions.load(ordering: .acquiring) else { return }
+            try put(point, at: RecoveryPoint.path(in: config.root))
+        }
         return true
+    }
+
+    /// Queues are about to be removed: takes back, durably, what the recovery point says of them, or the next start would
+    /// miss them.
+    func withdrawPoint() throws(SystemError) {
+        try pointFile.withLock { (_) throws(SystemError) in
+            deletions.add(1, ordering: .releasing)
+            let path = RecoveryPoint.path(in: config.root)
+            guard Directory.exists(path) else { return }
+            try Directory.removeFile(path)
+            try Directory.synchronize(config.root)
+        }
     }
 
     /// Says that nothing is behind the last record: the next start need not look for it.

@@ -4,138 +4,6 @@ public import MQMessage
 public import MQSystem
 import Synchronization
 
-/// How a read of a queue ended. The names are RocketMQ's: a pull's answer carries them as remark.
-public enum ReadStatus: Sendable {
-    case found
-    case noMatchedMessage
-    case messageWasRemoving
-    case offsetFoundNull
-    case offsetOverflowBadly
-    case offsetOverflowOne
-    case offsetTooSmall
-    case noMatchedLogicQueue
-    case noMessageInQueue
-    /// An administrator has set another offset: none of a read's own.
-    case offsetReset
-
-    /// As RocketMQ spells it.
-    public var name: StaticString {
-        switch self {
-        case .found: "FOUND"
-        case .noMatchedMessage: "NO_MATCHED_MESSAGE"
-        case .messageWasRemoving: "MESSAGE_WAS_REMOVING"
-        case .offsetFoundNull: "OFFSET_FOUND_NULL"
-        case .offsetOverflowBadly: "OFFSET_OVERFLOW_BADLY"
-        case .offsetOverflowOne: "OFFSET_OVERFLOW_ONE"
-        case .offsetTooSmall: "OFFSET_TOO_SMALL"
-        case .noMatchedLogicQueue: "NO_MATCHED_LOGIC_QUEUE"
-        case .noMessageInQueue: "NO_MESSAGE_IN_QUEUE"
-        case .offsetReset: "OFFSET_RESET"
-        }
-    }
-}
-
-/// What a read of a queue found.
-public struct ReadResult: Sendable {
-    /// How it ended.
-    public var status: ReadStatus
-    /// Where the reader goes on.
-    public var nextOffset: Int64
-    /// The queue's first offset.
-    public var minOffset: Int64
-    /// One more than the queue's last offset.
-    public var maxOffset: Int64
-    /// Where the records lie, in the queue's order.
-    public internal(set) var ranges = LogRanges()
-    /// Bytes of all records.
-    public internal(set) var byteCount = 0
-    /// How many records.
-    public internal(set) var messageCount = 0
-    /// It was asked not to wait for the disk and would have to; nothing else here counts then.
-    public var needsDisk = false
-    /// A reader that looks at properties stopped it, though there were more messages and room for them.
-    public var isStopped = false
-
-    /// Nothing yet.
-    public init() { self.init(status: .found, nextOffset: 0, minOffset: 0, maxOffset: 0) }
-
-    /// Forgets what was found; keeps the memory.
-    mutating func restart(nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
-        status = .found
-        self.nextOffset = nextOffset
-        self.minOffset = minOffset
-        self.maxOffset = maxOffset
-        ranges.removeAll()
-        byteCount = 0
-        messageCount = 0
-        needsDisk = false
-        isStopped = false
-    }
-
-    mutating func markCold() {
-        needsDisk = true
-        ranges.removeAll()
-    }
-
-    /// Lets go of the log's files, so that a deleted one can give its room back; the rest stays as it is.
-    public mutating func releaseFiles() { ranges.removeAll() }
-
-    /// A result without messages.
-    public init(status: ReadStatus, nextOffset: Int64, minOffset: Int64, maxOffset: Int64) {
-        self.status = status
-        self.nextOffset = nextOffset
-        self.minOffset = minOffset
-        self.maxOffset = maxOffset
-    }
-}
-
-/// How much one read may bring. RocketMQ's defaults for messages in memory.
-public struct ReadLimits: Sendable {
-    /// Messages.
-    public var messageCount: Int
-    /// Bytes of records; the first one may be larger.
-    public var byteCount: Int
-    /// As ``messageCount``, where messages that may not be in memory are among them.
-    public var coldMessageCount: Int
-    /// As ``byteCount``, where messages that may not be in memory are among them.
-    public var coldByteCount: Int
-    /// Units looked at, matched or not.
-    public var unitCount: Int
-
-    /// RocketMQ's limits, or others.
-    public init(
-        messageCount: Int = 32, byteCount: Int = 262_144, coldMessageCount: Int = 8, coldByteCount: Int = 65_536,
-        unitCount: Int = 800
-    ) {
-        self.messageCount = messageCount
-        self.byteCount = byteCount
-        self.coldMessageCount = coldMessageCount
-        self.coldByteCount = coldByteCount
-        self.unitCount = unitCount
-    }
-}
-
-/// What a read may do to get at its bytes.
-public struct ReadAccess: Sendable {
-    /// Whether it may wait for the disk.
-    let mayWait: Bool
-    /// Records from here on are known to be in memory.
-    let knownFrom: Int64
-
-    /// Whether it may wait for the disk.
-    public var mayWaitForDisk: Bool { mayWait }
-
-    /// Waits for the disk; not on a loop.
-    public static let waiting = ReadAccess(mayWait: true, knownFrom: 0)
-
-    /// Takes only what is in memory, and looks whether it is.
-    /// - Parameter knownFrom: records from this place in the log on were written a moment ago (``RecentTail``): nobody
-    ///   need look.
-    public static func inMemory(knownFrom: PhysicalOffset) -> ReadAccess {
-        ReadAccess(mayWait: false, knownFrom: knownFrom.rawValue)
-    }
-}
-
 extension MessageStore {
     /// Where the log ends.
     public var writtenOffset: PhysicalOffset { log.written.value }
@@ -187,8 +55,7 @@ extension MessageStore {
 
     /// Forgets everything about a topic's queues. The records stay in the log until their files go.
     public func deleteQueues(of topic: String) throws(SystemError) {
-        deletions.add(1, ordering: .sequentiallyConsistent)
-        try Directory.removeFile(RecoveryPoint.path(in: config.root))
+        try withdrawPoint()
         try compaction.remove(topic)  // before the queues begin anew: what is left by a crash would be of others
         try queues.clear(topic, before: log.restart(queues.queues(of: topic)))
         try compaction.remove(topic)
@@ -227,8 +94,8 @@ extension MessageStore {
             result.status = .offsetOverflowBadly
             result.nextOffset = maximum
         } else {
-            if let batches = queue.batches {  // their records are batches: no expression looks into them
-                try collect(batches, &result, limits, access, &units, matches)
+            if let batches = queue.batches {
+                try collect(queue, batches, &result, limits, access, &units, matches, records)
             } else {
                 try collect(queue, &result, limits, access, &units, matches, records)
             }
@@ -260,14 +127,7 @@ extension MessageStore {
                     guard try enter(place, &look, &result.ranges, access) else { return result.markCold() }
                 case .decision where records != nil:
                     let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
-                    let choice = try self.choice(unit, of: queue, access, &finder, records)
-                    // What was found so far is delivered before anybody waits for the disk.
-                    if choice == nil, look.messageCount == 0 { return result.markCold() }
-                    if choice == nil || choice == .stop {
-                        result.isStopped = true
-                    } else {
-                        look.decide(choice == .take)
-                    }
+                    guard try decide(unit, of: queue, &look, &result, access, &finder, records) else { return }
                 case .decision:
                     guard access.mayWait else { return result.markCold() }
                     let unit = QueueUnit(units.span, at: done * QueueUnit.byteCount)
@@ -280,30 +140,35 @@ extension MessageStore {
     }
 
     /// As the other one, in a queue of batches: the batch that holds the offset comes whole, and limits count its messages.
+    /// A reader that looks at properties is shown the batch's own, as RocketMQ does, not those of the messages in it.
     private func collect(
-        _ batches: BatchUnits, _ result: inout ReadResult, _ limits: ReadLimits, _ access: ReadAccess,
-        _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?
+        _ queue: ConsumeQueue, _ batches: BatchUnits, _ result: inout ReadResult, _ limits: ReadLimits,
+        _ access: ReadAccess, _ units: inout ByteBuffer, _ matches: ((Int64) -> Bool)?, _ records: RecordLook?
     ) throws(SystemError) {
+        var finder = RecordFinder(access)
         var look = UnitLook(
             limits: limits, hotFrom: log.written.value.rawValue - config.hotByteCount, keepsApart: access.mayWait,
-            nextOffset: result.nextOffset)
+            nextOffset: result.nextOffset, looksAtRecords: records != nil)
         let way = access.mayWait ? BatchUnits.Access.mayWait : .inMemory
         guard case .unit(var number) = try batches.find(look.nextOffset, way) else { return result.markCold() }
-        while !look.isFull, look.scanned < limits.unitCount, look.messageCount < limits.messageCount {
+        while !look.isFull, !result.isStopped, look.scanned < limits.unitCount, look.messageCount < limits.messageCount
+        {
             units.removeAll()
             let wanted = min(limits.unitCount - look.scanned, max(limits.messageCount, 32))
             let known = try batches.read(from: number, count: wanted, way, into: &units)
             guard let known else { return result.markCold() }
             guard known > 0 else { break }
             var done = 0
-            while done < known, !look.isFull {
+            while done < known, !look.isFull, !result.isStopped {
                 let unit = BatchUnit(units.span, at: done * BatchUnit.byteCount)
                 look.take(unit, below: result.maxOffset, into: &result.ranges, matches)
-                guard case .file(let place) = look.wants else {
-                    if !look.isFull { done += 1 }
-                    continue
+                switch look.wants {
+                case .nothing: if !look.isFull { done += 1 }
+                case .file(let place):
+                    guard try enter(place, &look, &result.ranges, access) else { return result.markCold() }
+                case .decision:
+                    guard try decide(unit.unit, of: queue, &look, &result, access, &finder, records) else { return }
                 }
-                guard try enter(place, &look, &result.ranges, access) else { return result.markCold() }
             }
             number += Int64(done)
         }
@@ -343,6 +208,21 @@ extension MessageStore {
         if look.messageCount == 0 {
             result.status = look.scanned > 0 || result.isStopped ? .noMatchedMessage : .offsetFoundNull
         }
+    }
+
+    /// Asks the reader about the unit's message. `false`: that would wait for the disk before anything was found.
+    private func decide(
+        _ unit: QueueUnit, of queue: ConsumeQueue, _ look: inout UnitLook, _ result: inout ReadResult,
+        _ access: ReadAccess, _ finder: inout RecordFinder, _ records: RecordLook?
+    ) throws(SystemError) -> Bool {
+        let choice = try self.choice(unit, of: queue, access, &finder, records)
+        // What was found so far is delivered before anybody waits for the disk.
+        if choice == nil, look.messageCount == 0 {
+            result.markCold()
+            return false
+        }
+        if choice == nil || choice == .stop { result.isStopped = true } else { look.decide(choice == .take) }
+        return true
     }
 
     /// What the reader says of the unit's message; `nil` if that would wait for the disk, and it must not.

@@ -8,7 +8,19 @@ extension MessageStore {
         RetentionWorker.Parts(
             log: log, queues: queues, index: index, disk: disk, logFolder: config.commitLogPath,
             queueFolder: queueFolder, logger: logger,
-            settled: { [self] in min(flushedOffset, dispatchedOffset) })
+            settled: { [self] in settled() })
+    }
+
+    /// Everything before it is on the disk, in log, queues and index. Syncs them if a file waits for that alone: the disk may
+    /// be full until it goes.
+    private func settled() -> PhysicalOffset {
+        let limit = min(flushedOffset, dispatchedOffset)
+        if let last = log.removable(before: limit).last, last.end > kept.value {
+            do throws(SystemError) { try keep() } catch {
+                logger.error("cannot sync queues", ["reason": error.description])
+            }
+        }
+        return min(limit, kept.value)
     }
 
     /// Deletes expired files of the log at once, whatever the hour, and in the next rounds. Any thread.
@@ -22,6 +34,7 @@ extension MessageStore {
     public func removeExpiredQueues(exceptOf isKept: (_ topic: String, _ queueID: Int) -> Bool) throws(SystemError) {
         for queue in queues.all where !isKept(queue.topic, queue.queueID) {
             guard try queue.isExpired(before: log.min) else { continue }
+            try withdrawPoint()
             try queue.clear(before: log.restart([queue]))
             logger.info("expired queue removed", ["topic": queue.topic, "queue": String(queue.queueID)])
         }

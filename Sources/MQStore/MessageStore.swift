@@ -48,8 +48,14 @@ public final class MessageStore: Sendable {
     let logger: Log
     let keeper = Monitor(false)
     let keepError = Lock<SystemError?>(nil)
-    /// Counts topics that were deleted: a recovery point from before tells of queues that are gone.
+    /// Held while queues and index are synced, by `keep` or `clean`.
+    let keeping = Lock<Void>(())
+    /// Everything before it is on the disk, in queues and index too, but for what the start dispatched.
+    let kept: Watermark
+    /// Counts removals of queues: a recovery point from before tells of queues that are gone.
     let deletions = Atomic<Int>(0)
+    /// Held while the recovery point is written or removed.
+    let pointFile = Lock<Void>(())
     /// Records from here on were scanned at the start or written by this process; others are checked when they are read.
     let checkedFrom: PhysicalOffset
     let damaged = Atomic<Int>(0)
@@ -103,6 +109,7 @@ public final class MessageStore: Sendable {
         }
         self.index = index
         checkedFrom = outcome.dispatchFrom
+        kept = Watermark(outcome.dispatchFrom)
         let dispatchFrom = try StoreOpenError.wrap { () throws(SystemError) in
             try recovery.dispatchStart(outcome, indexedTo: index?.rebuildFrom)
         }
@@ -123,6 +130,7 @@ public final class MessageStore: Sendable {
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
             // the file that is there until all is repaired.
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
+            if !last.wasClean { distrustSyncs(last.point) }
             try finishRecovery(outcome, damaged, wasClean: last.wasClean)
             if !last.wasClean { try AbortFile.write(abort, in: config.root) }
             try compaction.settle(queues)
@@ -149,6 +157,17 @@ public final class MessageStore: Sendable {
 
     /// How far a clock may be put back without store times going back, milliseconds.
     private static let clockStepMax: Int64 = 600_000
+
+    /// After a crash nothing of the queues counts as synced but what the recovery point tells of.
+    private func distrustSyncs(_ point: RecoveryPoint?) {
+        var known: [QueueDamage.Key: Int64] = [:]
+        for queue in point?.queues ?? [] {
+            known[QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)] = queue.end
+        }
+        for queue in queues.all {
+            queue.distrustSync(known: known[QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)])
+        }
+    }
 
     /// Cuts and completes the queues.
     private func finishRecovery(

@@ -46,6 +46,8 @@ struct RecoveryPoint: Equatable, Sendable {
     var checkpoint = Checkpoint.Values()
     var index = Index()
     var queues: [Queue] = []
+    /// Not in the file: how many times queues had been removed when it was made. A later removal makes it untrue.
+    var deletions = 0
 
     // MARK: - Bytes
 
@@ -101,7 +103,10 @@ struct RecoveryPoint: Equatable, Sendable {
             index.endOffset = try reader.int64("index end")
             index.endTimestamp = try reader.int64("index end time")
             index.entries = try reader.int64("index entries")
-            for _ in 0..<max(0, try reader.int32("queues")) { queues.append(try Queue(&reader, bytes)) }
+            for _ in 0..<max(0, try reader.int32("queues")) {
+                guard let queue = try Queue(&reader, bytes) else { return nil }
+                queues.append(queue)
+            }
         } catch {
             return nil
         }
@@ -127,11 +132,13 @@ struct RecoveryPoint: Equatable, Sendable {
 }
 
 extension RecoveryPoint.Queue {
-    fileprivate init(_ reader: inout WireReader, _ bytes: Span<UInt8>) throws(WireError) {
-        let name = try reader.range(Int(try reader.int16("topic length")), "topic")
-        topic = bytes.extracting(name).toString()
+    /// - Returns: `nil` for what is no queue's name: it becomes a folder's, which recovery may remove.
+    fileprivate init?(_ reader: inout WireReader, _ bytes: Span<UInt8>) throws(WireError) {
+        let name = bytes.extracting(try reader.range(Int(try reader.int16("topic length")), "topic"))
+        topic = name.toString()
         queueID = Int(try reader.int32("queue"))
         end = try reader.int64("queue end")
         lastRecord = try reader.int64("last record")
+        guard FolderName.isTopic(topic, name), queueID >= 0 else { return nil }
     }
 }

@@ -17,6 +17,8 @@ final class Segment: Sendable, Reopenable {
         var readers: Readers? = Readers()
         /// Bounds how many files stay mapped; none before the log runs.
         var mapped: OpenFiles<Segment>?
+        /// Takes the mapping over when it is given up.
+        var unmapping: LateUnmapping?
         var isRemoved = false
     }
 
@@ -24,6 +26,8 @@ final class Segment: Sendable, Reopenable {
     let start: PhysicalOffset
     let byteCount: Int
     let path: String
+    /// Where the file is: the log may have several folders.
+    var folder: String { String(path.dropLast(21)) }
     private let opened: Lock<Opened>
     private let usedAt = Atomic<Int>(0)
     private let kept = Atomic<Bool>(false)
@@ -63,6 +67,7 @@ final class Segment: Sendable, Reopenable {
     var mapping: Mapping {
         get throws(SystemError) {
             var mapped: OpenFiles<Segment>?
+            var unmapping: LateUnmapping?
             let mapping = try opened.withLock { (opened) throws(SystemError) -> Mapping in
                 if let mapping = opened.mapping {
                     usedAt.store(opened.mapped?.now ?? 0, ordering: .relaxed)
@@ -72,11 +77,12 @@ final class Segment: Sendable, Reopenable {
                 let mapping = try Mapping(try open(&opened), byteCount: byteCount, keeping: opened.readers)
                 if !isOpen { opened.file = nil }  // a mapping needs no descriptor
                 opened.mapping = mapping
-                mapped = opened.mapped
+                (mapped, unmapping) = (opened.mapped, opened.unmapping)
                 usedAt.store(mapped?.now ?? 0, ordering: .relaxed)
                 return mapping
             }
-            mapped?.add(self)
+            mapped?.add(self)  // others may be given up for it
+            unmapping?.unmapUnread()
             return mapping
         }
     }
@@ -102,10 +108,11 @@ final class Segment: Sendable, Reopenable {
 
     // MARK: - How long it stays mapped
 
-    /// From now on `mapped` bounds how many files are.
-    func join(_ mapped: OpenFiles<Segment>) {
+    /// From now on `mapped` bounds how many files are, and `unmapping` unmaps what is given up.
+    func join(_ mapped: OpenFiles<Segment>, _ unmapping: LateUnmapping) {
         let isMapped = opened.withLock { opened in
             opened.mapped = mapped
+            opened.unmapping = unmapping
             return opened.mapping != nil
         }
         if isMapped { mapped.add(self) }
@@ -120,14 +127,14 @@ final class Segment: Sendable, Reopenable {
     var lastUse: Int { usedAt.load(ordering: .relaxed) }
     var isBusy: Bool { false }
 
-    /// Drops the mapping. Readers that hold it go on; it is unmapped when the last one lets go.
+    /// Drops the mapping. Readers that hold it go on; it is unmapped behind the last one. Not on a loop.
     func close() {
-        let mapping = opened.withLock { opened in
-            let mapping = opened.mapping
-            opened.mapping = nil
-            return mapping
+        let (mapping, unmapping) = opened.withLock { opened in
+            defer { opened.mapping = nil }
+            return (opened.mapping, opened.unmapping)
         }
-        withExtendedLifetime(mapping) {}  // unmapped here, not under the lock
+        guard let mapping else { return }
+        unmapping?.keep(mapping)
     }
 
     /// Says that the file goes: nobody opens or maps it any more.
@@ -137,6 +144,7 @@ final class Segment: Sendable, Reopenable {
             defer { opened = Opened(readers: nil, isRemoved: true) }
             return opened
         }
+        if let mapping = old.mapping { old.unmapping?.keep(mapping) }
         old.mapped?.remove(self)
         return old.readers
     }

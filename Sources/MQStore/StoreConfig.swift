@@ -59,7 +59,7 @@ public struct StoreConfig: Sendable {
     /// Files of the log that stay mapped beside the recent ones of ``hotByteCount``; each takes up to 2 MiB of page tables.
     public var mappedFilesMax = 32
     /// Files of consume queues that stay open; half of what the process may open at most.
-    public var openQueueFilesMax = 8192
+    public var openQueueFilesMax = 32_768
     /// Queues this store takes on; each takes about a kilobyte of memory.
     public var queueCountMax = 1 << 18
     /// When old files go. Live: ``MessageStore/Events/retention``.

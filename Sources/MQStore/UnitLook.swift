@@ -140,7 +140,12 @@ struct UnitLook {
             return
         }
         guard batch.baseOffset < end else { return isFull = true }
-        if matches?(batch.unit.tagsCode) ?? true {
+        var isWanted = matches?(batch.unit.tagsCode) ?? true
+        if looksAtRecords {
+            guard let decision else { return wants = .decision }
+            isWanted = decision
+        }
+        if isWanted {
             guard messageCount == 0 || messageCount + Int(batch.messageCount) <= limits.messageCount,
                 hasRoom(for: batch.unit)
             else { return isFull = true }
@@ -150,6 +155,7 @@ struct UnitLook {
             }
             if !isGone, add(batch.unit, &ranges) { messageCount += Int(batch.messageCount) - 1 }
         }
+        decision = nil
         scanned += 1
         nextOffset = batch.endOffset
     }

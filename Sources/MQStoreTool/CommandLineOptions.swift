@@ -87,6 +87,7 @@ struct CommandLineOptions {
             case "mappedFileSizeCommitLog": settings.logFileByteCount = try number()
             case "mappedFileSizeConsumeQueue": settings.queueFileByteCount = try number()
             case "mapperFileSizeBatchConsumeQueue": settings.batchQueueFileByteCount = try number()
+            case "mappedFileSizeConsumeQueueExt": settings.extensionFileByteCount = try number()
             case "maxHashSlotNum": settings.indexSlotCount = try number()
             case "maxIndexNum": settings.indexEntryCount = try number()
             case "messageIndexEnable": settings.isIndexEnabled = property.value != "false"

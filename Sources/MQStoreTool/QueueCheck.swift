@@ -1,3 +1,4 @@
+import MQBase
 import MQBytes
 import MQMessage
 import MQStore
@@ -40,10 +41,10 @@ final class QueueCheck {
     private let report: FindingReport
     private let knownTopics: Set<String>?
     private let batches: BatchQueueCheck
+    private let extensions: ExtensionCheck
     private var known = ByteTable<TopicQueues>()
     private var absent: [String: Absent] = [:]
     private var pendingCount = 0
-    private var extensionUnits = 0
     /// Units that were compared and right.
     private(set) var matchedCount = 0
 
@@ -65,14 +66,16 @@ final class QueueCheck {
     /// - Parameters:
     ///   - knownTopics: those of `topics.json`; `nil` if it cannot be read.
     ///   - batches: compares the records of queues of batches.
+    ///   - extensions: compares what units keep elsewhere.
     init(
         _ queues: QueueFolder, _ expectation: Expectation, knownTopics: Set<String>?, batches: BatchQueueCheck,
-        _ report: FindingReport
+        extensions: ExtensionCheck, _ report: FindingReport
     ) throws(ToolError) {
         self.queues = queues
         self.expectation = expectation
         self.knownTopics = knownTopics
         self.batches = batches
+        self.extensions = extensions
         self.report = report
         if expectation.checkedFrom > 0 {
             for queue in queues.all {
@@ -102,7 +105,8 @@ final class QueueCheck {
             return noteAbsent(topic.name, id, offset)
         }
         try toolError { () throws(SystemError) in
-            try compare(queue, record.queueOffset, facts.unit, log)
+            try compare(
+                queue, record.queueOffset, facts.unit, storedAt: record.storeTimestamp.rawValue, log)
         }
     }
 
@@ -136,7 +140,8 @@ final class QueueCheck {
     }
 
     private func compare(
-        _ queue: QueueCursor, _ queueOffset: Int64, _ expected: QueueUnit, _ log: (Int64) -> (String, Int64)
+        _ queue: QueueCursor, _ queueOffset: Int64, _ expected: QueueUnit, storedAt: Int64,
+        _ log: (Int64) -> (String, Int64)
     ) throws(SystemError) {
         queue.isMet = true
         let offset = expected.physicalOffset
@@ -144,7 +149,7 @@ final class QueueCheck {
         if queueOffset == queue.next {
             queue.next += 1
             if unit == expected { return matchedCount += 1 }
-            return compareUnit(queue, queueOffset, unit, expected)
+            return try compareUnit(queue, queueOffset, unit, expected, storedAt: storedAt)
         }
         if let unit, unit.physicalOffset == offset, unit.size == expected.size {
             // The queue knows it: the record's own number is wrong, and nothing but this would tell.
@@ -176,7 +181,8 @@ final class QueueCheck {
             }
         }
         queue.next = queueOffset + 1
-        if there == expected { matchedCount += 1 } else { compareUnit(queue, queueOffset, there, expected) }
+        if there == expected { return matchedCount += 1 }
+        try compareUnit(queue, queueOffset, there, expected, storedAt: storedAt)
     }
 
     private func place(_ queue: QueueCursor, _ offset: Int64) -> (name: String, position: Int64?) {
@@ -184,7 +190,9 @@ final class QueueCheck {
     }
 
     /// Says what is wrong with the unit of a record.
-    private func compareUnit(_ queue: QueueCursor, _ number: Int64, _ unit: QueueUnit?, _ expected: QueueUnit) {
+    private func compareUnit(
+        _ queue: QueueCursor, _ number: Int64, _ unit: QueueUnit?, _ expected: QueueUnit, storedAt: Int64
+    ) throws(SystemError) {
         let place = self.place(queue, number)
         let weight = expectation.weight(at: expected.physicalOffset)
         let what =
@@ -207,8 +215,11 @@ final class QueueCheck {
                     + "consumers get a broken message")
         }
         if unit.hasExtension {
-            matchedCount += 1
-            return extensionUnits += 1
+            let flaw = try extensions.check(
+                queue.topic, queue.queueID, at: unit.tagsCode, tagsCode: expected.tagsCode, storedAt: storedAt)
+            guard let flaw else { return matchedCount += 1 }
+            return keepBack(
+                queue, Finding(flaw.kind, weight, flaw.path, at: flaw.position, "\(what): \(flaw.text)"))
         }
         let hint =
             queue.topic == ScheduleTopic.name ? " (if messageDelayLevel is not the usual one, say -c broker.conf)" : ""
@@ -274,11 +285,6 @@ final class QueueCheck {
             advanced(queue.files.reduce(0) { $0 + $1.byteCount })
         }
         finishAbsent()
-        if extensionUnits > 0 {
-            report.add(
-                .queueUnchecked, .note, "consumequeue_ext",
-                "\(grouped(extensionUnits)) units have their tags in consumequeue_ext, which is not checked")
-        }
         try batches.finish(end: end, advanced: advanced)
     }
 

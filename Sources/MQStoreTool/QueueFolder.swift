@@ -51,6 +51,51 @@ struct QueueFolder {
 
     var all: [QueueCursor] { topics.values.flatMap(\.values) }
 
+    /// The folder of one queue.
+    struct Place {
+        let topic: String
+        let queueID: Int
+        /// From the store's folder.
+        let name: String
+        let files: [StoreFile]
+    }
+
+    /// Finds the folders of queues below `root`, which need not be there; what cannot be one is reported.
+    /// - Parameter label: `root`, from the store's folder.
+    static func places(
+        below root: String, label: String, _ report: FindingReport
+    ) throws(ToolError) -> [Place] {
+        guard let status = FileStatus(root) else { return [] }
+        guard status.kind == .folder else {
+            report.add(.queueFileName, label, "is no folder: no queue can be read")
+            return []
+        }
+        var found: [Place] = []
+        for topic in try StoreFolder.names(in: root) {
+            let path = root + "/" + topic
+            guard FileStatus(path)?.kind == .folder else {
+                report.add(.queueFileName, .note, label + "/" + topic, "is no folder of a topic")
+                continue
+            }
+            for name in try StoreFolder.names(in: path) {
+                let name = (id: name, label: "\(label)/\(topic)/\(name)")
+                guard let id = Int(name.id), id >= 0, id <= Int32.max, String(id) == name.id,
+                    FileStatus(path + "/" + name.id)?.kind == .folder
+                else {
+                    report.add(.queueFileName, .note, name.label, "is no folder of a queue")
+                    continue
+                }
+                var strange: [String] = []
+                let files = try StoreFolder.files(in: path + "/" + name.id, label: name.label, strange: &strange)
+                for stranger in strange {
+                    report.add(.queueFileName, .note, name.label + "/" + stranger, "is no file of a queue")
+                }
+                found.append(Place(topic: topic, queueID: id, name: name.label, files: files))
+            }
+        }
+        return found
+    }
+
     /// Finds and opens every queue; what cannot be one is reported.
     init(
         _ folder: StoreFolder, _ kind: QueueKind, _ report: FindingReport, wasKilled: Bool
@@ -60,34 +105,7 @@ struct QueueFolder {
         let root = folder.root + "/" + kind.folder
         fileByteCount = configured ?? kind.usualFileByteCount
         isSizeKnown = configured != nil
-        var found: [(topic: String, id: Int, name: String, files: [StoreFile])] = []
-        guard let status = FileStatus(root) else { return }
-        guard status.kind == .folder else {
-            report.add(.queueFileName, kind.folder, "is no folder: no queue can be read")
-            return
-        }
-        for topic in try StoreFolder.names(in: root) {
-            let path = root + "/" + topic
-            guard FileStatus(path)?.kind == .folder else {
-                report.add(.queueFileName, .note, kind.folder + "/" + topic, "is no folder of a topic")
-                continue
-            }
-            for name in try StoreFolder.names(in: path) {
-                let label = "\(kind.folder)/\(topic)/\(name)"
-                guard let id = Int(name), id >= 0, id <= Int32.max, String(id) == name,
-                    FileStatus(path + "/" + name)?.kind == .folder
-                else {
-                    report.add(.queueFileName, .note, label, "is no folder of a queue")
-                    continue
-                }
-                var strange: [String] = []
-                let files = try StoreFolder.files(in: path + "/" + name, label: label, strange: &strange)
-                for stranger in strange {
-                    report.add(.queueFileName, .note, label + "/" + stranger, "is no file of a queue")
-                }
-                found.append((topic, id, label, files))
-            }
-        }
+        let found = try Self.places(below: root, label: kind.folder, report)
         let common = StoreFolder.commonSize(found.flatMap(\.files)).flatMap {
             $0 % kind.unitByteCount == 0 ? $0 : nil
         }
@@ -98,8 +116,7 @@ struct QueueFolder {
     }
 
     private mutating func open(
-        _ entry: (topic: String, id: Int, name: String, files: [StoreFile]), _ window: Int, _ report: FindingReport,
-        _ wasKilled: Bool
+        _ entry: Place, _ window: Int, _ report: FindingReport, _ wasKilled: Bool
     ) throws(ToolError) {
         var files = entry.files
         for file in entry.files where file.byteCount != fileByteCount || file.start % Int64(fileByteCount) != 0 {
@@ -120,9 +137,9 @@ struct QueueFolder {
         }
         do throws(SystemError) {
             let cursor = try QueueCursor(
-                kind, topic: entry.topic, queueID: entry.id, name: entry.name, files: files,
+                kind, topic: entry.topic, queueID: entry.queueID, name: entry.name, files: files,
                 fileByteCount: fileByteCount, windowUnits: window)
-            topics[entry.topic, default: [:]][entry.id] = cursor
+            topics[entry.topic, default: [:]][entry.queueID] = cursor
             byteCount += files.reduce(0) { $0 + $1.byteCount }
         } catch {
             report.add(.unreadable, entry.name, "\(error)")

@@ -60,7 +60,7 @@ struct RebuildPlan {
     private mutating func open(_ name: Span<UInt8>, _ offset: Int64) -> Topic {
         let text = name.toString()
         var use = Topic.Use.all
-        if !Self.mayNameFolder(text, name) {
+        if !FolderName.isTopic(text, name) {
             let (file, at) = probe.place(offset)
             report.add(.logTopic, file, at: at, "the topic of the record at \(offset), \(text), can name no folder")
             use = .none
@@ -71,14 +71,6 @@ struct RebuildPlan {
         let topic = Topic(use)
         topics.set(name, to: topic)
         return topic
-    }
-
-    /// Whether a topic's name is the name of a folder, and nothing else.
-    static func mayNameFolder(_ text: String, _ bytes: Span<UInt8>) -> Bool {
-        guard (1...255).contains(bytes.count), text != ".", text != "..", Array(text.utf8).span.equals(bytes) else {
-            return false
-        }
-        return text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
     }
 
     /// Whether the record's number follows; a single one that does not is held back and left out, two that go on from

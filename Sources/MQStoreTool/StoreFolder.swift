@@ -19,6 +19,8 @@ struct StoreSettings: Equatable {
     var queueFileByteCount: Int?
     /// `mapperFileSizeBatchConsumeQueue`, bytes.
     var batchQueueFileByteCount: Int?
+    /// `mappedFileSizeConsumeQueueExt`, bytes.
+    var extensionFileByteCount: Int?
     /// `maxHashSlotNum`.
     var indexSlotCount: Int?
     /// `maxIndexNum`.
@@ -119,7 +121,8 @@ struct StoreFolder {
         var votes: [Int: Int] = [:]
         for (index, file) in files.enumerated() {
             if file.byteCount > 0 { votes[file.byteCount, default: 0] += 1 }
-            if index > 0 { votes[Int(file.start - files[index - 1].start), default: 0] += 1 }
+            let distance = index > 0 ? Int(file.start - files[index - 1].start) : 0
+            if distance > 0 { votes[distance, default: 0] += 1 }  // a queue's files may follow another's
         }
         return votes.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key
     }

@@ -68,7 +68,8 @@ struct Verify {
             batches, expectation,
             configured: SmallFiles.batchTopics(configFiles), report)
         let queueCheck = try QueueCheck(
-            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batches: batchCheck, report)
+            queues, expectation, knownTopics: SmallFiles.topics(configFiles), batches: batchCheck,
+            extensions: try ExtensionCheck(folder, report, wasKilled: wasKilled), report)
         let indexCheck = try IndexCheck(index, expectation, report, log: probe.place, advanced: advanced)
         if options.isFast { try checkFirstRecords(files.dropLast(walked.count), probe, report) }
         let end = try walk(walked, queueCheck, indexCheck, report, probe, expectation, advanced)

@@ -169,6 +169,46 @@ import Testing
         #expect(try store.store.searchOffset(queue, timestamp: sent.time, isUpper: true) == sent.base + sent.count - 1)
     }
 
+    @Test(arguments: [true, false])
+    func `an expression over properties decides about each batch and message`(mayWait: Bool) throws {
+        let store = try TestStore(batchTopics: ["B"])
+        for number in 0..<40 {
+            var message = TestMessage(topic: "B", body: [UInt8(number)])
+            if number % 3 == 0 { message = .batch("B", of: Int16(1 + number % 5), [UInt8(number)]) }
+            message.properties.append(("a", number % 4 < 2 ? "yes" : "no"))
+            try store.append(message)
+        }
+        try store.settle()
+        let queue = try #require(store.store.existingQueue("B", 0))
+        let look = RecordLook { properties in properties.toString().contains("a\u{1}yes") ? .take : .leave }
+        var units = ByteBuffer()
+        var result = ReadResult()
+        var found: [UInt8] = []
+        var offset: Int64 = 0
+        while offset < queue.maxOffset {
+            try store.store.read(
+                queue, from: offset, limits: ReadLimits(messageCount: 5),
+                access: mayWait ? .waiting : .inMemory(knownFrom: .zero), units: &units, into: &result, matches: nil,
+                records: look)
+            #expect(!result.needsDisk)
+            #expect(result.nextOffset > offset)
+            for file in result.ranges.files {
+                for run in result.ranges.runs[file.runs] {
+                    var at = run.lowerBound
+                    while at < run.upperBound {
+                        let bytes = file.mapping.bytes(at..<run.upperBound)
+                        let record = try MessageRecord(bytes)
+                        found += bytes.extracting(record.body).toArray()
+                        at += record.byteCount
+                    }
+                }
+            }
+            offset = result.nextOffset
+        }
+        let wanted = [UInt8](0..<40).filter { $0 % 4 < 2 }
+        #expect(found == wanted)
+    }
+
     @Test func `an inner batch is in the index once, under its own keys`() throws {
         let store = try TestStore(batchTopics: ["B"])
         var message = TestMessage.batch("B", of: 5)

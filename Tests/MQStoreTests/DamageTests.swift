@@ -157,6 +157,55 @@ import Testing
         #expect(refusal(store).hasSuffix("its first record belongs to offset 0; restore the file"))
     }
 
+    /// Names of topics that would lead out of the store's folder, in the log and in the recovery point.
+    @Test func `a topic's name that is a path becomes no folder and removes none`() throws {
+        let store = try TestStore()
+        let outside = store.folder.url.appending(path: "outside/0")
+        try FileManager.default.createDirectory(at: outside, withIntermediateDirectories: true)
+        let names = ["../../outside", "..", ".", "a/b", "", "a b"]
+        for name in names { try store.append(TestMessage(topic: name, body: [1], properties: [("KEYS", "k")])) }
+        try store.append(TestMessage(body: [2]))
+        try store.settle()
+        #expect(try store.bodies() == [[2]])
+        #expect(store.indexed("..", "k").count == 1)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: store.root.appending(path: "consumequeue").path) == [
+                "T"
+            ])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: outside.path).isEmpty)
+        try store.close()
+        let path = RecoveryPoint.path(in: store.root.path)
+        var point = try #require(try RecoveryPoint.read(path))
+        point.queues.append(
+            RecoveryPoint.Queue(topic: "../../outside", queueID: 0, end: 1, lastRecord: 0))
+        try point.write(path)
+        #expect(refusal(store) == "opened")
+        #expect(FileManager.default.fileExists(atPath: outside.path))
+        #expect(try store.bodies() == [[2]])
+    }
+
+    @Test func `files behind the end go one after the other, whichever folder they are in`() throws {
+        let store = try TestStore { $0.moreCommitLogPaths = [$0.root + "/more"] }
+        for number in 0..<40 { try store.append(TestMessage(body: [UInt8](repeating: UInt8(number), count: 10_000))) }
+        try store.crashMachine()
+        try File(store.logFile(0).path, .readWrite).zero(30_000..<(1 << 16))
+        let watch = DuringSync(below: store.root.path)
+        defer { watch.end() }
+        try store.open()
+        #expect(try store.bodies().count == 2)
+        var removed: [String] = []
+        for change in watch.changes {
+            switch change {
+            case .removeFile(let path) where path.contains("/commitlog/") || path.contains("/more/"):
+                removed.append(String(path.dropLast(21)))
+            case .synchronizeFolder(let path) where path == removed.last: removed.removeLast()
+            default: break
+            }
+            #expect(removed.count <= 1)
+        }
+        #expect(removed.isEmpty)
+    }
+
     @Test func `a topic that was deleted does not come back as a missing queue`() throws {
         let store = try filled()
         try store.open()

@@ -110,6 +110,25 @@ import Testing
         #expect(try codes(try add(200..<201, to: again) + new, in: again) == [200, 100, 101, 102])
     }
 
+    @Test func `a file that is full to its last bytes is gone on behind`() throws {
+        for rest in [0, 1, 2, 3] {
+            let folder = try TemporaryFolder()
+            let path = folder.path + "/T/0"
+            try Directory.create(path)
+            var bytes: [UInt8] = []
+            for number in 0..<3 { unit(Int64(number)).append(to: &bytes) }
+            ExtensionUnit(tagsCode: 3, storeTimestamp: 1, bitMap: [UInt8](repeating: 1, count: 20 - rest)).append(
+                to: &bytes)
+            bytes += [UInt8](repeating: 0, count: rest)
+            try Data(bytes).write(to: URL(filePath: path + "/" + Segment.name(0)))
+            let target = try QueueExtension(folder: path, fileByteCount: 100, isWritten: true, open: openFiles)
+            try target.settle(behind: nil, wasClean: true)
+            let addresses = try add(7..<9, to: target)
+            #expect(addresses.map(ExtensionAddress.position) == [100, 120])
+            #expect(try codes(addresses, in: target) == [7, 8])
+        }
+    }
+
     @Test func `a lost unit's address is never given to another`() throws {
         let addresses = try add(0..<6, to: settled(behind: nil))
         let file = try File(path + "/" + Segment.name(100), .readWrite)

@@ -116,7 +116,8 @@ private struct SyncWatch: DiskObserver {
         point.checkpoint = Checkpoint.Values(log: 1, queues: 2, index: 3)
         point.index = RecoveryPoint.Index(beginOffset: 1, endOffset: 2, endTimestamp: 3, entries: 4)
         point.queues = [
-            .init(topic: "主题", queueID: 3, end: 9, lastRecord: 10), .init(topic: "", queueID: 0, end: 1, lastRecord: 0),
+            .init(topic: "主题", queueID: 3, end: 9, lastRecord: 10),
+            .init(topic: "t", queueID: 0, end: 1, lastRecord: 0),
         ]
         let bytes = point.encoded
         #expect(RecoveryPoint(bytes.span) == point)

@@ -183,6 +183,42 @@ import Testing
         #expect(older.rebuildFrom == 11)
     }
 
+    @Test func `an entry that comes while the file is synced is synced with the next`() throws {
+        let folder = try TemporaryFolder()
+        let watch = DuringSync(below: folder.path)
+        defer { watch.end() }
+        let index = try MessageIndex(
+            folder: folder.path, slotCount: 7, entryCount: 10, trustedUntil: nil, wasClean: true,
+            end: PhysicalOffset(rawValue: 1000))
+        func put(_ offset: Int64) throws {
+            try index.fileForWriting(Timestamp(rawValue: 1000)).put(
+                keyHash: 3, physicalOffset: offset, storeTimestamp: 1000)
+        }
+        try put(1)
+        watch.next {
+            try? index.fileForWriting(Timestamp(rawValue: 1000)).put(
+                keyHash: 3, physicalOffset: 2, storeTimestamp: 1000)
+        }
+        #expect(try index.synchronize(all: false).newest.entries == 2)
+        let before = watch.count
+        #expect(try index.synchronize(all: false).newest.entries == 3)
+        #expect(watch.count == before + 1)
+        _ = try index.synchronize(all: false)
+        #expect(watch.count == before + 1)
+    }
+
+    @Test func `a chain that goes round ends`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.url.appending(path: "1").path
+        let file = try IndexFile(path, slotCount: 4, entryCount: 10)
+        for number in 0..<4 { try file.put(keyHash: 8, physicalOffset: Int64(number * 100), storeTimestamp: 1) }
+        let next: [UInt8] = [0, 0, 0, 4]  // behind the second entry comes the fourth
+        try File(path, .readWrite).write(next.span, at: 40 + 16 + 2 * 20 + 16)
+        var offsets: [Int64] = []
+        file.collect(keyHash: 8, time: 0...1000, limit: .max, into: &offsets)
+        #expect(offsets == [300, 200, 100])
+    }
+
     @Test func `an index that knows more than the log is built again`() throws {
         let store = try TestStore()
         let offsets = try send(store, 50) { _ in "k" }

@@ -29,18 +29,10 @@ import Testing
 
 /// One random course of a store, with what it must remember.
 private final class Course {
-    struct Sent: Equatable {
-        let queue: Int
-        let body: [UInt8]
-        let key: String
-        let physicalOffset: Int64
-        let end: Int64
-    }
-
     static let queueCount = 3
     let store: TestStore
     var random: SeededRandom
-    private var sent: [[Sent]] = Array(repeating: [], count: queueCount)
+    private var history = StoreHistory()
     private var number = 0
     /// Units of each queue that are on the disk.
     private var syncedUnits = [Int64](repeating: 0, count: queueCount)
@@ -76,32 +68,27 @@ private final class Course {
 
     private func send() throws {
         store.now += Int64.random(in: 0...3000, using: &random)
-        let messages = (0..<Int.random(in: 1...60, using: &random)).map { _ -> (TestMessage, String) in
+        let messages = (0..<Int.random(in: 1...60, using: &random)).map { _ -> TestMessage in
             number += 1
             let body: [UInt8] =
                 .text("\(number) ") + [UInt8](repeating: 65, count: .random(in: 0...800, using: &random))
-            let key = "U\(number)"
-            let queue = Int.random(in: 0..<Self.queueCount, using: &random)
-            return (TestMessage(queueID: queue, body: body, properties: [("UNIQ_KEY", key), ("KEYS", "a b")]), key)
+            return TestMessage(
+                queueID: Int.random(in: 0..<Self.queueCount, using: &random), body: body,
+                properties: [("UNIQ_KEY", "U\(number)"), ("KEYS", "a b")])
         }
-        let entries = try store.append(messages.map(\.0))
-        for (entry, (message, key)) in zip(entries, messages) {
-            #expect(entry.queueOffset == Int64(sent[message.queueID].count))
-            sent[message.queueID].append(
-                Sent(
-                    queue: message.queueID, body: message.body, key: key, physicalOffset: entry.physicalOffset,
-                    end: entry.physicalOffset + Int64(entry.byteCount)))
-        }
+        history.add(try store.send(messages))
     }
 
     private func keep() throws {
         if let point = try store.store.keep() { #expect(try store.store.writePoint(point)) }
-        for queue in 0..<Self.queueCount { syncedUnits[queue] = store.store.existingQueue("T", queue)?.maxOffset ?? 0 }
+        for queue in 0..<Self.queueCount { syncedUnits[queue] = unitCount(queue) }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: file("index").path)) ?? []
         syncedIndex.formUnion(names.sorted().dropLast())
         partIndex = [:]
         if let last = names.max() { partIndex[last] = Array(try Data(contentsOf: file("index/" + last))) }
     }
+
+    private func unitCount(_ queue: Int) -> Int64 { store.store.existingQueue("T", queue)?.maxOffset ?? 0 }
 
     // MARK: - Ends
 
@@ -127,12 +114,12 @@ private final class Course {
         try store.open()
         try compare(flushed: flushed)
         // What recovery wrote is in the page cache only, but the log was synced.
-        for queue in 0..<Self.queueCount { syncedUnits[queue] = min(syncedUnits[queue], Int64(sent[queue].count)) }
+        for queue in 0..<Self.queueCount { syncedUnits[queue] = min(syncedUnits[queue], unitCount(queue)) }
         remember()
     }
 
     private func allIsSynced() {
-        for queue in 0..<Self.queueCount { syncedUnits[queue] = Int64(sent[queue].count) }
+        for queue in 0..<Self.queueCount { syncedUnits[queue] = unitCount(queue) }
         partIndex = [:]
         syncedIndex = Set((try? FileManager.default.contentsOfDirectory(atPath: file("index").path)) ?? [])
         checkpoints = []
@@ -188,27 +175,9 @@ private final class Course {
         }
     }
 
-    // MARK: - What must be there
-
+    /// - Parameter flushed: what must be there.
     private func compare(flushed: Int64) throws {
-        let end = store.store.writtenOffset.rawValue
-        for queue in 0..<Self.queueCount {
-            let found = try store.bodies("T", queue)
-            let survived = sent[queue].prefix(found.count)
-            #expect(found == survived.map(\.body), "queue \(queue)")
-            #expect(found.count >= sent[queue].count { $0.end <= flushed }, "queue \(queue) lost what was flushed")
-            #expect(survived.allSatisfy { $0.end <= end })
-            #expect(store.store.queue("T", queue).minOffset == 0)
-            for message in survived.suffix(40) {
-                #expect(store.indexed("T", message.key) == [message.physicalOffset], "\(message.key)")
-            }
-            for message in sent[queue].dropFirst(found.count) { #expect(store.indexed("T", message.key) == []) }
-            sent[queue] = Array(survived)
-        }
-        let all = sent.joined().map(\.physicalOffset).sorted()
-        let newest = store.store.indexedOffsets(topic: "T", key: "a", time: 0...(.max / 2), limit: 1_000_000).offsets
-        let missing = Set(all).subtracting(newest)
-        #expect(missing.isEmpty, "not in the index")
-        #expect(newest.count == all.count - missing.count, "twice in the index")
+        let count = try history.check(store, required: flushed, StorePromise())
+        history = history.prefix(count)
     }
 }

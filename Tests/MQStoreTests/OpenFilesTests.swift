@@ -105,4 +105,21 @@ import Testing
         files.remove(items[2])
         #expect(files.count == 1)
     }
+
+    @Test func `a file that is given up is unmapped behind its last reader, and not by it`() throws {
+        let store = try TestStore { $0.mappedFilesMax = 1 }
+        for number in 0..<20 { try store.append(TestMessage(body: [UInt8](repeating: UInt8(number), count: 20_000))) }
+        try store.settle()
+        let segment = store.store.log.files[0]
+        var reader: Mapping? = try segment.mapping
+        weak let mapping = reader
+        segment.close()
+        store.store.log.unmapUnread()
+        #expect(mapping != nil)
+        reader = nil
+        #expect(mapping != nil)
+        _ = reader
+        store.store.log.unmapUnread()
+        #expect(mapping == nil)
+    }
 }

@@ -145,6 +145,22 @@ import Testing
         #expect(table.topics == ["T"])
     }
 
+    @Test func `a queue that is emptied while it is synced is synced again`() throws {
+        let watch = DuringSync(below: folder.url.path)
+        defer { watch.end() }
+        let queue = table.queue("T", 0)
+        try add(queue, (0..<10).map { ($0, $0 * 10) })
+        let table = self.table
+        watch.next { try? table.clear("T", before: PhysicalOffset(rawValue: 100)) }
+        try queue.synchronize()
+        try add(queue, [(0, 100)])
+        try queue.synchronize()
+        let before = watch.count
+        try add(queue, [(1, 110)])
+        try queue.synchronize()
+        #expect(watch.count == before + 1)
+    }
+
     @Test(arguments: ["", ".", "..", "../T", "/", "T/0"])
     func `a name that leads elsewhere removes nothing`(name: String) throws {
         let queue = table.queue("T", 0)

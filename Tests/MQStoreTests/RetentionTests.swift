@@ -300,6 +300,22 @@ struct Retaining {
         #expect(try firsts(store, 1) == [5])
     }
 
+    @Test func `an expired queue that was removed is not missed after a crash`() throws {
+        let store = try filled()
+        let point = try #require(try store.store.keep())
+        #expect(try store.store.writePoint(point))
+        var retaining = Retaining(store)
+        try retaining.age(3)
+        retaining.round()
+        try store.store.removeExpiredQueues { _, _ in false }
+        #expect(try names(store, "consumequeue/T") == ["0"])
+        #expect(try store.store.writePoint(point))  // made before
+        store.crash()
+        try store.open()
+        #expect(try firsts(store).first == 18)
+        #expect(store.store.existingQueue("T", 1) == nil)
+    }
+
     @Test(arguments: GoldenStore.all)
     func `a store of Java's loses all but its last file, with its queues and index`(golden: GoldenStore) throws {
         let folder = try TemporaryFolder()

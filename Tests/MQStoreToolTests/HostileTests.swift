@@ -39,6 +39,22 @@ import Testing
         _ = try store.verify()
     }
 
+    @Test func `queues whose files are all empty tell no size`() throws {
+        let store = try StoreCopy(state: "clean")
+        for name in ["0", "1"] {
+            let folder = store.path("consumequeue/X/" + name)
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            _ = FileManager.default.createFile(atPath: folder + "/00000000000000000000", contents: nil)
+        }
+        for name in try FileManager.default.contentsOfDirectory(atPath: store.path("consumequeue")) where name != "X" {
+            try FileManager.default.removeItem(atPath: store.path("consumequeue/" + name))
+        }
+        for command in ["verify", "stat"] {
+            let code = StoreCommand.run([command, store.root], output: { _ in }, complain: { _ in })
+            #expect((0...2).contains(code))
+        }
+    }
+
     private func allFiles(_ store: StoreCopy) throws -> [String] {
         let walk = try #require(FileManager.default.enumerator(atPath: store.root))
         return walk.compactMap { $0 as? String }.filter {

@@ -200,7 +200,7 @@ import Testing
             ("a", true), ("%RETRY%g", true), ("../x", false), ("..", false), ("", false), ("a\nb", false),
         ] {
             let bytes = Array(name.utf8)
-            #expect(RebuildPlan.mayNameFolder(name, bytes.span) == isFine, "\(name)")
+            #expect(FolderName.isTopic(name, bytes.span) == isFine, "\(name)")
         }
     }
 }

@@ -56,7 +56,7 @@ struct Damage {
 
     private func renamed(_ name: String, _ number: Int) -> String {
         var parts = name.split(separator: "/").map(String.init)
-        let digits = String(number % 4 * (name.hasPrefix("commitlog") ? 1 << 16 : 2000))
+        let digits = String(number % 4 * (name.hasPrefix("commitlog") ? Sample.logFileByteCount : 200))
         parts[parts.count - 1] = String(repeating: "0", count: 20 - digits.count) + digits
         return parts.joined(separator: "/")
     }

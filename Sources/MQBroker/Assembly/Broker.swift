@@ -65,7 +65,7 @@ public final class Broker: Sendable {
         let tables = try BrokerTables(
             config, files: files, queueCounts: store.queueCounts, batchTopics: store.batchTopics, log: log)
         let stats = BrokerStats(now: SystemClock.now(), wall: SystemClock.wall(), topics: tables.topics.stats)
-        let coldReads = WorkerPool("cold-read", threads: 2) { config.flow[$0] }
+        let coldReads = WorkerPool("cold-read", threads: 2, nice: 5) { config.flow[$0] }
         let send = SendHandler.Settings(settings)
         let redelivery = Redelivery(
             store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax)

@@ -25,13 +25,19 @@ final class WorkerPool: Sendable {
     private let watch = Monitor(Watch())
     private let name: String
     private let threadCount: Int
+    private let nice: Int32
     private let limits: @Sendable (WorkLane) -> FlowSettings.Lane
     private let threads = Lock<[Thread]>([])
 
     /// Threads that do not run yet.
-    /// - Parameter limits: what may wait at present.
-    init(_ name: String, threads: Int, limits: @escaping @Sendable (WorkLane) -> FlowSettings.Lane) {
+    /// - Parameters:
+    ///   - nice: over 0 for work that may wait behind the loops.
+    ///   - limits: what may wait at present.
+    init(
+        _ name: String, threads: Int, nice: Int32 = 0, limits: @escaping @Sendable (WorkLane) -> FlowSettings.Lane
+    ) {
         self.name = name
+        self.nice = nice
         threadCount = threads
         self.limits = limits
     }
@@ -40,7 +46,7 @@ final class WorkerPool: Sendable {
     func start() {
         threads.withLock { threads in
             guard threads.isEmpty else { return }
-            threads = (0..<threadCount).map { index in Thread("\(name)-\(index)") { self.run() } }
+            threads = (0..<threadCount).map { index in Thread("\(name)-\(index)", nice: nice) { self.run() } }
             threads.append(Thread("\(name)-late") { self.refuseLate() })
         }
     }

@@ -3,9 +3,9 @@ import MQBytes
 /// What a consume queue's unit may point to instead of carrying its tags code, big-endian:
 /// `| size i16 | tagsCode i64 | storeTimestamp i64 | bitMapSize i16 | bitMap |`.
 /// The bit map tells which SQL filters want the message. Source: `ConsumeQueueExt.java`, RocketMQ 4.9 and 5.3.
-struct ExtensionUnit: Equatable, Sendable {
+package struct ExtensionUnit: Equatable, Sendable {
     /// Bytes of a unit without a bit map.
-    static let byteCountMin = 20
+    package static let byteCountMin = 20
     /// Bytes of the longest unit: the size is a signed 16-bit number.
     static let byteCountMax = Int(Int16.max)
     /// Kept free at the end of a file: where the next unit does not fit, it begins with ``endMark``.
@@ -13,8 +13,10 @@ struct ExtensionUnit: Equatable, Sendable {
     /// Stands in the place of a size: the rest of the file is unused.
     static let endMark: Int16 = -1
 
-    let tagsCode: Int64
-    let storeTimestamp: Int64
+    /// Java's hash code of the tags, or when a delayed message is due.
+    package let tagsCode: Int64
+    /// When the message was stored, milliseconds.
+    package let storeTimestamp: Int64
     var bitMap: [UInt8] = []
 
     /// Bytes of the unit.
@@ -33,7 +35,7 @@ struct ExtensionUnit: Equatable, Sendable {
     }
 
     /// The size of the unit at `offset`, if its head is there and can be one.
-    static func byteCount(_ bytes: Span<UInt8>, at offset: Int) -> Int? {
+    package static func byteCount(_ bytes: Span<UInt8>, at offset: Int) -> Int? {
         guard offset >= 0, bytes.count - offset >= byteCountMin else { return nil }
         let size = Int(bytes.int16(at: offset))
         let bits = Int(bytes.int16(at: offset + 18))
@@ -62,13 +64,14 @@ struct ExtensionUnit: Equatable, Sendable {
 
 /// The place of an extension unit, as it stands in a queue's unit in place of the tags code: the position in bytes from the
 /// extension's beginning, counted from the smallest integer, so that no hash code can be taken for one.
-enum ExtensionAddress {
+package enum ExtensionAddress {
     private static let max: Int64 = Int64(Int32.min) - 1
 
     /// Whether `code` is an address and no hash code.
     static func isAddress(_ code: Int64) -> Bool { code <= max }
 
-    static func position(_ address: Int64) -> Int64 { address &- .min }
+    /// Bytes from the extension's beginning; negative for what is no address.
+    package static func position(_ address: Int64) -> Int64 { address &- .min }
 
     static func address(_ position: Int64) -> Int64 { position &+ .min }
 }

@@ -24,6 +24,8 @@ final class QueueExtension: Sendable {
         var pending: [UInt8] = []
         var synced: Int64 = 0
         var hasNewFile = false
+        /// How often everything was removed: what a sync that began before brought to the disk are other units.
+        var life = 0
     }
 
     /// Whether new units get an extension (`enableConsumeQueueExt`).
@@ -125,7 +127,9 @@ final class QueueExtension: Sendable {
             let inFile = Int((state.end + Int64(state.pending.count)) % Int64(fileByteCount))
             let room = fileByteCount - inFile
             if unit.byteCount > room - ExtensionUnit.blankByteCount {
-                state.pending += [UInt8](repeating: 0xFF, count: 2) + [UInt8](repeating: 0, count: room - 2)
+                // A file may come with units up to its last bytes, where the mark has no room.
+                let mark = [UInt8](repeating: 0xFF, count: min(2, room))
+                state.pending += mark + [UInt8](repeating: 0, count: room - mark.count)
             }
             let position = state.end + Int64(state.pending.count)
             unit.append(to: &state.pending)
@@ -167,23 +171,15 @@ final class QueueExtension: Sendable {
 
     /// Makes what was written durable; before the queue's own units are. The `keep` thread calls it.
     func synchronize() throws(SystemError) {
-        let (files, end, hasNewFile) = state.withLock { state in
-            let found = (state.files.filter { $0.end > state.synced }, state.end, state.hasNewFile)
+        let (files, end, hasNewFile, life) = state.withLock { state in
+            let found = (state.files.filter { $0.end > state.synced }, state.end, state.hasNewFile, state.life)
             state.hasNewFile = false
             return found
         }
         guard isWritten, hasNewFile || state.withLock({ $0.synced < end }) else { return }
         for file in files { try file.file.synchronizeData() }
-        if hasNewFile {
-            for path in [folder, folder + "/..", folder + "/../.."] {
-                do throws(SystemError) {
-                    try Directory.synchronize(path)
-                } catch {
-                    guard error.isNotFound else { throw error }  // the topic was deleted meanwhile
-                }
-            }
-        }
-        state.withLock { $0.synced = max($0.synced, end) }
+        if hasNewFile { try QueueFile.synchronizeNames(above: folder) }
+        state.withLock { if $0.life == life { $0.synced = max($0.synced, end) } }
     }
 
     // MARK: - Recovery and removal
@@ -209,6 +205,7 @@ final class QueueExtension: Sendable {
             state.files.removeAll { file in later.contains { $0.start == file.start } }
             state.end = position
             state.synced = wasClean ? position : 0
+            state.hasNewFile = !wasClean && !state.files.isEmpty  // its name may be in the page cache only
             return later
         }
         try remove(later)
@@ -256,7 +253,7 @@ final class QueueExtension: Sendable {
     func clear() throws(SystemError) {
         let old = state.withLock { state in
             let old = state.files
-            state = State(files: [], end: 0)
+            state = State(files: [], end: 0, life: state.life + 1)
             return old
         }
         try remove(old)

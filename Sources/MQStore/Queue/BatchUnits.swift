@@ -24,6 +24,8 @@ final class BatchUnits: Sendable {
     private struct Synced {
         var end: Int64
         var hasNewFile = false
+        /// How often everything was forgotten: what a sync that began before brought to the disk are other units.
+        var life = 0
     }
 
     /// - Parameters:
@@ -225,7 +227,7 @@ final class BatchUnits: Sendable {
         let first = before.end * Self.unitByteCount - Int64(fileByteCount)
         for file in files.withLock({ $0 }) where file.start > first { try file.synchronizeData() }
         if before.hasNewFile { try QueueFile.synchronizeNames(above: folder) }
-        synced.withLock { $0.end = max($0.end, count) }
+        synced.withLock { if $0.life == before.life { $0.end = max($0.end, count) } }
     }
 
     // MARK: - Recovery and removal
@@ -235,6 +237,12 @@ final class BatchUnits: Sendable {
         let count = try first { _ in true }
         end.store(count, ordering: .releasing)
         synced.withLock { $0.end = count }
+    }
+
+    /// As ``ConsumeQueue/distrustSync(known:)``: the point knows offsets, not units.
+    func distrustSync() {
+        let hasFiles = files.withLock { !$0.isEmpty }
+        synced.withLock { $0 = Synced(end: 0, hasNewFile: hasFiles, life: $0.life) }
     }
 
     /// Drops the units from number `count` on. Recovery only.
@@ -256,7 +264,7 @@ final class BatchUnits: Sendable {
     func forgetAll() -> [QueueFile] {
         pending.withLock { $0.removeAll() }
         end.store(0, ordering: .releasing)
-        synced.withLock { $0 = Synced(end: 0) }
+        synced.withLock { $0 = Synced(end: 0, life: $0.life + 1) }
         let old = files.withLock { files in
             let old = files
             files.removeAll()

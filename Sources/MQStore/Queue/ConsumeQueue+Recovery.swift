@@ -29,6 +29,18 @@ extension ConsumeQueue {
         try settleExtension(wasClean: false)
     }
 
+    /// After a crash: what the last run left may be in the page cache only, units, lengths and names, and is to be synced
+    /// with the rest.
+    /// - Parameter known: how far the recovery point says the queue is on the disk; `nil`: it says nothing of it.
+    func distrustSync(known: Int64?) {
+        if let batches { return batches.distrustSync() }
+        let hasUnknownName = known != maxOffset && files.withLock { !$0.isEmpty }
+        synced.withLock { synced in
+            synced.count = min(synced.count, known ?? 0)
+            synced.hasNewFile = hasUnknownName
+        }
+    }
+
     /// Lets the extension go on behind what the last unit knows of it.
     private func settleExtension(wasClean: Bool) throws(SystemError) {
         guard let extensionUnits, extensionUnits.isWritten else { return }

@@ -161,6 +161,7 @@ extension ConsumeQueue {
     /// - Parameter leastPages: a queue that grew by fewer pages of 4 KiB is left alone.
     func synchronize(leastPages: Int = 0) throws(SystemError) {
         if let batches { return try batches.synchronize(leastPages: leastPages) }
+        let life = lives.load(ordering: .acquiring)
         let count = maxOffset
         let before: Synced? = synced.withLock { synced in
             let pages = (count - synced.count) * Int64(QueueUnit.byteCount) / 4096
@@ -174,6 +175,11 @@ extension ConsumeQueue {
         let first = before.count * Int64(QueueUnit.byteCount) - Int64(fileByteCount)
         for file in files.withLock({ $0 }) where file.start > first { try file.synchronizeData() }
         if before.hasNewFile { try QueueFile.synchronizeNames(above: folder) }
-        synced.withLock { $0.count = max($0.count, count) }
+        noteSynced(count, life)
+    }
+
+    /// - Parameter life: when the sync began: what was synced of a queue that was emptied since says nothing of its units.
+    private func noteSynced(_ count: Int64, _ life: Int) {
+        synced.withLock { if lives.load(ordering: .acquiring) == life { $0.count = max($0.count, count) } }
     }
 }

@@ -75,7 +75,7 @@ extension Recovery {
         }
         for segment in later.reversed() {  // one after the other, or a crash could leave a hole
             try Directory.removeFile(segment.path)
-            try Directory.synchronize(config.commitLogPath)
+            try Directory.synchronize(segment.folder)
         }
         outcome.segments.removeAll { $0.isIn(later) }
         guard let last, isDirty || !wasClean else { return }

@@ -17,14 +17,15 @@ struct RetentionWorker {
         let logFolder: String
         let queueFolder: String
         let logger: Log
-        /// Everything before it is on the disk, in queues and in the index.
+        /// Everything before it is on the disk, in queues and in the index: a queue whose records are all gone can be built
+        /// from nothing, and would count from 0 again.
         let settled: () -> PhysicalOffset
         /// How full the disk of a folder is.
         var usage: (String) -> DiskUsage? = { DiskUsage(of: $0) }
     }
 
     /// Between two steps of giving room back: others get the file system meanwhile.
-    private static let stepPauseMilliseconds: Int64 = 10
+    private static let stepPauseMilliseconds: Int64 = 4
     /// An old file that nobody read for so long is unmapped.
     private static let unmapMilliseconds: Int64 = 300_000
 
@@ -54,6 +55,7 @@ struct RetentionWorker {
         }
         guard cleanQueues(settings, pause) else { return }
         cleanIndex(now)
+        parts.log.unmapUnread()
         guard giveBack(settings, now, pause) else { return }
         unmapUnused(now)
     }
@@ -126,7 +128,7 @@ struct RetentionWorker {
         parts.log.removeOldest(file)
         retiring?.readers = file.retire()
         if let retiring { retired.append(retiring) }
-        try Directory.synchronize(String(file.path.dropLast(21)))  // before the next one goes
+        try Directory.synchronize(file.folder)  // before the next one goes
     }
 
     // MARK: - Queues and index

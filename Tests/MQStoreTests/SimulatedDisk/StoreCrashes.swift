@@ -53,7 +53,7 @@ final class StoreCrashes {
         do {
             let store = try TestStore(config(folder), in: folder, batchTopics: StoreHistory.batchTopics)
             found = try history.check(
-                store, required: isMachine ? promise.flushed : promise.written, deletions: promise.deletions)
+                store, required: isMachine ? promise.flushed : promise.written, promise)
         } catch {
             try disk.forEachBoundary { _ in }
             return try fail(place, error)
@@ -79,8 +79,8 @@ final class StoreCrashes {
         try leave(boundary.image, boundary.next, isMachine: isMachine, crashSeed, in: folderOfSecond)
         do {
             let store = try TestStore(config(folderOfSecond), in: folderOfSecond, batchTopics: StoreHistory.batchTopics)
-            let deletions = boundary.mark.deletions
-            let found = try history.check(store, required: required, deletions: deletions)
+            let promise = boundary.mark
+            let found = try history.check(store, required: required, promise)
             var after = history.prefix(found)
             store.now += 1_000_000
             for number in 0..<3 {
@@ -93,11 +93,11 @@ final class StoreCrashes {
             }
             try store.settle()
             place += ", went on"
-            _ = try after.check(store, required: .max, deletions: deletions)
+            _ = try after.check(store, required: .max, promise)
             try store.close()
             place += ", opened again"
             try store.open()
-            _ = try after.check(store, required: .max, deletions: deletions)
+            _ = try after.check(store, required: .max, promise)
         } catch {
             try fail(place, error)
         }

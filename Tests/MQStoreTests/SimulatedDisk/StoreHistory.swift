@@ -31,6 +31,8 @@ struct StorePromise: Sendable, Equatable {
     var written: Int64 = 0
     /// How many topics it was told to delete.
     var deletions = 0
+    /// Files of the log that end here or before may be gone.
+    var removed: Int64 = 0
 }
 
 /// Everything that was sent to a store, in the log's order, and which topics were deleted. Says what a store must hold
@@ -57,24 +59,27 @@ struct StoreHistory: Sendable {
     /// and index hold what the log holds, once.
     /// - Parameters:
     ///   - required: the log must reach at least this far.
-    ///   - deletions: how many of the deletions had begun.
-    /// - Returns: how many messages the log holds.
+    ///   - promise: what had begun of deletions and removals.
+    /// - Returns: how many messages the log holds or held.
     /// - Throws: the first difference.
-    func check(_ store: TestStore, required: Int64, deletions: Int) throws -> Int {
+    func check(_ store: TestStore, required: Int64, _ promise: StorePromise) throws -> Int {
         let end = store.store.writtenOffset.rawValue
+        let start = store.store.minOffset.rawValue
+        try require(start <= promise.removed, "the log begins at \(start), and may at \(promise.removed)")
         let count = sent.count { $0.end <= end }
-        let left = Array(sent[..<count])
+        let left = sent[..<count].filter { $0.physicalOffset >= start }
         let promised = sent.count { $0.end <= required }
         try require(count >= promised, "\(promised - count) acknowledged messages are gone, the log ends at \(end)")
-        if let last = left.last, last.end != end {
+        if let last = sent[..<count].last, last.end != end {
             let isRolled = end % Int64(store.config.commitLogFileByteCount) == 0
             try require(isRolled, "the log ends at \(end), its last message at \(last.end)")
         }
         for message in left { try checkRecord(message, store) }
-        let queues = Dictionary(grouping: left.filter(\.isInQueue)) { QueueName(topic: $0.topic, queueID: $0.queueID) }
+        let queued = sent[..<count].filter(\.isInQueue)
+        let queues = Dictionary(grouping: queued) { QueueName(topic: $0.topic, queueID: $0.queueID) }
         for (name, messages) in queues {
-            let deletedAt = self.deletions.prefix(deletions).last { $0.topic == name.topic }?.logEnd
-            try checkQueue(name, messages, store, deletedAt: deletedAt)
+            let deletedAt = deletions.prefix(promise.deletions).last { $0.topic == name.topic }?.logEnd
+            try checkQueue(name, messages, store, from: start, deletedAt: deletedAt)
         }
         for queue in store.store.queues.all where queue.maxOffset > queue.minOffset {
             let name = QueueName(topic: queue.topic, queueID: queue.queueID)
@@ -109,11 +114,18 @@ struct StoreHistory: Sendable {
         if let wrong { throw TestFailure("\(what): wrong \(wrong)") }
     }
 
-    /// - Parameter messages: those of one queue that the log holds, in its order.
+    /// - Parameters:
+    ///   - all: the messages of one queue that the log holds or held, in its order.
+    ///   - start: where the log begins.
     private func checkQueue(
-        _ name: QueueName, _ messages: [SentMessage], _ store: TestStore, deletedAt: Int64?
+        _ name: QueueName, _ all: [SentMessage], _ store: TestStore, from start: Int64, deletedAt: Int64?
     ) throws {
+        let messages = all.filter { $0.physicalOffset >= start }
         let queue = store.store.existingQueue(name.topic, name.queueID)
+        if deletedAt == nil, let last = all.last {  // also of a queue that is empty: its consumers stand there
+            let end = last.queueOffset + last.messageCount
+            try require(queue?.maxOffset == end, "\(name) ends at \(queue?.maxOffset ?? -1), not \(end)")
+        }
         let units = try queue.map { try Self.units($0) } ?? []
         // Of a deleted topic, what the log still holds may be back, from some message on; what was sent behind the
         // deletion is there, and counts on from what was back.
@@ -121,14 +133,13 @@ struct StoreHistory: Sendable {
         let wanted = deletedAt == nil ? messages : Array(messages.suffix(max(fresh, units.count)))
         let (found, places) = (units.map(\.physicalOffset), wanted.map(\.physicalOffset))
         try require(found == places, "\(name) has \(found), not \(places); \(fresh) behind its deletion")
-        guard let queue, let first = wanted.first else { return }
+        guard let queue, !wanted.isEmpty else { return }
         var offset = queue.minOffset
         for message in wanted {
             try require(message.queueOffset == offset, "\(name) has \(message.queueOffset) at \(offset)")
             offset += message.messageCount
         }
         try require(offset == queue.maxOffset, "\(name) ends at \(queue.maxOffset), not \(offset)")
-        try require(deletedAt != nil || first.queueOffset == 0, "\(name) begins at \(first.queueOffset)")
         let sizes = wanted.map { $0.end - $0.physicalOffset }
         try require(units.map { Int64($0.size) } == sizes, "\(name): sizes of its units")
         for (unit, message) in zip(units, wanted) {
@@ -167,9 +178,11 @@ struct StoreHistory: Sendable {
 
     private func checkIndex(_ left: [SentMessage], lost: ArraySlice<SentMessage>, _ store: TestStore) throws {
         for topic in Set(sent.map(\.topic)) {
+            let start = store.store.minOffset.rawValue
             let found = store.store.indexedOffsets(topic: topic, key: "a", time: 0...(.max / 2), limit: 1_000_000)
+                .offsets.filter { $0 >= start }
             let wanted = left.filter { $0.topic == topic }.map(\.physicalOffset)
-            try require(found.offsets == wanted, "the index has \(found.offsets) of \(topic), not \(wanted)")
+            try require(found == wanted, "the index has \(found) of \(topic), not \(wanted)")
         }
         for message in left.suffix(5) {
             let found = store.indexed(message.topic, message.key)

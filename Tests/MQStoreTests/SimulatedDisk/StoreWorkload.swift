@@ -8,7 +8,8 @@ import Testing
 @testable import MQStore
 
 /// A random course of one store on a simulated disk: sends in batches, flushes, dispatch, syncs of queues and index,
-/// files made ahead, topics deleted, stops and kills with the start behind them.
+/// recovery points, files made ahead, old files and expired queues removed, topics deleted, stops and kills with the start
+/// behind them.
 final class StoreWorkload {
     /// What a store promises, for the disk to ask at every change.
     private struct Watched: Sendable {
@@ -30,6 +31,8 @@ final class StoreWorkload {
     private var random: SeededRandom
     private let watched = Lock(Watched())
     private var number = 0
+    private var retention: RetentionWorker?
+    private var now = Instant(nanoseconds: 1 << 40)
 
     /// The folder of the disk; the store is below it, so that its own name has to become durable, too.
     static func config(in folder: TemporaryFolder, isSynchronous: Bool) -> StoreConfig {
@@ -67,7 +70,10 @@ final class StoreWorkload {
         case 3..<6: try store.store.dispatcher.catchUp { _ in }
         case 6, 7:
             try store.settle()
-            try store.store.keep(isClosing: false)
+            let point = try store.store.keep(isClosing: false)
+            if let point, Bool.random(using: &random) { _ = try store.store.writePoint(point) }
+        case 22: retainRound()
+        case 23 where Int.random(in: 0..<3, using: &random) == 0: try removeExpired()
         case 8, 9: store.store.log.prepareIfWanted()
         case 10: try deleteTopic()
         case 11: try restart(isKilled: false)
@@ -78,6 +84,7 @@ final class StoreWorkload {
 
     func restart(isKilled: Bool) throws {
         _ = watched.withLock { $0.read() }
+        retention = nil
         if isKilled { store.crash() } else { try store.close() }
         watched.withLock { watched in
             _ = watched.read()
@@ -91,6 +98,34 @@ final class StoreWorkload {
         history.noteDeletion(of: "D", logEnd: store.store.writtenOffset.rawValue)
         watched.withLock { $0.promise.deletions += 1 }
         try store.store.deleteQueues(of: "D")
+    }
+
+    /// Old files go, because the disk is nearly full; sometimes it is interrupted.
+    func retainRound() {
+        var settings = RetentionSettings()
+        settings.fileBatchMax = Int.random(in: 1...3, using: &random)
+        var parts = store.store.retentionParts
+        parts.usage = { _ in DiskUsage(used: 88, available: 12) }
+        let going = store.store.log.removable(before: parts.settled()).prefix(settings.fileBatchMax)
+        if let last = going.last { watched.withLock { $0.promise.removed = last.end.rawValue } }
+        var worker = retention ?? RetentionWorker(parts)
+        retention = nil
+        var steps = Int.random(in: 0..<4, using: &random) == 0 ? Int.random(in: 1...4, using: &random) : .max
+        worker.round(settings, time: SystemClock.wall(), now: now) { _ in
+            steps -= 1
+            return steps > 0
+        }
+        now = now.advanced(byMilliseconds: 10_000)
+        retention = worker
+    }
+
+    /// A queue none of whose records is there any more is removed as nobody's, and counts from 0 again.
+    func removeExpired() throws {
+        let logStart = store.store.minOffset
+        guard let queue = store.store.existingQueue("U", 0), try queue.isExpired(before: logStart) else { return }
+        history.noteDeletion(of: "U", logEnd: store.store.writtenOffset.rawValue)
+        watched.withLock { $0.promise.deletions += 1 }
+        try store.store.removeExpiredQueues { topic, _ in topic != "U" }
     }
 
     private func send() throws {
