@@ -24,7 +24,13 @@ extension ConsumeQueue {
         next.store(count, ordering: .relaxed)
         synced.withLock { $0.count = min($0.count, count) }
         let last = try unit(at: count - 1)
-        pending.withLock { $0 = Pending(lastPhysicalOffset: last?.physicalOffset ?? -1) }
+        // Nothing is left, and the file begins with blanks: a start that was interrupted may have begun the queue anew where
+        // the log's records went on, and lost what lay before. The log tells.
+        let hasBlanks = files.withLock { ($0.first?.start ?? 0) / Int64(QueueUnit.byteCount) } < minOffset
+        pending.withLock {
+            $0 = Pending(
+                lastPhysicalOffset: last?.physicalOffset ?? -1, hadGap: count == minOffset && count > 0 && hasBlanks)
+        }
         try clearBehind(count)
         try settleExtension(wasClean: false)
     }
