@@ -100,6 +100,7 @@ extension ConfigTable {
                     ServerKeys.bindAddress.declaration, ServerKeys.brokerListenPort.declaration,
                     ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
                 ], notYet: NotYetKeys.server),
+            Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
             Section(
                 "MessageStoreConfig", StoreKeys.all + RetentionKeys.all + FormatKeys.all + TimerKeys.store,
@@ -124,5 +125,6 @@ extension ConfigTable {
                 ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
                 ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
             ], notYet: NotYetKeys.server),
+        Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
     ])
 }

@@ -33,4 +33,18 @@ public enum Digest {
         precondition(isDone, "HMAC failed")
         return Array(digest[..<Int(byteCount)])
     }
+
+    /// Base64 with padding, without line ends.
+    public static func base64(_ bytes: [UInt8]) -> String {
+        // EVP_EncodeBlock ends its text with a zero byte.
+        var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+        // SAFETY: the text has room for four digits for each three bytes and the zero.
+        let byteCount = unsafe bytes.withUnsafeBufferPointer { input in
+            unsafe text.withUnsafeMutableBufferPointer { output in
+                unsafe EVP_EncodeBlock(output.baseAddress, input.baseAddress, Int32(input.count))
+            }
+        }
+        precondition(Int(byteCount) == text.count - 1, "EVP_EncodeBlock: \(byteCount)")
+        return String(decoding: text.dropLast(), as: UTF8.self)
+    }
 }
