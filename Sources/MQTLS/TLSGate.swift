@@ -51,6 +51,7 @@ public final class TLSGate: ConnectionGate {
         state = Lock(State(context: context, seen: Self.marks(options), lookedAt: SystemClock.now()))
     }
 
+    /// Plain, TLS, or refused, as the mode says.
     public func admit(_ firstByte: UInt8) -> Admission {
         guard firstByte == Self.handshakeByte else {
             return mode == .enforcing ? .refused("not TLS, which tls.server.mode=enforcing demands") : .plain

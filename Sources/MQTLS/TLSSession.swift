@@ -12,6 +12,7 @@ public import MQTransport
     private let outgoing: OpaquePointer
     private let verification: TLSOptions.Verification
 
+    /// Whether the handshake is over.
     public private(set) var isReady = false
 
     /// A session that has not begun.
@@ -46,12 +47,14 @@ public import MQTransport
         }
     }
 
+    /// A client speaks first.
     public func begin(into output: inout ByteBuffer) throws(CipherError) {
         guard !context.isServer else { return }  // the client speaks first
         try shakeHands()
         takeOutgoing(into: &output)
     }
 
+    /// Takes records apart; see ``ConnectionCipher``.
     public func open(
         _ sealed: Span<UInt8>, into plain: inout ByteBuffer, answer output: inout ByteBuffer
     ) throws(CipherError) {
@@ -79,6 +82,7 @@ public import MQTransport
         }
     }
 
+    /// Makes records; see ``ConnectionCipher``.
     public func seal(_ plain: Span<UInt8>, into output: inout ByteBuffer) throws(CipherError) {
         precondition(isReady, "sealed before the handshake")
         var start = 0

@@ -64,6 +64,9 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     /// With a cipher `output` is what it has not sealed yet.
     private var cipher: (any ConnectionCipher)?
     private var sealed = ByteBuffer()
+    /// Memory for output that is kept while nothing waits. Who sends much over few connections asks for more: what is not
+    /// kept is allocated, and copied as it grows, at every wake-up.
+    public var outputKeptByteCount = 64 << 10
     /// Bytes sealed in one go.
     private static let sealMax = 256 << 10
     /// Another thread reads into memory what is to be written next.
@@ -269,7 +272,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
             loop.change(slot, descriptor, events: wanted ? .writable : [.readable, .peerClosed])
         }
         if !wanted {
-            output.owned.trim(to: 64 << 10)
+            output.owned.trim(to: outputKeptByteCount)
             sealed.trim(to: 32 << 10)
             if let reason = closesWhenWritten, pendingByteCount == 0 { finish(.local(reason)) }
         }

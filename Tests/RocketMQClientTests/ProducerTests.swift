@@ -124,7 +124,7 @@ import Testing
         try await producer.send(Message(topic: "t", body: [0]))
         cluster.state.withLock { $0.holdsAnswers = true }
         do {
-            try await producer.send(Message(topic: "t", body: [1]), timeout: .milliseconds(30))
+            try await producer.send(Message(topic: "t", body: [1]), timeout: .milliseconds(300))
             Issue.record("answered")
         } catch {
             guard case ClientError.noAnswer(_, .timedOut) = error else { throw error }

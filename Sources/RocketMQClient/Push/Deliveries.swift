@@ -37,6 +37,7 @@ public final class Delivery: Sendable {
 public struct Deliveries: AsyncSequence, Sendable {
     let consumer: PushConsumer
 
+    /// One for each consumer.
     public func makeAsyncIterator() -> Iterator { Iterator(consumer) }
 
     /// Leaving the loop shuts the consumer down.

@@ -9,11 +9,13 @@ extension Producer {
     /// The way to a topic's queues, found by `deadline`.
     func plan(of topic: String, before deadline: Instant?) async throws(ClientError) -> SendPlan {
         if let plan = plans.withLock({ $0.current(topic) }) { return plan }
-        let plan = SendPlan(
-            try await findPlan(of: topic, before: deadline), topic: topic, group: group,
-            defaultQueueCount: options.defaultQueueCount)
-        plans.withLock { $0.keep(plan) }
-        return plan
+        let found = try await findPlan(of: topic, before: deadline)
+        return plans.withLock { plans in
+            if let plan = plans.current(topic) { return plan }  // many wait for the first route
+            let plan = SendPlan(found, topic: topic, group: group, defaultQueueCount: options.defaultQueueCount)
+            plans.keep(plan)
+            return plan
+        }
     }
 
     private func findPlan(of topic: String, before deadline: Instant?) async throws(ClientError) -> PublishPlan {
@@ -100,7 +102,8 @@ extension Producer {
                 guard Self.isWorthRetrying(error) else { throw error }
             }
             failedBroker = broker.name
-            if let fresh = try? await self.plan(of: outgoing.topic, before: deadline) { plan = fresh }  // else the old one serves
+            // Else the old one serves.
+            if let fresh = try? await self.plan(of: outgoing.topic, before: deadline) { plan = fresh }
         }
         throw failure
     }

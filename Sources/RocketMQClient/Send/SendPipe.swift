@@ -12,6 +12,9 @@ final class SendPipe: AnswerTaker, Sendable {
 
     /// Bytes that may wait in the connection before more is handed over to it.
     private static let outputMax = 4 << 20
+    /// Memory that the connection and the pipe keep each. Measured with 256 messages of 1 KiB on their way: with the usual
+    /// 64 KiB a tenth of a send's instructions were copies of growing buffers.
+    private static let outputKept = 1 << 20
     /// A connection on which nothing was answered for so long, while deadlines passed, is taken for dead and closed.
     private static let silenceMilliseconds: Int64 = 3000
     /// How often deadlines are looked at: a send may take that much longer than it was allowed.
@@ -154,7 +157,10 @@ final class SendPipe: AnswerTaker, Sendable {
     private func handOver(to channel: RemotingChannel) {
         let connection = channel.connection
         guard connection.isOpen else { return fail(.connectionLost("closed")) }
-        if channel.taker !== self { channel.taker = self }
+        if channel.taker !== self {
+            channel.taker = self
+            connection.outputKeptByteCount = Self.outputKept
+        }
         guard connection.pendingByteCount < Self.outputMax else {
             remoting.loop.schedule(afterMilliseconds: 2) { [self] in transmit() }
             return

@@ -2,28 +2,40 @@ import MQBytes
 import MQProtocol
 
 /// A topic's plan as one producer uses it: with the parts of a request's header that are the same for all messages to a
-/// queue, written once.
+/// broker, written once.
 final class SendPlan: Sendable {
     /// As brokers know it.
     let topic: String
     let plan: PublishPlan
+    /// By queue; queues of one broker share theirs.
     private let frames: [Frame]
 
-    /// A request's header around its message: up to the queue, and behind the properties up to its number and its end.
-    private struct Frame: Sendable {
+    /// A request's header around its queue and its message: up to the queue's number, behind the properties up to the
+    /// request's number, and from there on.
+    private final class Frame: Sendable {
         let head: [UInt8]
         let tail: [UInt8]
         let end: [UInt8]
+
+        init(head: [UInt8], tail: [UInt8], end: [UInt8]) {
+            self.head = head
+            self.tail = tail
+            self.end = end
+        }
     }
 
     init(_ plan: PublishPlan, topic: String, group: String, defaultQueueCount: Int) {
         self.topic = topic
         self.plan = plan
-        frames = plan.queues.queues.indices.map { index in
+        var byBroker: [ObjectIdentifier: Frame] = [:]
+        frames = plan.brokers.map { broker in
+            if let frame = byBroker[ObjectIdentifier(broker)] { return frame }
             let fields = RequestFields(
-                code: .sendMessageV2, group: group, topic: topic, queueID: plan.queues.queues[index].queueID,
-                brokerName: plan.brokers[index].nameBytes, defaultQueueCount: defaultQueueCount)
-            return Self.frame(fields)
+                code: .sendMessageV2, group: group, topic: topic, queueID: 0, brokerName: broker.nameBytes,
+                defaultQueueCount: defaultQueueCount)
+            let frame = Self.frame(fields)
+            byBroker[ObjectIdentifier(broker)] = frame
+            return frame
         }
     }
 
@@ -31,7 +43,7 @@ final class SendPlan: Sendable {
         var buffer = ByteBuffer()
         var writer = ResponseWriter(&buffer, code: fields.code.rawValue)
         fields.writeHead(&writer, to: &buffer)
-        let headEnd = buffer.count
+        let headEnd = buffer.count - 2  // before `0"`, the queue
         fields.writeTail(&writer, to: &buffer)
         writer.finish(opaque: 0, flag: 0, in: &buffer)
         let bytes = buffer.toArray()
@@ -40,8 +52,8 @@ final class SendPlan: Sendable {
         guard let start else { preconditionFailure("a header without a number") }
         let numberAt = start + mark.count - 1
         return Frame(
-            head: Array(bytes[..<headEnd]), tail: Array(bytes[headEnd..<numberAt]), end: Array(bytes[(numberAt + 1)...])
-        )
+            head: Array(bytes[..<headEnd]), tail: Array(bytes[(headEnd + 2)..<numberAt]),
+            end: Array(bytes[(numberAt + 1)...]))
     }
 
     /// Appends a whole request for the queue at `index`: the same bytes as ``Outgoing/encode(into:opaque:isOneWay:fields:)``
@@ -49,11 +61,14 @@ final class SendPlan: Sendable {
     func encode(_ outgoing: Outgoing, at index: Int, into buffer: inout ByteBuffer, opaque: Int32) {
         let start = buffer.count
         buffer.reserve(1024 + outgoing.body.count)
-        buffer.append(frames[index].head)
+        let frame = frames[index]
+        buffer.append(frame.head)
+        buffer.append(decimal: Int64(plan.queues.queues[index].queueID))
+        buffer.append(UInt8(ascii: "\""))
         outgoing.appendFields(to: &buffer)
-        buffer.append(frames[index].tail)
+        buffer.append(frame.tail)
         buffer.append(decimal: Int64(opaque))
-        buffer.append(frames[index].end)
+        buffer.append(frame.end)
         let headerByteCount = buffer.count - start - 8
         buffer.store(bigEndian: Int32(4 + headerByteCount + outgoing.body.count), at: start)
         buffer.store(bigEndian: Int32(headerByteCount), at: start + 4)  // type 0, JSON
