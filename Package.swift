@@ -70,6 +70,7 @@ let package = Package(
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         module("MQBase", layer: 0),
         module("MQBytes", layer: 0, uses: ["MQBase", "CISAL"]),
         module("MQObserve", layer: 0, uses: ["MQBase"]),
@@ -78,6 +79,7 @@ let package = Package(
         module("MQTransport", layer: 1, uses: ["MQSystem", "MQObserve", "CMQLinux"]),
         module("MQCompression", layer: 1, uses: ["MQBytes", "CZlib", "CLZ4", "CZstd"]),
         module("MQCrypto", layer: 1, uses: ["MQBytes", "CCrypto"]),
+        module("MQTLS", layer: 1, uses: ["MQTransport", "CSSL"]),
         // Layer 2: formats, pure.
         module("MQJSON", layer: 2, uses: ["MQBytes"]),
         module("MQMessage", layer: 2, uses: ["MQBytes", "MQCompression"]),
@@ -85,12 +87,12 @@ let package = Package(
         module("MQFilter", layer: 2, uses: ["MQMessage"]),
         module("MQConfig", layer: 2, uses: ["MQBase"]),
         // Layer 3: engines.
-        module("MQRemoting", layer: 3, uses: ["MQProtocol", "MQTransport"]),
+        module("MQRemoting", layer: 3, uses: ["MQProtocol", "MQTransport", "MQTLS", "MQConfig"]),
         module("MQStore", layer: 3, uses: ["MQMessage", "MQSystem", "MQObserve", "MQJSON"]),
         // Layer 4: services.
-        module("MQNameServer", layer: 4, uses: ["MQRemoting", "MQConfig"]),
-        module("MQBroker", layer: 4, uses: ["MQStore", "MQRemoting", "MQFilter", "MQConfig"]),
-        module("RocketMQClient", layer: 4, uses: ["MQRemoting", "MQMessage", "MQCrypto"]),
+        module("MQNameServer", layer: 4, uses: ["MQRemoting", "MQConfig", "MQTLS"]),
+        module("MQBroker", layer: 4, uses: ["MQStore", "MQRemoting", "MQFilter", "MQConfig", "MQTLS"]),
+        module("RocketMQClient", layer: 4, uses: ["MQRemoting", "MQMessage", "MQCrypto", "MQTLS"]),
         module("MQAdmin", layer: 4, uses: ["RocketMQClient"]),
         module("MQStoreTool", layer: 4, uses: ["MQStore", "MQConfig"]),
         // Layer 5: executables.
@@ -113,6 +115,7 @@ let package = Package(
         tests("MQObserveTests", uses: ["MQObserve"]),
         tests("MQSystemTests", uses: ["MQSystem", "MQTestKit"]),
         tests("MQTransportTests", uses: ["MQTransport", "MQTestKit"]),
+        tests("MQTLSTests", uses: ["MQTLS", "MQTestKit"]),
         tests("MQCompressionTests", uses: ["MQCompression", "MQCrypto"]),
         tests("MQJSONTests", uses: ["MQJSON", "MQTestKit"]),
         tests("MQMessageTests", uses: ["MQMessage"]),
@@ -123,10 +126,10 @@ let package = Package(
         tests("MQConfigTests", uses: ["MQConfig", "MQTestKit"]),
         tests("MQNameServerTests", uses: ["MQNameServer", "MQTestKit"]),
         tests("MQBrokerTests", uses: ["MQBroker", "MQNameServer", "MQTestKit"]),
-        tests("RocketMQClientTests", uses: ["RocketMQClient", "MQTestKit"]),
+        tests("RocketMQClientTests", uses: ["RocketMQClient", "MQTestKit", "MQCrypto", "MQTLS"]),
         tests("MQAdminTests", uses: ["MQAdmin"]),
         tests("MQStoreToolTests", uses: ["MQStoreTool", "MQTestKit"]),
-        tests("IntegrationTests", uses: ["MQAdmin", "MQTestKit"]),
+        tests("IntegrationTests", uses: ["MQAdmin", "MQTestKit", "MQTLS"]),
         tests("InteropTests", uses: ["MQTestKit"], exclude: ["python"]),
         tests("TidyTests", uses: []),
     ]

@@ -101,6 +101,7 @@ extension ConfigTable {
                     ServerKeys.bindAddress.declaration, ServerKeys.brokerListenPort.declaration,
                     ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
                 ], notYet: NotYetKeys.server),
+            Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
             Section(
                 "MessageStoreConfig",
@@ -127,5 +128,6 @@ extension ConfigTable {
                 ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
                 ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
             ], notYet: NotYetKeys.server),
+        Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
     ])
 }

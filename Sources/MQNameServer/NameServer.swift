@@ -2,6 +2,7 @@ public import MQConfig
 public import MQObserve
 import MQProtocol
 import MQRemoting
+import MQTLS
 public import MQSystem
 public import MQTransport
 
@@ -20,6 +21,12 @@ public final class NameServer: Sendable {
         let kvConfig = try Self.readKVConfig(config[NameServerKeys.kvConfigPath], log)
         let host = config[ServerKeys.bindAddress]
         let port = config[ServerKeys.nameServerListenPort]
+        let gate: TLSGate
+        do throws(TLSError) {
+            gate = try TLSGate(config)
+        } catch {
+            throw .cannotServeTLS(error.description)
+        }
         let saver = FileSaver()
         do throws(SystemError) {
             let loop = try EventLoop("io-0")
@@ -27,7 +34,8 @@ public final class NameServer: Sendable {
             limits.idleSeconds = config[ServerKeys.serverChannelMaxIdleTimeSeconds].milliseconds / 1000
             let service = NameService(loop: loop, config: config, kvConfig: kvConfig, saver: saver, log: log)
             server = try RemotingServer(
-                try SocketAddress.resolve(host: host, port: port), loops: [loop], limits: limits, log: log
+                try SocketAddress.resolve(host: host, port: port), loops: [loop], limits: limits, gate: gate,
+                log: log
             ) { _ in service }
             service.watchBrokers()
             self.loop = loop
@@ -92,6 +100,8 @@ public enum NameServerError: Error, Equatable, Sendable, CustomStringConvertible
     case portInUse(host: String, port: Int)
     /// The address cannot be listened on.
     case cannotListen(SystemError)
+    /// TLS is set up with something that does not work.
+    case cannotServeTLS(String)
     /// The KV configuration and its backup cannot be read.
     case badKVConfig(path: String, reason: String)
 
@@ -101,6 +111,7 @@ public enum NameServerError: Error, Equatable, Sendable, CustomStringConvertible
         case .portInUse(let host, let port):
             "port \(port) on \(host) is in use: another name server may be running, or set listenPort"
         case .cannotListen(let error): "cannot \(error)"
+        case .cannotServeTLS(let reason): reason
         case .badKVConfig(let path, let reason): "cannot read the KV configuration \(path): \(reason)"
         }
     }

@@ -14,13 +14,17 @@ public final class RemotingClient: Sendable {
     private let connections: LoopBound<Connections>
     private let connectTimeoutMilliseconds: Int64
     private let serializeType: SerializeType
+    private let cipher: (@Sendable (SocketAddress) -> any ConnectionCipher)?
 
     /// A client without connections. On the loop, or before it starts.
-    /// - Parameter service: answers what peers ask of us over these connections; `nil` refuses everything.
+    /// - Parameters:
+    ///   - service: answers what peers ask of us over these connections; `nil` refuses everything.
+    ///   - cipher: makes what each connection to an address goes behind, on the loop; `nil`: nothing.
     public init(
         loop: EventLoop, service: (any RemotingService)? = nil, connectTimeoutMilliseconds: Int64 = 3000,
-        serializeType: SerializeType = .json
+        serializeType: SerializeType = .json, cipher: (@Sendable (SocketAddress) -> any ConnectionCipher)? = nil
     ) {
+        self.cipher = cipher
         self.loop = loop
         connections = LoopBound(Connections(service ?? RefusingService()), on: loop)
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
@@ -124,6 +128,7 @@ public final class RemotingClient: Sendable {
                 connection, service: connections, scratch: connections.scratch, serializeType: serializeType)
             connections.channels[address] = channel
             connection.attach(channel)
+            if let cipher { connection.seal(with: cipher(address)) }
             for body in waiting { body(.success(channel)) }
         }
     }

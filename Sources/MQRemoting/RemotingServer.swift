@@ -24,11 +24,13 @@ public final class RemotingServer: Sendable {
     public var address: SocketAddress { listener.address }
 
     /// Binds the port; nothing is served before ``start()``. Before the loops start.
-    /// - Parameter makeService: called once for each loop, on the caller's thread, before the loop sees a connection.
+    /// - Parameters:
+    ///   - gate: asked about each connection's first byte; `nil` takes all as they are.
+    ///   - makeService: called once for each loop, on the caller's thread, before the loop sees a connection.
     /// - Throws: `isAddressInUse` if another process has the port.
     public init(
         _ address: SocketAddress, loops: [EventLoop], limits: Limits = Limits(), serializeType: SerializeType = .json,
-        log: Log, makeService: (EventLoop) -> any RemotingService
+        gate: (any ConnectionGate)? = nil, log: Log, makeService: (EventLoop) -> any RemotingService
     ) throws(SystemError) {
         let parts = loops.map { loop in
             let part = PerLoop(
@@ -38,7 +40,7 @@ public final class RemotingServer: Sendable {
         self.parts = parts
         ThisProcess.raiseOpenFilesLimit()
         let connectionsMax = min(limits.connectionsMax, max(16, ThisProcess.openFilesMax / 4))
-        listener = try Listener(address, loops: loops, connectionsMax: connectionsMax) { connection in
+        listener = try Listener(address, loops: loops, connectionsMax: connectionsMax, gate: gate) { connection in
             parts.first { $0.loop === connection.loop }?.value.accept(connection)
         }
     }

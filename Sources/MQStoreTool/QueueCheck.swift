@@ -92,7 +92,7 @@ final class QueueCheck {
         log: (Int64) -> (String, Int64)
     ) throws(ToolError) {
         guard record.sysFlag.isInQueue, record.queueID >= 0 else { return }
-        if !facts.litePlaces.isEmpty { try checkLite(facts, at: offset, log) }
+        if !facts.litePlaces.isEmpty { try checkLite(record, facts, at: offset, log) }
         let topic = topicQueues(bytes.extracting(record.topic))
         let id = Int(record.queueID)
         if topic.isBatch || record.sysFlag.contains(.innerBatch) {
@@ -112,14 +112,17 @@ final class QueueCheck {
 
     /// Compares what the lite queues have that the record stands in, too.
     private func checkLite(
-        _ facts: RecordFacts, at offset: Int64, _ log: (Int64) -> (String, Int64)
+        _ record: MessageRecord, _ facts: RecordFacts, at offset: Int64, _ log: (Int64) -> (String, Int64)
     ) throws(ToolError) {
         for place in facts.litePlaces {
             guard let queue = queues.topics[place.name]?[LiteQueue.queueID] else {
                 noteAbsent(place.name, LiteQueue.queueID, offset)
                 continue
             }
-            try toolError { () throws(SystemError) in try compare(queue, place.offset, facts.unit, log) }
+            try toolError { () throws(SystemError) in
+                try compare(
+                    queue, place.offset, facts.unit, storedAt: record.storeTimestamp.rawValue, log)
+            }
         }
     }
 

@@ -17,6 +17,9 @@ public struct FileStatus: Equatable, Sendable {
     /// Bytes it takes on the disk: less than the length where it has holes.
     public let allocatedByteCount: Int
 
+    /// When its content was changed last: nanoseconds since 1970.
+    public let modifiedNanoseconds: Int64
+
     /// Looks at `path`; stat(2). `nil`: nothing is there, or it cannot be looked at.
     public init?(_ path: String) {
         var status = stat()
@@ -28,6 +31,7 @@ public struct FileStatus: Equatable, Sendable {
         }
         byteCount = Int(status.st_size)
         allocatedByteCount = Int(status.st_blocks) * 512
+        modifiedNanoseconds = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
     }
 }
 

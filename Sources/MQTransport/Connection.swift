@@ -51,7 +51,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     /// Whether it is still open.
     public private(set) var isOpen = true
 
-    private let descriptor: Int32
+    let descriptor: Int32
     private var slot = -1
     private var handler: (any ConnectionHandler)?
     private var input = ByteBuffer()
@@ -59,6 +59,16 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     private var isDirty = false
     private var waitsForRoom = false
     private var closesWhenWritten: String?
+    /// Asked about the first byte, and then forgotten.
+    var gate: (any ConnectionGate)?
+    /// With a cipher `output` is what it has not sealed yet.
+    private var cipher: (any ConnectionCipher)?
+    private var sealed = ByteBuffer()
+    /// Memory for output that is kept while nothing waits. Who sends much over few connections asks for more: what is not
+    /// kept is allocated, and copied as it grows, at every wake-up.
+    public var outputKeptByteCount = 64 << 10
+    /// Bytes sealed in one go.
+    private static let sealMax = 256 << 10
     /// Another thread reads into memory what is to be written next.
     private var isBringingIn = false
 
@@ -102,8 +112,23 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         if isOpen, !events.isDisjoint(with: [.readable, .peerClosed, .failed]) { read() }
     }
 
+    /// Puts `cipher` in front of everything. Before anything is read or written.
+    public func seal(with cipher: any ConnectionCipher) {
+        self.cipher = cipher
+        do throws(CipherError) {
+            try cipher.begin(into: &sealed)
+        } catch {
+            return close(error.description)
+        }
+        if !sealed.isEmpty { outputAdded() }
+    }
+
+    /// Whether the peer is talked to behind a cipher.
+    public var isSealed: Bool { cipher != nil }
+
     private func read() {
         guard let handler else { return }
+        if gate != nil || cipher != nil { return readBehindGate(handler) }
         // Small leftovers go in front of the loop's buffer; a large frame grows in a buffer of its own.
         var buffer = ByteBuffer()
         if input.count > 32 << 10 {
@@ -127,6 +152,41 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
             }
         }
         swap(&buffer, &loop.readBuffer)
+    }
+
+    /// A connection's first bytes, and all of those behind a cipher.
+    private func readBehindGate(_ handler: any ConnectionHandler) {
+        var raw = ByteBuffer()
+        swap(&raw, &loop.readBuffer)
+        raw.removeAll()
+        defer { swap(&raw, &loop.readBuffer) }
+        guard fill(&raw) else { return }
+        if let gate {
+            self.gate = nil
+            switch gate.admit(raw.span[0]) {
+            case .plain: break
+            case .sealed(let cipher): seal(with: cipher)
+            case .refused(let reason): return close(reason)
+            }
+        }
+        var plain = ByteBuffer()
+        swap(&plain, &input)
+        if let cipher {
+            do throws(CipherError) {
+                defer { if !sealed.isEmpty { outputAdded() } }
+                try cipher.open(raw.span, into: &plain, answer: &sealed)
+            } catch {
+                if isOpen { flush() }  // the alert
+                return close(error.description)
+            }
+            if cipher.isReady, pendingByteCount > 0 { outputAdded() }  // what waited for the handshake
+        } else {
+            plain.append(raw.span)
+        }
+        guard isOpen, !plain.isEmpty else { return swap(&plain, &input) }
+        plain.removeFirst(handler.received(plain.span, on: self))
+        plain.trim(to: 64 << 10)
+        if isOpen { swap(&plain, &input) }
     }
 
     /// Reads once into `buffer`. `false` if there was nothing, or if the connection ended.
@@ -153,7 +213,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     // MARK: - Output
 
     /// Bytes waiting to be written.
-    public var pendingByteCount: Int { output.byteCount }
+    public var pendingByteCount: Int { output.byteCount + sealed.count }
 
     /// Lets `body` append to the output, which is written at the end of the wake-up.
     @inlinable public func send(_ body: (inout ByteBuffer) -> Void) {
@@ -193,7 +253,11 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
                 guard next.mapping.isInMemory(next.runs[...]) else { return bringIn(next) }
                 pieceMax = max(1, next.pieceCount)
             }
-            if output.write(to: descriptor, pieceMax: pieceMax) < 0 {
+            if cipher != nil {
+                sealWaiting()
+                if !isOpen || sealed.isEmpty { break }  // or it waits for the handshake
+            }
+            if write(pieceMax) < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN { break }
                 return finish(.failed(.last("send", peer.description)))
@@ -201,15 +265,39 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
             lastActivity = loop.now
         }
         guard isOpen else { return }
-        let wanted = pendingByteCount > 0
+        let wanted = pendingByteCount > 0 && (cipher == nil || !sealed.isEmpty)
         if wanted != waitsForRoom {
             waitsForRoom = wanted
             // A peer that does not take answers is not asked for more requests.
             loop.change(slot, descriptor, events: wanted ? .writable : [.readable, .peerClosed])
         }
         if !wanted {
-            output.owned.trim(to: 64 << 10)
-            if let reason = closesWhenWritten { finish(.local(reason)) }
+            output.owned.trim(to: outputKeptByteCount)
+            sealed.trim(to: 32 << 10)
+            if let reason = closesWhenWritten, pendingByteCount == 0 { finish(.local(reason)) }
+        }
+    }
+
+    /// Writes once; below 0 with `errno`.
+    private func write(_ pieceMax: Int) -> Int {
+        guard cipher != nil else { return output.write(to: descriptor, pieceMax: pieceMax) }
+        // SAFETY: the bytes are lent for the call.
+        let written = unsafe sealed.withUnsafeBytes {
+            unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
+        if written > 0 { sealed.removeFirst(written) }
+        return written
+    }
+
+    /// Hands what waits to the cipher, as much as is written at a time.
+    private func sealWaiting() {
+        guard let cipher, cipher.isReady, sealed.count < Self.sealMax, output.byteCount > 0 else { return }
+        var plain = ByteBuffer()
+        output.take(Self.sealMax, into: &plain)
+        do throws(CipherError) {
+            try cipher.seal(plain.span, into: &sealed)
+        } catch {
+            close(error.description)
         }
     }
 
@@ -249,6 +337,8 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         if slot >= 0 { loop.unregister(slot, descriptor) }
         Glibc.close(descriptor)
         output = Output()
+        sealed = ByteBuffer()
+        cipher = nil
         let handler = self.handler
         self.handler = nil
         handler?.closed(self, because: reason)

@@ -8,6 +8,7 @@ public import MQSystem
     private let descriptor: Int32
     private let loops: [EventLoop]
     private let connectionsMax: Int
+    private let gate: (any ConnectionGate)?
     private let accepted: @Sendable (Connection) -> (any ConnectionHandler)?
     private var turn = 0
     private var slot = -1
@@ -16,16 +17,20 @@ public import MQSystem
     public let address: SocketAddress
 
     /// Binds and listens; nothing is accepted before ``start()``.
-    /// - Parameter accepted: called on the connection's own loop; `nil` refuses the connection.
+    /// - Parameters:
+    ///   - gate: asked about each connection's first byte; `nil` takes all as they are.
+    ///   - accepted: called on the connection's own loop; `nil` refuses the connection.
     /// - Throws: `isAddressInUse` if another process has the port.
     public init(
         _ address: SocketAddress, loops: [EventLoop], connectionsMax: Int = 100_000,
+        gate: (any ConnectionGate)? = nil,
         accepted: @escaping @Sendable (Connection) -> (any ConnectionHandler)?
     ) throws(SystemError) {
         precondition(!loops.isEmpty, "a listener without a loop")
         self.loops = loops
         self.accepted = accepted
         self.connectionsMax = connectionsMax
+        self.gate = gate
         let family = address.isIPv6 ? AF_INET6 : AF_INET
         let descriptor = socket(
             family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
@@ -94,8 +99,9 @@ public import MQSystem
         unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         let loop = loops[turn % loops.count]
         turn &+= 1
-        loop.execute { [accepted, openConnections] in
+        loop.execute { [accepted, openConnections, gate] in
             let connection = Connection(loop: loop, descriptor: socket, peer: peer)
+            connection.gate = gate
             guard let handler = accepted(connection) else {
                 openConnections.decrement()
                 return connection.close("refused")

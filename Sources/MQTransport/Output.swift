@@ -95,6 +95,31 @@ import MQSystem
         return NextMapped(mapping: owner.mapping, runs: runs, pieceCount: index - done)
     }
 
+    /// Takes waiting bytes off the front as a copy, some `byteCount` of them: for a cipher, which needs them in one piece.
+    mutating func take(_ byteCount: Int, into buffer: inout ByteBuffer) {
+        settle()
+        var at = 0  // in `owned`
+        var owned = ownedDone
+        var taken = 0
+        var index = done
+        while unsafe index < pieces.count, taken < byteCount {
+            let count = unsafe min(pieces[index].iov_len, byteCount - taken)
+            if owned < ownedPieces.count, ownedPieces[owned] == index {
+                buffer.append(self.owned.span.extracting(at..<at + count))
+                at += count
+                owned += 1
+            } else if let address = unsafe pieces[index].iov_base {
+                // SAFETY: the piece lies in a mapping that `owners` holds.
+                unsafe buffer.append(
+                    UnsafeRawBufferPointer(start: address, count: count).withMemoryRebound(to: UInt8.self) { unsafe $0 }
+                        .span)
+            }
+            taken += count
+            index += 1
+        }
+        if taken > 0 { forget(taken) }
+    }
+
     /// Writes once, as much as the socket takes. What is written is forgotten.
     /// - Parameter pieceMax: pieces to write at most; at least 1.
     /// - Returns: the bytes written; below 0 with `errno`, as the system says it.

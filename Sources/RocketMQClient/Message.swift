@@ -46,10 +46,7 @@ public struct Message: Equatable, Sendable {
     public var delay: Duration? {
         get { properties[PropertyName.timerDelayMilliseconds].flatMap { Int64($0) }.map { .milliseconds($0) } }
         set {
-            properties[PropertyName.timerDelayMilliseconds] = newValue.map { delay in
-                let (seconds, attoseconds) = delay.components
-                return String(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
-            }
+            properties[PropertyName.timerDelayMilliseconds] = newValue.map { String($0.milliseconds) }
         }
     }
 
@@ -64,19 +61,6 @@ public struct Message: Equatable, Sendable {
     public var waitsForStore: Bool {
         get { properties[PropertyName.wait] != "false" }
         set { properties[PropertyName.wait] = newValue ? "true" : "false" }
-    }
-
-    /// When a broker with timers hands it out, milliseconds since 1970: to the millisecond or the second, by the broker's
-    /// `timerPrecisionMs`. `nil` at once. Not together with ``delayLevel``.
-    public var deliverAt: Int64? {
-        get { properties[PropertyName.timerDeliverMilliseconds].flatMap { Int64($0) } }
-        set { properties[PropertyName.timerDeliverMilliseconds] = newValue.map(String.init) }
-    }
-
-    /// How long a broker with timers holds it back, counted from its arrival. `nil` not at all.
-    public var deliverAfter: Duration? {
-        get { properties[PropertyName.timerDelayMilliseconds].flatMap { Int64($0) }.map { .milliseconds($0) } }
-        set { properties[PropertyName.timerDelayMilliseconds] = newValue.map { String($0.milliseconds) } }
     }
 
     /// Why the broker would refuse it; `nil` if it may be sent.

@@ -42,6 +42,9 @@ public struct MessageExt: Sendable, CustomStringConvertible {
     /// The body, expanded if it was compressed.
     public internal(set) var body: [UInt8]
 
+    /// Offsets of queues are below this.
+    static let offsetMax: Int64 = 1 << 60
+
     /// Most bytes a compressed body may expand to.
     static let bodyByteCountMax = 64 << 20
 
@@ -55,6 +58,10 @@ public struct MessageExt: Sendable, CustomStringConvertible {
         queueID = record.queueID
         storeByteCount = record.byteCount
         queueOffset = record.queueOffset
+        // What is computed with: a broker that lies must not be able to make a sum overflow.
+        guard (0..<Self.offsetMax).contains(queueOffset) else {
+            throw .lengthOutOfRange("queueOffset", Int(queueOffset))
+        }
         sysFlag = record.sysFlag
         bornTimestamp = record.bornTimestamp
         bornHost = record.bornHost

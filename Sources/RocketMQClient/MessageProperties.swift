@@ -47,8 +47,18 @@ public struct MessageProperties: Equatable, Sendable, ExpressibleByDictionaryLit
 
     /// The value of a property the system gives meaning to.
     public subscript(name: StaticString) -> String? {
-        get { self[name.description] }
-        set { self[name.description] = newValue }
+        get {
+            // Most names differ in length already; a String made of the literal costs more than the whole search.
+            let byteCount = name.utf8CodeUnitCount
+            for entry in entries where entry.name.utf8.count == byteCount && entry.name == name.description {
+                return entry.value
+            }
+            return nil
+        }
+        set {
+            if newValue == nil, self[name] == nil { return }
+            self[name.description] = newValue
+        }
     }
 
     /// The form that travels: `name \x01 value \x02 …`.

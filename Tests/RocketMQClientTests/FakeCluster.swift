@@ -30,6 +30,8 @@ final class FakeCluster: Sendable {
         /// Sends are stored and not answered until ``FakeCluster/answerHeld()``.
         var holdsAnswers = false
         var held: [(reply: Reply, answer: RemotingCommand)] = []
+        /// Topics that are popped, and how far each of their queues is.
+        var popped: [String: [Int]] = [:]
         /// Offsets of a queue below this are gone.
         var firstOffset: Int64 = 0
     }
@@ -140,6 +142,11 @@ final class FakeCluster: Sendable {
             reply.send(RemotingCommand(.success, ["offset": String(end)]))
         case .getMinOffset: reply.send(RemotingCommand(.success, ["offset": "0"]))
         case .pullMessage, .litePullMessage: pull(request, reply)
+        case .queryAssignment: reply.send(assignment(request))
+        case .popMessage: pop(request, reply)
+        case .ackMessage: reply.send(RemotingCommand(.success))
+        case .changeMessageInvisibleTime:
+            reply.send(RemotingCommand(.success, ["popTime": "1", "invisibleTime": "1", "reviveQid": "0"]))
         case .consumerSendMessageBack: reply.send(sendBack(request))
         case .unregisterClient:
             state.withLock { state in state.members.removeAll { $0 == request["clientID"] } }
@@ -222,7 +229,9 @@ final class FakeCluster: Sendable {
             defer { state.parked = [] }
             return (offset, state.parked)
         }
-        for (request, reply) in waiting { pull(request, reply) }
+        for (request, reply) in waiting {
+            if request.requestCode == .popMessage { pop(request, reply) } else { pull(request, reply) }
+        }
         return offset
     }
 
@@ -245,6 +254,43 @@ final class FakeCluster: Sendable {
             }
             let end = min(records.count, Int(from) + Int(request.int64("maxMsgNums") ?? 32))
             return result(.success, Int64(end), records[Int(from)..<end].flatMap { $0 })
+        }
+        if let answer { reply.send(answer) }
+    }
+
+    private func assignment(_ request: RemotingCommand) -> RemotingCommand {
+        let topic = (try? JSON(parsing: request.body))?["topic"].string ?? ""
+        guard state.withLock({ $0.popped[topic] }) != nil else {
+            return RemotingCommand(.requestCodeNotSupported, remark: "as brokers of RocketMQ 4")
+        }
+        let queue = MessageQueue(topic: topic, brokerName: "broker-a", queueID: -1)
+        let body: JSON = ["messageQueueAssignments": .array([["messageQueue": queue.json, "mode": "POP"]])]
+        return RemotingCommand(.success, body: body.encoded(.compact))
+    }
+
+    private func pop(_ request: RemotingCommand, _ reply: Reply) {
+        let topic = request["topic"] ?? ""
+        let answer: RemotingCommand? = state.withLock { state in
+            var body: [UInt8] = []
+            var starts: [String] = []
+            let queues = state.queues[topic] ?? []
+            for index in queues.indices {
+                let from = state.popped[topic]?[index] ?? 0
+                guard from < queues[index].count else { continue }
+                starts.append("0 \(index) \(from)")
+                body += queues[index][from...].flatMap { $0 }
+                state.popped[topic]?[index] = queues[index].count
+            }
+            if body.isEmpty {
+                state.parked.append((request, reply))
+                return nil
+            }
+            return RemotingCommand(
+                .success,
+                [
+                    "popTime": String(SystemClock.wall().rawValue), "invisibleTime": request["invisibleTime"] ?? "",
+                    "reviveQid": "3", "restNum": "0", "startOffsetInfo": starts.joined(separator: ";"),
+                ], body: body)
         }
         if let answer { reply.send(answer) }
     }

@@ -1,4 +1,5 @@
 import MQBase
+import MQBytes
 import MQMessage
 import MQProtocol
 import MQSystem
@@ -78,7 +79,7 @@ import Testing
         var delayed = Message(topic: "t", body: [1])
         delayed.delayLevel = 1
         var timed = Message(topic: "t", body: [1])
-        timed.deliverAfter = .seconds(1)
+        timed.delay = .seconds(1)
         var careless = Message(topic: "t", body: [1])
         careless.waitsForStore = false
         let large = Message(topic: "t", body: [UInt8](repeating: 0, count: 900))
@@ -140,5 +141,84 @@ import Testing
         permits.release(1)
         #expect(permits.inFlight == 0)
         #expect(await permits.acquire(1, before: far))
+    }
+}
+
+/// Headers and signatures of sends.
+@Suite struct SendFrameTests {
+    private func plan(_ topic: String) -> PublishPlan {
+        let route = TopicRouteData(
+            brokerDatas: [BrokerData(cluster: "c", brokerName: "broker-\"a\"", brokerAddrs: [0: "127.0.0.1:1"])],
+            queueDatas: [
+                QueueData(brokerName: "broker-\"a\"", readQueueNums: 3, writeQueueNums: 3, perm: [.read, .write])
+            ])
+        return PublishPlan(queues: PublishQueues(topic: topic, route: route), brokers: [:])
+    }
+
+    @Test(arguments: [0, 1, 2])
+    func `a prepared header is the one that is written field by field`(index: Int) throws {
+        let plan = SendPlan(plan("topic-t"), topic: "topic-t", group: "group_g", defaultQueueCount: 4)
+        var message = Message(topic: "topic-t", tags: "a", keys: ["k1", "k2"], body: [1, 2, 3])
+        message.properties["odd"] = "\"quoted\" \\ and \n breaks, ünïcode"
+        message.flag = 7
+        let outgoing = Outgoing(message, topic: "topic-t", options: Producer.Options()) { IDText("AB12") }
+        let fields = RequestFields(
+            code: .sendMessageV2, group: "group_g", topic: "topic-t", queueID: index,
+            brokerName: Array("broker-\"a\"".utf8), defaultQueueCount: 4)
+        for opaque: Int32 in [0, 77, 1 << 30, .max] {
+            var usual = ByteBuffer()
+            usual.append([9, 9])  // something before it
+            plan.encode(outgoing, at: index, into: &usual, opaque: opaque)
+            var general = ByteBuffer()
+            general.append([9, 9])
+            outgoing.encode(into: &general, opaque: opaque, isOneWay: false, fields: fields)
+            var (left, right) = (
+                try RemotingCommand(frame: usual.span.extracting(2..<usual.count)),
+                try RemotingCommand(frame: general.span.extracting(2..<general.count))
+            )
+            left["g"] = nil  // the time
+            right["g"] = nil
+            #expect(left == right)
+            #expect(usual.count == general.count)
+            #expect(left["i"]?.contains("odd\u{1}\"quoted\" \\ and \n breaks, ünïcode\u{2}") == true)
+            #expect(left.body == [1, 2, 3] && left.opaque == opaque)
+        }
+    }
+
+    @Test func `a plan whose route is forgotten is not used again`() {
+        let plans = PublishPlans()
+        let first = plan("t")
+        plans.keep(first, for: "t", madeAt: plans.generation)
+        var own = SendPlans()
+        own.keep(SendPlan(first, topic: "t", group: "g", defaultQueueCount: 4))
+        let kept = own.current("t")
+        #expect(kept != nil)
+        let other = own.current("u")
+        #expect(other == nil)
+        plans.forget("t")
+        let stale = own.current("t")
+        #expect(first.isStale && stale == nil)
+        let late = plan("t")
+        plans.keep(late, for: "t", madeAt: 0)  // made from a route that was replaced meanwhile
+        #expect(late.isStale && plans["t"] == nil)
+    }
+
+    @Test func `requests are signed as Java signs them`() throws {
+        // Recorded from AclClientRPCHook of RocketMQ 5.3.3.
+        let credentials = Credentials(accessKey: "RocketMQ", secretKey: "12345678")
+        var request = RemotingCommand(
+            .sendMessageV2, ["b": "TopicTest", "a": "group", "e": "3"], body: Array("Hello".utf8))
+        credentials.sign(&request)
+        #expect(request["AccessKey"] == "RocketMQ" && request["SecurityToken"] == nil)
+        #expect(request["Signature"] == "9uoHAoh2h59l28yedTGhdzO/IdY=")
+        credentials.sign(&request)
+        #expect(request["Signature"] == "9uoHAoh2h59l28yedTGhdzO/IdY=", "signing again is signing the same")
+        var other = RemotingCommand(.heartBeat, [:], body: [])
+        Credentials(accessKey: "ak", secretKey: "sk", securityToken: "token").sign(&other)
+        #expect(other["SecurityToken"] == "token" && other["Signature"] == "FUn462beyQknfiL+1lvKiDsSbD8=")
+        #expect(!"\(credentials)".contains("12345678"))
+        var dumped = ""
+        dump(credentials, to: &dumped)
+        #expect(!dumped.contains("12345678"))
     }
 }

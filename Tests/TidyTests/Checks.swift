@@ -18,6 +18,7 @@ struct Checks {
         "MQTransport": "sockets and loops",
         "MQCompression": "wraps zlib, LZ4 and zstd",
         "MQCrypto": "wraps libcrypto",
+        "MQTLS": "wraps libssl",
         "MQObserve": "writes log files, beside MQSystem and not above it",
     ]
 

@@ -6,6 +6,7 @@ import MQProtocol
 import MQRemoting
 import MQStore
 import MQSystem
+import MQTLS
 import MQTransport
 
 /// Why a broker does not start: one sentence for the operator.
@@ -54,6 +55,7 @@ public final class Broker: Sendable {
         precondition((1...PopHandler.loopsMax).contains(loopCount), "\(loopCount) loops")
         let loops = try BrokerStartError.wrap { try (0..<loopCount).map { try EventLoop("io-\($0)") } }
         let settings = config.current
+        let tls = try BrokerStartError.wrap { try config.gate() }
         self.config = config
         identity = settings.identity
         nameServers = settings.registration.nameServers
@@ -97,7 +99,7 @@ public final class Broker: Sendable {
         let parts = loops.enumerated().map { corridors.make(on: $1, index: $0) }
         services = zip(loops, parts).map { LoopBound($1.main, on: $0) }
         do throws(BrokerStartError) {
-            servers = try Self.open(identity, loops: loops, parts: parts, log: log)
+            servers = try Self.open(identity, tls: tls, loops: loops, parts: parts, log: log)
         } catch {
             coldReads.stop()
             store.stop()
@@ -167,7 +169,8 @@ public final class Broker: Sendable {
 
     /// Binds the ports: the main one, and two below it the fast one (RocketMQ's VIP channel), which does not pull.
     private static func open(
-        _ identity: BrokerIdentity, loops: [EventLoop], parts: [(main: LoopService, fast: LoopService)], log: Log
+        _ identity: BrokerIdentity, tls: TLSGate, loops: [EventLoop], parts: [(main: LoopService, fast: LoopService)],
+        log: Log
     ) throws(BrokerStartError) -> [RemotingServer] {
         var limits = RemotingServer.Limits()
         limits.idleSeconds = identity.idleSeconds
@@ -176,7 +179,7 @@ public final class Broker: Sendable {
         return try ports.map { port, isFast throws(BrokerStartError) in
             do throws(SystemError) {
                 let address = try SocketAddress.resolve(host: identity.bindAddress, port: port)
-                return try RemotingServer(address, loops: loops, limits: limits, log: log) { loop in
+                return try RemotingServer(address, loops: loops, limits: limits, gate: tls, log: log) { loop in
                     let index = loops.firstIndex { $0 === loop } ?? 0
                     return isFast ? parts[index].fast : parts[index].main
                 }

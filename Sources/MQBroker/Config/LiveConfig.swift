@@ -2,6 +2,7 @@ public import MQConfig
 public import MQProtocol
 import MQRemoting
 import MQSystem
+import MQTLS
 import Synchronization
 
 /// The present configuration, swapped whole when an administrator changes a key. Any thread.
@@ -38,6 +39,10 @@ public final class LiveConfig: Sendable {
 
     /// Moves with every change: whoever keeps something of ``current`` asks again when it has; see ``ConfigWatch``.
     var changeCount: UInt64 { changes.load(ordering: .acquiring) }
+
+    /// The door to the listening sockets.
+    /// - Throws: what of TLS does not work.
+    func gate() throws(TLSError) -> TLSGate { try TLSGate(state.withLock { $0.values }) }
 
     /// How often it has changed; answered with code 26.
     public var version: DataVersion { state.withLock { $0.version } }

@@ -39,6 +39,10 @@ struct BenchmarkOptions: Equatable {
     func client() -> ClientOptions {
         var client = ClientOptions(nameServers: values["n"])
         client.namespace = values["x"]
+        if isOn("a") {
+            client.credentials = Credentials(
+                accessKey: values["ak"] ?? "rocketmq2", secretKey: values["sk"] ?? "12345678")
+        }
         return client
     }
 }
@@ -47,10 +51,12 @@ private let producerOptions = [
     "n": "namesrvAddr", "t": "topic", "w": "threadCount", "s": "messageSize", "k": "keyEnable", "p": "propertySize",
     "l": "tagCount", "m": "msgTraceEnable", "q": "messageQuantity", "d": "delayEnable", "e": "delayLevel",
     "y": "asyncEnable", "c": "threadCount", "ri": "reportInterval", "x": "namespace",
+    "a": "aclEnable", "ak": "accessKey", "sk": "secretKey",
 ]
 private let consumerOptions = [
     "n": "namesrvAddr", "t": "topic", "g": "group", "w": "threadCount", "p": "groupPrefixEnable",
     "m": "msgTraceEnable", "q": "messageQuantity", "ri": "reportInterval", "x": "namespace", "e": "expression",
+    "a": "aclEnable", "ak": "accessKey", "sk": "secretKey",
 ]
 
 /// What one interval brought.
@@ -61,6 +67,22 @@ private struct Tally {
     var times = Histogram()
     /// From the broker's storing to here, for consumers.
     var storeTimes = Histogram()
+}
+
+/// What one task saw since it told last: a histogram for each task would cost more than the sends.
+private struct Samples {
+    static let max = 128
+    var done = 0
+    var sendFailed = 0
+    var responseFailed = 0
+    var times: [UInt64] = []
+
+    init() { times.reserveCapacity(Self.max) }
+
+    mutating func removeAll() {
+        (done, sendFailed, responseFailed) = (0, 0, 0)
+        times.removeAll(keepingCapacity: true)
+    }
 }
 
 func benchmarkProducer(_ arguments: [String]) async throws(ClientError) {
@@ -104,7 +126,7 @@ func benchmarkProducer(_ arguments: [String]) async throws(ClientError) {
                 let share = quantity / taskCount + (task < quantity % taskCount ? 1 : 0)
                 group.addTask {
                     var index = 0
-                    var batch = Tally()
+                    var batch = Samples()
                     var flushed = SystemClock.now()
                     while quantity == 0 || index < share {
                         if index % 64 == 0, isOver.withLock({ $0 }) { break }
@@ -124,11 +146,11 @@ func benchmarkProducer(_ arguments: [String]) async throws(ClientError) {
                             _ = await pauseFor(milliseconds: 1000)
                         }
                         let end = SystemClock.now()
-                        batch.times.record(UInt64(max(0, end.nanoseconds - start.nanoseconds)))
+                        batch.times.append(UInt64(max(0, end.nanoseconds - start.nanoseconds)))
                         index += 1
-                        if end.nanoseconds - flushed.nanoseconds > 200_000_000 {
+                        if batch.times.count == Samples.max || end.nanoseconds - flushed.nanoseconds > 200_000_000 {
                             tally.withLock { $0.add(batch) }
-                            batch = Tally()
+                            batch.removeAll()
                             flushed = end
                         }
                     }
@@ -197,6 +219,13 @@ private func fill(_ message: inout Message, _ byteCount: Int, _ filler: String) 
 }
 
 extension Tally {
+    fileprivate mutating func add(_ samples: Samples) {
+        done += samples.done
+        sendFailed += samples.sendFailed
+        responseFailed += samples.responseFailed
+        for time in samples.times { times.record(time) }
+    }
+
     fileprivate mutating func add(_ other: Tally) {
         done += other.done
         sendFailed += other.sendFailed

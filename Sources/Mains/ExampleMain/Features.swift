@@ -52,7 +52,7 @@ func timerProducer(_ arguments: [String]) async throws(ClientError) {
     try await withProducer("TimerMessageProducerGroup") { producer throws(ClientError) in
         for index in 0..<(arguments.limit ?? 10) {
             var message = Message(topic: "TimerTopic", body: Array("Hello timer message \(index)".utf8))
-            message.deliverAt = SystemClock.wall().rawValue + 10_000
+            message.deliveryTimestamp = SystemClock.wall().rawValue + 10_000
             ThisProcess.say("\(try await producer.send(message))")
         }
     }

@@ -5,6 +5,7 @@ import MQSystem
 
 /// A pull consumer as its link knows it.
 final class LitePullMembership: ConsumerMember {
+    private let side: SideTasks
     private let group: String
     private let options: LitePullConsumer.Options
     private let subscriptions: Lock<[SubscriptionData]>
@@ -14,7 +15,8 @@ final class LitePullMembership: ConsumerMember {
     private let nameServers: [String]
     private let started = SystemClock.wall()
 
-    init(_ consumer: LitePullConsumer, subscriptions: [SubscriptionData]) {
+    init(_ consumer: LitePullConsumer, _ side: SideTasks, subscriptions: [SubscriptionData]) {
+        self.side = side
         group = consumer.group
         options = consumer.options
         nameServers = consumer.link.options.nameServers
@@ -36,12 +38,12 @@ final class LitePullMembership: ConsumerMember {
 
     func rebalanceSoon() {
         let rebalance = self.rebalance
-        Task { await rebalance() }
+        side.run { await rebalance() }
     }
 
     func resetSoon(_ topic: String, to offsets: [MessageQueue: Int64]) {
         let reset = self.reset
-        Task { await reset(topic, offsets) }
+        side.run { await reset(topic, offsets) }
     }
 
     func offsets(in topic: String) async -> [MessageQueue: Int64] {

@@ -7,6 +7,7 @@ extension LitePullConsumer {
     public struct Messages: AsyncSequence, Sendable {
         let consumer: LitePullConsumer
 
+        /// One at a time: they share what is fetched.
         public func makeAsyncIterator() -> Iterator { Iterator(consumer: consumer) }
 
         /// Polls when it has nothing left.
@@ -16,6 +17,7 @@ extension LitePullConsumer {
 
             init(consumer: LitePullConsumer) { self.consumer = consumer }
 
+            /// - Throws: what ``LitePullConsumer/poll(timeout:)`` does, but for the end.
             public mutating func next() async throws(ClientError) -> MessageExt? {
                 while batch.isEmpty {
                     if Task.isCancelled { return nil }

@@ -15,9 +15,11 @@ extension LitePullConsumer {
         public var pullBatchSize = 10
         /// Bytes fetched at once.
         public var pullBatchByteCount = 256 << 10
-        /// Messages fetched and not polled yet: of all queues, of one, and the bytes of one.
+        /// Messages fetched and not polled yet, of all queues.
         public var messagesMax = 10_000
+        /// Those of one queue.
         public var messagesPerQueueMax = 1000
+        /// The bytes of those of one queue.
         public var bytesPerQueueMax = 100 << 20
         /// Offsets between the first and the last message of one queue that are not polled yet.
         public var spanMax: Int64 = 2000

@@ -177,6 +177,9 @@ final class PulledMessages: Sendable {
 
     // MARK: - Control
 
+    /// Whether nobody waits any more.
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
     func setPaused(_ isPaused: Bool, _ queues: [MessageQueue]) {
         let waiters = state.withLock { state in
             for queue in queues { state.shelves[queue]?.isPaused = isPaused }

@@ -44,10 +44,12 @@ struct IDText: Sendable, Equatable {
 extension ByteBuffer {
     /// Appends `text` as the inside of a JSON string.
     mutating func append(escaping text: String) {
-        if text.utf8.contains(where: { $0 < 32 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) {
-            appendEscaped(Array(text.utf8))
-        } else {
-            append(utf8: text)
-        }
+        let start = count
+        append(utf8: text)
+        let byteCount = count - start
+        let isPlain = span.extracting(start..<count).nextToEscape(from: 0) == byteCount
+        if isPlain { return }
+        truncate(to: start)
+        appendEscaped(Array(text.utf8))
     }
 }

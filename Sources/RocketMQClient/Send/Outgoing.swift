@@ -64,30 +64,39 @@ struct Outgoing: Sendable {
     /// Bytes it takes on the wire, but for some hundred of the header.
     var byteCount: Int { body.count }
 
-    /// Appends the whole request. Source: `SendMessageRequestHeaderV2.java`, RocketMQ 5.3.
-    func encode(
-        into buffer: inout ByteBuffer, opaque: Int32, isOneWay: Bool, group: String, queueID: Int, brokerName: [UInt8],
-        defaultQueueCount: Int
-    ) {
+    /// Appends the whole request.
+    func encode(into buffer: inout ByteBuffer, opaque: Int32, isOneWay: Bool, fields: RequestFields) {
         buffer.reserve(1024 + body.count)
-        let no: StaticString = "false"
-        let defaultTopic: StaticString = "TBW102"
-        var writer = ResponseWriter(&buffer, code: code.rawValue)
-        writer.field("a", to: &buffer) { $0.append(utf8: group) }
-        writer.field("b", to: &buffer) { $0.append(utf8: topic) }
-        writer.field("c", defaultTopic, to: &buffer)
-        writer.field("d", Int64(defaultQueueCount), to: &buffer)
-        writer.field("e", Int64(queueID), to: &buffer)
-        writer.field("f", Int64(sysFlag.rawValue), to: &buffer)
-        writer.field("g", SystemClock.wall().rawValue, to: &buffer)
-        writer.field("h", Int64(flag), to: &buffer)
-        writer.field("i", to: &buffer) { appendProperties(to: &$0) }
-        writer.field("j", 0, to: &buffer)
-        writer.field("k", no, to: &buffer)
-        writer.field("m", code == .sendBatchMessage ? "true" as StaticString : no, to: &buffer)
-        writer.field("n", to: &buffer) { $0.appendEscaped(brokerName) }
+        var writer = ResponseWriter(&buffer, code: fields.code.rawValue)
+        fields.writeHead(&writer, to: &buffer)
+        appendFields(to: &buffer)
+        fields.writeTail(&writer, to: &buffer)
         writer.finish(opaque: opaque, flag: isOneWay ? 2 : 0, bodyByteCount: body.count, in: &buffer)
         buffer.append(body)
+    }
+
+    /// The request as a value, to be signed.
+    func command(isOneWay: Bool, fields: RequestFields) -> RemotingCommand {
+        var buffer = ByteBuffer()
+        encode(into: &buffer, opaque: 0, isOneWay: isOneWay, fields: fields)
+        do throws(WireError) {
+            return try RemotingCommand(frame: buffer.span)
+        } catch {
+            preconditionFailure("a frame of ours does not read: \(error)")
+        }
+    }
+
+    /// The fields that are the message's own, behind others.
+    func appendFields(to buffer: inout ByteBuffer) {
+        buffer.append(",\"f\":\"")
+        buffer.append(decimal: Int64(sysFlag.rawValue))
+        buffer.append("\",\"g\":\"")
+        buffer.append(decimal: SystemClock.wall().rawValue)
+        buffer.append("\",\"h\":\"")
+        buffer.append(decimal: Int64(flag))
+        buffer.append("\",\"i\":\"")
+        appendProperties(to: &buffer)
+        buffer.append(UInt8(ascii: "\""))
     }
 
     private func appendProperties(to buffer: inout ByteBuffer) {

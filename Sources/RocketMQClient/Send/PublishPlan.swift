@@ -1,6 +1,7 @@
 import MQProtocol
 import MQSystem
 import MQTransport
+import Synchronization
 
 /// A topic's queues with the way to each, ready for a send that finds nothing to look up.
 final class PublishPlan: Sendable {
@@ -23,6 +24,13 @@ final class PublishPlan: Sendable {
     let queues: PublishQueues
     /// The broker of each queue.
     let brokers: [Broker]
+    private let stale = Atomic<Bool>(false)
+
+    /// Whether there may be a newer one.
+    var isStale: Bool { stale.load(ordering: .relaxed) }
+
+    /// Holders ask for another one the next time.
+    func retire() { stale.store(true, ordering: .relaxed) }
 
     init(queues: PublishQueues, brokers: [String: Broker]) {
         self.queues = queues
@@ -50,20 +58,22 @@ final class PublishPlans: Sendable {
 
     func keep(_ plan: PublishPlan, for topic: String, madeAt generation: Int) {
         table.withLock { table in
-            if table.generation == generation { table.plans[topic] = plan }
+            guard table.generation == generation else { return plan.retire() }  // serves once
+            table.plans.updateValue(plan, forKey: topic)?.retire()
         }
     }
 
     func forget(_ topic: String) {
         table.withLock { table in
             table.generation += 1
-            table.plans[topic] = nil
+            table.plans.removeValue(forKey: topic)?.retire()
         }
     }
 
     func forgetAll() {
         table.withLock { table in
             table.generation += 1
+            for plan in table.plans.values { plan.retire() }
             table.plans = [:]
         }
     }

@@ -20,6 +20,8 @@ final class SendPermits: Sendable {
         /// Numbers given out whose waiters are not in the list yet, and those of them that were cancelled.
         var coming: Set<Int> = []
         var cancelled: Set<Int> = []
+        /// Who waits until nothing is on its way any more.
+        var drainers: [CheckedContinuation<Void, Never>] = []
         /// A task looks at the deadlines.
         var isWatched = false
 
@@ -76,12 +78,30 @@ final class SendPermits: Sendable {
 
     /// Gives a permit back.
     func release(_ byteCount: Int) {
-        let next = state.withLock { state in
+        let (next, drainers): ([CheckedContinuation<Bool, Never>], [CheckedContinuation<Void, Never>]) = state.withLock
+        {
+            state in
             state.count -= 1
             state.byteCount -= byteCount
-            return state.isWaitedFor ? admit(&state) : []
+            let next = state.isWaitedFor ? admit(&state) : []
+            guard state.count == 0, !state.drainers.isEmpty else { return (next, []) }
+            defer { state.drainers = [] }
+            return (next, state.drainers)
         }
         for waiter in next { waiter.resume(returning: true) }
+        for waiter in drainers { waiter.resume() }
+    }
+
+    /// Waits until nothing is on its way. Every send ends by its deadline, so this does too once nobody sends any more.
+    func drained() async {
+        await withCheckedContinuation { continuation in
+            let isDone = state.withLock { state in
+                if state.count == 0 { return true }
+                state.drainers.append(continuation)
+                return false
+            }
+            if isDone { continuation.resume() }
+        }
     }
 
     private func take(_ byteCount: Int, _ state: inout State) -> Bool {

@@ -36,7 +36,7 @@ final class TraceSender: Sendable {
     func start() async throws(ClientError) {
         try await producer.start()
         let task = Task { [weak self, interval] in
-            while await pause(interval), let self { await self.flush() }
+            while await pause(interval), let self { await uncancelled { await self.flush() } }
         }
         state.withLock { $0.task = task }
     }
@@ -53,8 +53,12 @@ final class TraceSender: Sendable {
 
     /// Sends what there is, and takes no more.
     func close() async {
-        state.withLock { $0.isClosed = true }
-        state.withLock { $0.task }?.cancel()
+        let task = state.withLock { state in
+            state.isClosed = true
+            return state.task
+        }
+        task?.cancel()
+        await task?.value
         await flush()
         await producer.shutdown()
     }

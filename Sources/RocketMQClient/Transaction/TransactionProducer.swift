@@ -55,14 +55,30 @@ public final class TransactionProducer: Sendable {
     /// Makes it ready to send and to be asked.
     public func start() async throws(ClientError) {
         producer.link.members.add(checks, transactionGroup: group)
-        try await producer.start()
+        do throws(ClientError) {
+            try await producer.start()
+        } catch {
+            producer.link.members.remove(transactionGroup: group)
+            throw error
+        }
     }
 
-    /// Waits for checks that run, at most three seconds, tells the brokers, and closes the link if it is its own.
+    /// Waits for checks that run, at most three seconds, tells the brokers, and closes the link if it is its own. All of it
+    /// also when the task is cancelled.
     public func shutdown() async {
-        producer.link.members.remove(transactionGroup: group)
-        await checks.close()
-        await producer.shutdown()
+        await uncancelled { [self] in
+            producer.link.members.remove(transactionGroup: group)
+            await checks.close()
+            await producer.shutdown()
+        }
+    }
+
+    /// Starts, runs until the task is cancelled, and shuts down: how a service of a server is run. Sends come from other
+    /// tasks.
+    public func run() async throws(ClientError) {
+        try await start()
+        while await pause(.seconds(3600)) {}
+        await shutdown()
     }
 
     /// Sends a message, which the broker holds back; runs `execute`; tells the broker what it said.
