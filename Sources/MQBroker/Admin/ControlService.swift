@@ -191,7 +191,8 @@ public final class ControlService: Sendable {
         case .getBrokerHAStatus:
             let info = HARuntimeInfo(masterCommitLogMaxOffset: store.logEnd)
             return RemotingCommand(.success, body: info.encoded())
-        case .resetMasterFlushOffset: return RemotingCommand(.success)  // concerns slaves only, and is fine with a master
+        // concerns slaves only, and is fine with a master
+        case .resetMasterFlushOffset: return RemotingCommand(.success)
         case .querySubscriptionByConsumer: return try subscription(request)
         case .updateAndGetGroupForbidden: return try groupForbidden(request, from: channel, reply: reply)
         case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)

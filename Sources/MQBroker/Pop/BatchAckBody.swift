@@ -35,7 +35,8 @@ struct BatchAckBody: JSONBody {
 
         var json: JSON {
             PopBody.object([
-                ("b", .string(Base64.standard.encode(bits.span).span.toString())), ("c", .string(group)), ("it", .integer(invisibleTime)),
+                ("b", .string(Base64.standard.encode(bits.span).span.toString())), ("c", .string(group)),
+                ("it", .integer(invisibleTime)),
                 ("pt", .integer(popTime)), ("q", .integer(Int64(queueID))), ("r", .string(retry)),
                 ("rq", .integer(Int64(reviveQueue))), ("so", .integer(start)), ("t", .string(topic)),
             ])
