@@ -9,7 +9,7 @@ extension SendHandler {
     /// Takes out of `properties` what only the store says, and refuses names that no lite queue may have, or too many.
     func settleLiteQueues(_ facts: inout SendProperties) throws(Refusal) {
         if facts.hasLitePlaces {
-            dropLitePlaces()
+            drop(PropertyName.innerMultiQueueOffset)
             facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         }
         guard let liteQueues, let names = facts.liteQueues else { return }
@@ -33,19 +33,5 @@ extension SendHandler {
             start = end + 1
         }
         guard fresh.isEmpty || queues.hasRoom(for: fresh.count) else { throw .tooManyLiteQueues }
-    }
-
-    private func dropLitePlaces() {
-        var kept = ByteBuffer(capacity: 1024)
-        properties.withBytes(0..<properties.count) { text in
-            Properties.forEach(in: text) { name, value in
-                if !text.extracting(name).equals(PropertyName.innerMultiQueueOffset) {
-                    kept.append(text.extracting(name.lowerBound..<value.upperBound))
-                    kept.append(Properties.valueEnd)
-                }
-                return true
-            }
-        }
-        properties = kept
     }
 }

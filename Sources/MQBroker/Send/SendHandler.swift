@@ -412,17 +412,22 @@ final class SendHandler {
     /// Gives the properties the level -1, whatever they had: dead letters do not wait.
     /// Source: `SendMessageProcessor.java` `handleRetryAndDLQ`, RocketMQ 5.3.
     private func undelay() {
+        drop(PropertyName.delay)
+        properties.append("DELAY\u{1}-1\u{2}")
+    }
+
+    /// Takes the property called `name` out of `properties`, wherever it stands.
+    func drop(_ name: StaticString) {
         var kept = ByteBuffer(capacity: 1024)
         properties.withBytes(0..<properties.count) { text in
-            Properties.forEach(in: text) { name, value in
-                if !text.extracting(name).equals(PropertyName.delay) {
-                    kept.append(text.extracting(name.lowerBound..<value.upperBound))
+            Properties.forEach(in: text) { key, value in
+                if !text.extracting(key).equals(name) {
+                    kept.append(text.extracting(key.lowerBound..<value.upperBound))
                     kept.append(Properties.valueEnd)
                 }
                 return true
             }
         }
-        kept.append("DELAY\u{1}-1\u{2}")
         properties = kept
     }
 
