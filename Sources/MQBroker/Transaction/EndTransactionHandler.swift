@@ -134,8 +134,8 @@ final class EndTransactionHandler {
         }
     }
 
-    /// Stages the final message, for its queue or where its delay passes. Java keeps all properties of the half message, and so do we; but only one with an immunity
-    /// of its own has the place of its first copy there.
+    /// Stages the final message, for its queue or where its delay passes. Java keeps all properties of the half message, and
+    /// so do we; but only one with an immunity of its own has the place of its first copy there.
     private func stage(
         _ record: MessageRecord, _ bytes: Span<UInt8>, _ facts: HalfFacts, _ text: Span<UInt8>, half: Int64,
         _ batch: SendBatch
@@ -143,19 +143,40 @@ final class EndTransactionHandler {
         guard let topicRange = facts.realTopic, NameRules.refusal(ofTopic: text.extracting(topicRange)) == nil,
             let queueID = facts.realQueueID, (0...Int64(queueIDMax)).contains(queueID)
         else { throw Refusal(.systemError, "the half message does not say which queue it is for") }
-        let wait = try CommitWait(
-            text, levelCount: delayLevelCount, timer: timer, now: loop.wall.rawValue)
-        let topic = wait.place.map { Array($0.topic.utf8) } ?? text.extracting(topicRange).toArray()
-        let queue = wait.place.map { store.queue($0.topic, $0.queueID) } ?? queue(topic.span, Int(queueID))
+        let wait = try CommitWait(text, levelCount: delayLevelCount, timer: timer, now: loop.wall.rawValue)
+        let final = Final(record: record, facts: facts, wait: wait, half: half)
+        if let place = wait.place {
+            let queue = store.queue(place.topic, place.queueID)
+            try put(final, bytes, text, under: Array(place.topic.utf8).span, queue, batch)
+        } else {
+            let topic = text.extracting(topicRange)
+            try put(final, bytes, text, under: topic, queue(topic, Int(queueID)), batch)
+        }
+    }
+
+    /// What becomes of a half message.
+    private struct Final {
+        let record: MessageRecord
+        let facts: HalfFacts
+        let wait: CommitWait
+        /// Where the half message lies in the log.
+        let half: Int64
+    }
+
+    private func put(
+        _ final: Final, _ bytes: Span<UInt8>, _ text: Span<UInt8>, under topic: Span<UInt8>, _ queue: ConsumeQueue,
+        _ batch: SendBatch
+    ) throws(Refusal) {
+        let (record, wait) = (final.record, final.wait)
         let head = RecordHead(
             queueID: Int32(queue.queueID), flag: record.flag,
             sysFlag: record.sysFlag.subtracting(.transactionRollback).union(.transactionCommit),
             bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
-            reconsumeTimes: record.reconsumeTimes, preparedTransactionOffset: half)
+            reconsumeTimes: record.reconsumeTimes, preparedTransactionOffset: final.half)
         let staged = batch.records.entries.count
         do throws(WireError) {
-            try batch.records.stage(head, topic: topic.span, body: bytes.extracting(record.body), in: queue) { buffer in
-                if facts.immunity != nil { return wait.append(text, to: &buffer) }
+            try batch.records.stage(head, topic: topic, body: bytes.extracting(record.body), in: queue) { buffer in
+                if final.facts.immunity != nil { return wait.append(text, to: &buffer) }
                 guard wait != .none else { return HalfFacts.appendCopy(of: text, half: nil, times: nil, to: &buffer) }
                 var kept = ByteBuffer(capacity: text.count)
                 HalfFacts.appendCopy(of: text, half: nil, times: nil, to: &kept)
@@ -168,7 +189,7 @@ final class EndTransactionHandler {
             batch.records.truncate(to: staged)
             throw tooLong
         }
-        if let route = lookup.route(topic.span) {
+        if let route = lookup.route(topic) {
             batch.credit(route, messages: 1, bytes: batch.records.entries[staged].byteCount)
         }
     }
