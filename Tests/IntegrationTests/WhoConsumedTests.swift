@@ -16,7 +16,11 @@ import Testing
         options.consumeFromWhere = .firstOffset
         options.messageModel = model
         options.trace = traced ? TraceOptions() : nil
-        let consumer = try PushConsumer(group: group, options: options, client: cluster.client)
+        options.commitInterval = .seconds(1)
+        options.rebalanceInterval = .seconds(1)
+        var client = cluster.client
+        client.heartbeatInterval = .seconds(1)  // so that a broker that was killed soon knows its members again
+        let consumer = try PushConsumer(group: group, options: options, client: client)
         try await consumer.subscribe("t", tags)
         try await consumer.start { _, _ in outcome() }
         return consumer
@@ -51,8 +55,10 @@ import Testing
                 "gone": "NOT_ONLINE",
             ]
             func compare() async throws {
-                try await eventually("all groups are told of", within: .seconds(40)) {
-                    let found = try await tracks(cluster, "queryMsgById", sent.offsetMessageID)
+                var found: [String: String] = [:]
+                try await eventually("all groups are told of: \(found)", within: .seconds(70)) {
+                    _ = await pause(.milliseconds(200))
+                    found = try await tracks(cluster, "queryMsgById", sent.offsetMessageID)
                     return wanted.allSatisfy { found[$0.key] == $0.value }
                 }
                 let byKey = try await tracks(cluster, "queryMsgByUniqueKey", sent.messageID)
