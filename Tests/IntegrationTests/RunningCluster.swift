@@ -16,6 +16,8 @@ final class RunningCluster {
     var nameServers: String { nameServer.address }
     var nameServerPort: Int { nameServer.port }
     var brokerAddress: String { broker.address }
+    /// The last lines of the broker's logs.
+    var brokerLogs: String { broker.logs }
     var client: ClientOptions { ClientOptions(nameServers: nameServers) }
 
     static var isBuilt: Bool { Machine.has("mqnamesrv", "mqbroker", "mqexample", "mqadmin") }

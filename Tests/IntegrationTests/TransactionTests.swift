@@ -133,6 +133,31 @@ import Testing
         }
     }
 
+    @Test func `a delayed message comes that long behind its commit, over a kill between half and end`() async throws {
+        try await RunningCluster.run(settings) { cluster in
+            let commits = Lines()
+            let producer = try await producer(cluster) { _ in
+                commits.add("\(Date().timeIntervalSince1970)")
+                return .commit
+            }
+            let (consumer, seen) = try await consumer(cluster)
+            try await producer.producer.send(message("first"))
+            try await eventually("the first comes") { seen.all == ["first"] }
+            var later = message("later")
+            later.delay = .seconds(2)
+            try await producer.send(later) { _, _ in .unknown }
+            try await cluster.killBroker()
+            try await cluster.startBroker()
+            try await eventually("its producer is asked", within: .seconds(40)) { !commits.all.isEmpty }
+            try await eventually("it comes", within: .seconds(40)) { seen.all.contains("later") }
+            let passed = Date().timeIntervalSince1970 - (Double(commits.all[0]) ?? 0)
+            #expect(passed >= 2, "\(passed) s behind the first commit")
+            #expect(seen.all == ["first", "later"])
+            await consumer.shutdown()
+            await producer.shutdown()
+        }
+    }
+
     @Test func `ends and kills at random lose nothing that was committed and deliver nothing that was rolled back`()
         async throws
     {

@@ -388,7 +388,6 @@ import Testing
     @Test func `what cannot be sent back is refused`() throws {
         _ = try peer.ask(.put("work"))
         _ = try peer.ask(.heartbeat(group: "workers", topic: "work"))
-        #expect(try peer.ask(.sendBack(0, group: "nobody_knows")).responseCode == .subscriptionGroupNotExist)
         for offset in [Int64.min, -1, 1, 90, 1 << 40, .max] {
             #expect(try peer.ask(.sendBack(offset, group: "workers")).responseCode == .systemError, "\(offset)")
         }
@@ -418,6 +417,22 @@ import Testing
             Pulled.all(peer.ask(.pull("%DLQ%workers", from: 1, group: "workers", wait: 10_000))).first)
         #expect(dead.properties["DELAY"] == "-1" && dead.properties["KEYS"] == "k")
         #expect(dead.properties["RETRY_TOPIC"] == "work" && dead.properties["REAL_TOPIC"] == nil)
-        #expect(try peer.ask(.put("%RETRY%nobody_knows")).responseCode == .subscriptionGroupNotExist)
+    }
+
+    @Test func `a retry of a group that nobody knows makes the group and its topic, unless groups are made by hand`()
+        throws
+    {
+        // A producer spreads what it sends over the queues of the topic that new ones are made like.
+        #expect(try peer.ask(.put("%RETRY%nobody_knows", "kept", queue: 3)).responseCode == .success)
+        #expect(
+            try Pulled.all(peer.ask(.pull("%RETRY%nobody_knows", queue: 3, group: "x", wait: 10_000))).map(\.text)
+                == ["kept"])
+        _ = try peer.ask(.put("work"))
+        #expect(try peer.ask(.sendBack(0, group: "another")).responseCode == .success)
+        let strict = try RunningBroker(["autoCreateSubscriptionGroup": "false"])
+        let other = try strict.connect()
+        _ = try other.ask(.put("work"))
+        #expect(try other.ask(.put("%RETRY%nobody_knows")).responseCode == .subscriptionGroupNotExist)
+        #expect(try other.ask(.sendBack(0, group: "nobody_knows")).responseCode == .subscriptionGroupNotExist)
     }
 }

@@ -18,6 +18,12 @@ import Testing
         .put("c", body, properties: "KEYS\u{1}\(key)\u{2}")
     }
 
+    private static func peek(_ topic: String) -> RemotingCommand {
+        var request = RemotingCommand.pop(topic, queue: 0)
+        request.code = RequestCode.peekMessage.rawValue
+        return request
+    }
+
     /// Everything from the queue's beginning, as a consumer reads it.
     private func texts(_ peer: RemotingPeer, end: Int64, tags: String = "*") throws -> [String] {
         var (offset, found) = (Int64(0), [String]())
@@ -49,6 +55,34 @@ import Testing
         for _ in 0..<2000 where seen != after { seen = try texts(peer, end: 52) }
         #expect(seen == after)
         #expect(try texts(peer, end: 52, tags: "none").isEmpty)
+    }
+
+    @Test func `pops get the last message of each key, each once, and again when they are not acknowledged`() throws {
+        let running = try RunningBroker([
+            "compactionScheduleInternal": "100", "flushIntervalCommitLog": "20", "flushCommitLogLeastPages": "0",
+        ])
+        var peer = try running.connect()
+        #expect(try peer.ask(Self.compacted("c")).responseCode == .success)
+        for number in 0..<50 { #expect(try peer.ask(Self.put("k\(number % 5)", "\(number)")).responseCode == .success) }
+        var seen = try texts(peer, end: 50)
+        for _ in 0..<2000 where seen.count != 5 { seen = try texts(peer, end: 50) }
+        let peeked = try peer.ask(Self.peek("c"))
+        #expect(try Pulled.all(peeked).map(\.text) == ["45", "46", "47", "48", "49"])
+        let first = try peer.pop(.pop("c", queue: 0, max: 3, invisible: 1000))
+        #expect(first.map(\.text) == ["45", "46", "47"] && first.map(\.offset) == [45, 46, 47])
+        try peer.ackAll([first[0], first[2]])
+        try running.restart()
+        peer = try running.connect()
+        #expect(try peer.pop(.pop("c", queue: 0)).map(\.text) == ["48", "49"])
+        let again = try peer.popSome(.pop("c", queue: 0))
+        #expect(again.map(\.text) == ["46"] && again[0].times == 1)
+        #expect(try peer.ask(Self.put("k9", "new")).responseCode == .success)
+        #expect(try peer.popSome(.pop("c", queue: 0)).map(\.text) == ["new"])
+        let ordered = try peer.pop(.pop("c", queue: 0, group: "o", max: 2, order: true))
+        #expect(ordered.map(\.text) == ["45", "46"])
+        try peer.ackAll(ordered, group: "o")
+        #expect(try peer.pop(.pop("c", queue: 0, group: "o", max: 2, order: true)).map(\.text) == ["47", "48"])
+        #expect(try peer.pop(.pop("c", queue: 0, group: "p", with: ["exp": "none"])).isEmpty)
     }
 
     @Test func `what cannot be compacted is refused`() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import MQBase
 import MQMessage
 import MQProtocol
 import MQRemoting
@@ -101,6 +102,51 @@ import Testing
         #expect(try peer.ask(.put("%LMQ%e")).responseCode == .systemError)
         #expect(try peer.ask(Self.put("y", "%LMQ%b")).responseCode == .success)
         #expect(try texts(peer, "%LMQ%b", count: 2) == ["x", "y"])
+    }
+
+    @Test func `a consumer that makes up names takes neither producers nor other consumers their room`() throws {
+        let running = try RunningBroker(Self.keys.merging(["maxLmqConsumeQueueNum": "20"]) { $1 })
+        let refusal = "[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]"
+        func ask(_ peer: RemotingPeer, _ name: String) throws -> RemotingCommand {
+            try peer.ask(.pull("%LMQ%\(name)", group: "%LMQ%g"))
+        }
+        let hostile = try running.connect()
+        for number in 0..<2 { #expect(try ask(hostile, "h\(number)").responseCode == .pullNotFound) }
+        for number in 2..<50 {
+            let refused = try ask(hostile, "h\(number)")
+            #expect(refused.responseCode == .systemError && refused.remark?.hasPrefix(refusal) == true)
+        }
+        #expect(try hostile.ask(.pop("%LMQ%p", group: "g")).remark?.hasPrefix(refusal) == true)
+        #expect(try ask(hostile, "h1").responseCode == .pullNotFound, "what it has it keeps")
+        let peer = try running.connect()
+        #expect(try ask(peer, "mine").responseCode == .pullNotFound)
+        // With many connections it gets half of the places, and no more.
+        let others = try (0..<8).map { _ in try running.connect() }
+        for (index, other) in others.enumerated() {
+            for number in 0..<2 { _ = try ask(other, "o\(index).\(number)") }
+        }
+        #expect(try ask(others[7], "late").remark?.hasPrefix(refusal) == true)
+        for number in 0..<10 {
+            #expect(try peer.ask(Self.put("x", "%LMQ%new\(number)")).responseCode == .success)
+        }
+        #expect(try peer.ask(Self.put("x", "%LMQ%new10")).responseCode == .systemError)
+        // A name that got a message is no burden any more.
+        #expect(try peer.ask(Self.put("y", "%LMQ%mine")).responseCode == .success)
+        #expect(try texts(peer, "%LMQ%mine", count: 1) == ["y"])
+        #expect(try texts(peer, "%LMQ%new3", count: 1) == ["x"])
+    }
+
+    @Test func `room comes back when names are used`() {
+        let room = LiteQueueRoom(countMax: 20)
+        func take(_ name: String, _ asker: String, at second: Int64, used: Set<String> = []) -> Bool {
+            room.take(name, for: asker, now: Instant(nanoseconds: second * 1_000_000_000)) { used.contains($0) }
+        }
+        #expect(take("a", "x", at: 1) && take("b", "x", at: 1) && take("a", "x", at: 1))
+        #expect(!take("c", "x", at: 1) && take("c", "y", at: 1))
+        #expect(!take("d", "x", at: 1, used: ["a"]), "it was looked in this second")
+        #expect(take("d", "x", at: 3, used: ["a"]) && !take("e", "x", at: 5))
+        for asker in ["1", "2", "3", "4"] { _ = (take("p" + asker, asker, at: 5), take("q" + asker, asker, at: 5)) }
+        #expect(!take("z", "last", at: 5) && take("z", "last", at: 9, used: ["b", "d"]))
     }
 
     @Test func `a delayed message stands in lite queues when it is delivered, and one that is retried does not again`()

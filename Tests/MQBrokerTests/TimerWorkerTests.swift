@@ -129,6 +129,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true])
+    func `what was taken back does not come after a kill over its time, whether progress was written or not`(
+        reads: Bool
+    ) throws {
+        let bench = try Bench()
+        try bench.send("a", out: Bench.start + 2000)
+        try bench.send("b", out: Bench.start + 2000)
+        if reads { try bench.round() }
+        try bench.send("r", out: Bench.start + 2000, [("TIMER_DEL_UNIQKEY", "T+a")])
+        for _ in 0..<2 {
+            bench.kill()
+            bench.now += 10_000
+            try bench.open()
+        }
+        try bench.run(to: bench.now + 1000)
+        #expect(try bench.delivered().map(\.body) == ["b"])
+    }
+
     @Test func `a worker names the moment of its next slot, and none when nothing waits`() throws {
         let bench = try Bench()
         #expect(try bench.round() == nil)

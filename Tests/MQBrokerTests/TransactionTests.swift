@@ -133,8 +133,6 @@ import Testing
         #expect(try peer.ask(.half("t", "x", queue: 99)).responseCode == .invalidParameter)
         #expect(try peer.ask(.half("RMQ_SYS_TRANS_HALF_TOPIC", "x")).responseCode == .noPermission)
         #expect(try peer.ask(.half("bad name", "x")).responseCode == .invalidParameter)
-        let delayed = try peer.ask(.half("t", "x", properties: "DELAY\u{1}2\u{2}"))
-        #expect(delayed.responseCode == .messageIllegal && delayed.remark?.contains("cannot be delayed") == true)
         let anonymous = try peer.ask(.put("t", properties: "TRAN_MSG\u{1}true\u{2}"))
         #expect(anonymous.responseCode == .messageIllegal && anonymous.remark?.contains("PGROUP") == true)
         let flagOnly = try peer.ask(.put("t", properties: "PGROUP\u{1}producers\u{2}", with: ["f": "4"]))

@@ -54,8 +54,7 @@ extension ControlService {
         }
     }
 
-    /// What Java's parts count that this broker does not have (queues of thread pools, the timer wheel), and what the
-    /// store may leave out. Tools parse them all.
+    /// What Java's parts count that this broker does not have, and what the store may leave out. Tools parse them all.
     private static let constantValues: [(String, String)] = {
         var values = [
             ("brokerActive", "true"), ("dispatchMaxBuffer", "0"), ("dispatchBehindBytes", "0"),

@@ -89,7 +89,10 @@ public final class Broker: Sendable {
         let control = ControlService(
             config: config, topics: tables.topics, groups: tables.groups, offsets: tables.offsets,
             clients: tables.clients, filters: tables.filters,
-            store: StoreView(store: store, delay: delay, timer: timer), stats: stats, files: files,
+            store: StoreView(
+                store: store, delay: delay, timer: timer,
+                queues: QueueFigures(coldReads: coldReads, stats: stats, config: config)),
+            stats: stats, files: files,
             registrar: registrar, log: log)
         let assignments = AssignmentHandler(
             config: config, tables: tables, modes: modes, files: files, pool: control.pool, loop: loops[0])

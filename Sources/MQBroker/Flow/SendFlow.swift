@@ -3,7 +3,8 @@ import MQProtocol
 import MQRemoting
 
 /// Whether one loop takes sends: counts those that are stored and wait for the flush. A send holds memory for as long as it
-/// waits, and one that is stored behind a flush that does not end would wait in vain. Pure: no clock, no lock.
+/// waits, and one that is stored behind a flush that does not end would wait in vain. So would one whose bytes lay here or in
+/// its socket while a write to the log did not end. Pure: no clock, no lock.
 struct SendFlow {
     /// What waits, as it was counted when it began to.
     struct Load: Equatable {
@@ -13,6 +14,8 @@ struct SendFlow {
     }
 
     private(set) var held = Load()
+    /// How long the last slow write took, and how many wake-ups still bring what came meanwhile.
+    private var stall: (milliseconds: Int64, wakeUps: Int)?
 
     /// Sends of a batch begin to wait.
     mutating func hold(_ load: Load) {
@@ -27,11 +30,27 @@ struct SendFlow {
         precondition(held.requests >= 0 && held.bytes >= 0, "more was released than was held: \(held)")
     }
 
+    /// Whether sends come that have waited for a slow write.
+    var isStalled: Bool { stall != nil }
+
+    /// A write to the log, or the wait for it, has taken so long.
+    mutating func wrote(in milliseconds: Int64, _ settings: FlowSettings) {
+        // What is left of this wake-up was read before, what the next one reads came while the loop stood still.
+        if milliseconds > settings.busyMilliseconds { stall = (milliseconds, 2) }
+    }
+
+    /// A wake-up is over.
+    mutating func endWakeUp() {
+        guard let last = stall else { return }
+        stall = last.wakeUps > 1 ? (last.milliseconds, last.wakeUps - 1) : nil
+    }
+
     /// Why a send that comes now is not taken; `nil`: it is.
     /// - Parameters:
     ///   - oldest: when the send was stored that waits longest; `nil` if none waits.
     ///   - queuedAt: when the send came, if it has waited for a thread of ours meanwhile.
     func refusal(oldest: Instant?, now: Instant, queuedAt: Instant? = nil, _ settings: FlowSettings) -> Refusal? {
+        if let stall { return .droppedWhileBusy(milliseconds: stall.milliseconds, left: held.requests) }
         guard let oldest else { return nil }
         if now.milliseconds(since: oldest) > settings.busyMilliseconds {
             guard let queuedAt else { return .rejected }

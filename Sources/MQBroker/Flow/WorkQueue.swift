@@ -40,6 +40,9 @@ struct WorkQueue<Job> {
     /// How many jobs of the kind wait.
     func count(_ lane: WorkLane) -> Int { lanes[lane.rawValue].count }
 
+    /// When the first job of the kind came; `nil` if none waits.
+    func oldest(_ lane: WorkLane) -> Instant? { lanes[lane.rawValue].first?.queuedAt }
+
     /// When the first of all gives up; `nil` if none does.
     var nextDeadline: Instant? { lanes.compactMap { $0.first?.deadline }.min() }
 

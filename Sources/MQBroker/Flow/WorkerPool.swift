@@ -73,6 +73,11 @@ final class WorkerPool: Sendable {
         }
     }
 
+    /// How many jobs of a kind wait, and since when the first of them.
+    func waiting(_ lane: WorkLane) -> (count: Int, oldest: Instant?) {
+        monitor.withLock { ($0.queue.count(lane), $0.queue.oldest(lane)) }
+    }
+
     private func run() {
         while let entry = next() {
             if let deadline = entry.deadline, deadline <= SystemClock.now() {

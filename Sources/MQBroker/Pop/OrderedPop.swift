@@ -85,6 +85,29 @@ struct OrderedPop: Equatable, Sendable {
         }
     }
 
+    /// Keeps what an earlier pop of the queue knows besides the messages of this one: which are acknowledged, so that they do
+    /// not come again, and those before the last of them. None of them blocks. Java forgets them.
+    mutating func keepRest(of previous: OrderedPop) {
+        guard let first = offsets.first, let end = previous.offsets.indices.last(where: { previous.isAcked($0) }) else {
+            return
+        }
+        var rest = (0...end).filter { index in
+            let offset = previous.offsets[index]
+            return !offsets.contains(offset) && (offset > first || !previous.isAcked(index))
+        }
+        rest = Array(rest.prefix(max(0, PopSpan.countMax - offsets.count)))
+        for index in rest {
+            consumedCounts[previous.offsets[index]] = previous.consumedCounts[previous.offsets[index]]
+        }
+        let known = rest.filter { previous.isAcked($0) }.map { previous.offsets[$0] }
+        let quiet = rest.map { previous.offsets[$0] }
+        offsets = (offsets + quiet).sorted()
+        for (index, offset) in offsets.enumerated() {
+            if known.contains(offset) { acked |= 1 << UInt64(index) }
+            if quiet.contains(offset) { visibleAt[index] = popTime }
+        }
+    }
+
     /// What the pop's answer tells: the count of each message given out before, and the least of all.
     var counts: (each: [(offset: Int64, count: Int)], least: Int) {
         let each = offsets.compactMap { offset in consumedCounts[offset].map { (offset, $0) } }

@@ -81,7 +81,7 @@ struct PopGate {
         guard Int(fields.queueID) < route.readQueueCount else {
             throw Refusal(.invalidParameter, Self.illegalQueue(fields.queueID, route, channel))
         }
-        if route.isLite { _ = try route.readableQueue(LiteQueue.queueID) }
+        if route.isLite { _ = try route.readableQueue(LiteQueue.queueID, for: channel) }
         return route
     }
 
@@ -153,7 +153,7 @@ struct PopGate {
         guard fields.queueID >= 0, Int(fields.queueID) < route.readQueueCount else {
             throw Refusal(.messageIllegal, Self.illegalQueue(fields.queueID, route, channel))
         }
-        let queue = try route.readableQueue(Int(fields.queueID))
+        let queue = try route.readableQueue(Int(fields.queueID), for: channel)
         let (low, high) = (queue.minOffset, queue.maxOffset)
         if fields.offset < low || fields.offset > high || isChange && fields.offset == high {
             throw Refusal(

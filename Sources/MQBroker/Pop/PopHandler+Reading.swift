@@ -15,6 +15,11 @@ extension PopHandler {
         limits.byteCount = max(1, limits.byteCount - session.byteCount)
         let filter = session.steps[session.index].isRetry ? .tags(.all) : session.request.filter
         let look = PullLook(queue: queue, filter: filter, limits: limits, nextOffset: offset)
+        if session.steps[session.index].route.isCompacted, broker.servesCompacted, offset < store.compaction.end(queue)
+        {
+            fetch(session, look, isCompacted: true)
+            return false
+        }
         let knownFrom = recent.start(now: loop.now, written: store.writtenOffset)
         do throws(SystemError) {
             try look.read(store, .inMemory(knownFrom: knownFrom), &units, into: &found)
@@ -30,7 +35,8 @@ extension PopHandler {
         return true
     }
 
-    private func fetch(_ session: PopSession, _ look: PullLook) {
+    /// - Parameter isCompacted: what is left of a compacted queue is to be looked through.
+    private func fetch(_ session: PopSession, _ look: PullLook, isCompacted: Bool = false) {
         let bound = LoopBound((self, session), on: loop)
         let refuse: @Sendable (Refusal) -> Void = { refusal in
             bound.execute { handler, session in handler.giveUp(session, refusal) }
@@ -38,7 +44,9 @@ extension PopHandler {
         do throws(Refusal) {
             try coldReads.submit(.pull, refuse: refuse) { [store] in
                 do throws(SystemError) {
-                    let (result, copy) = try look.readAhead(store)
+                    var read = isCompacted ? try look.readCompacted(store) : nil
+                    if read == nil { read = try look.readAhead(store) }
+                    guard let (result, copy) = read else { return }
                     bound.execute { handler, session in
                         handler.found = result
                         handler.conclude(session, from: look.nextOffset, copy: copy)

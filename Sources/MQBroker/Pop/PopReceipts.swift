@@ -57,7 +57,7 @@ extension PopHandler {
             guard let route = gate.route(kind.name(topic: ack.topic, group: ack.group)),
                 ack.queueID >= 0, Int(ack.queueID) < route.readQueueCount
             else { continue }
-            let queue = try route.readableQueue(Int(ack.queueID))
+            let queue = try route.readableQueue(Int(ack.queueID), for: channel)
             let key = PopQueueKey(group: ack.group, topic: route.name, queueID: ack.queueID)
             let isOrdered = ack.reviveQueue == PopHandle.orderedReviveQueue
             guard isOrdered else {

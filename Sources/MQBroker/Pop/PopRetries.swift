@@ -142,8 +142,11 @@ final class PopRetries {
             log.error("cannot read a popped message", ["topic": expired.key.topic, "reason": error.description])
             return false
         }
-        guard let unit else { return true }
-        let outcome = store.withRecord(at: unit.physicalOffset) { record, bytes in stage(record, bytes, &target) }
+        let inLog = unit.flatMap { unit in
+            store.withRecord(at: unit.physicalOffset) { record, bytes in stage(record, bytes, &target) }
+        }
+        let outcome = inLog ?? stageCompacted(expired.key, offset, &target)
+        guard unit != nil || outcome != nil else { return true }
         if outcome == .homeless { return false }
         if outcome != .staged {
             log.warn(
@@ -151,6 +154,28 @@ final class PopRetries {
                 ["topic": expired.key.topic, "group": expired.key.group, "offset": String(offset)])
         }
         return true
+    }
+
+    /// Stages a message that only the queue's compacted file has any more.
+    private func stageCompacted(_ key: PopQueueKey, _ offset: Int64, _ target: inout Target) -> Outcome? {
+        guard let queue = store.existingQueue(key.topic, Int(key.queueID)), store.compaction.end(queue) > offset else {
+            return nil
+        }
+        do throws(SystemError) {
+            let limits = ReadLimits(messageCount: 1)
+            guard let (_, bytes) = try store.compaction.read(queue, from: offset, limits: limits), !bytes.isEmpty else {
+                return nil
+            }
+            do throws(WireError) {
+                let record = try MessageRecord(bytes.span)
+                return record.queueOffset == offset ? stage(record, bytes.span, &target) : nil
+            } catch {
+                return nil  // such a file is damaged; pulls say so
+            }
+        } catch {
+            log.error("cannot read a popped message", ["topic": key.topic, "reason": error.description])
+            return .homeless
+        }
     }
 
     private func stage(_ record: MessageRecord, _ bytes: Span<UInt8>, _ target: inout Target) -> Outcome {

@@ -125,7 +125,9 @@ struct PopTable {
             pop.offsets.removeAll { $0 < queue.next || queue.ordered?.isAcked(at: $0) == true }
             guard !pop.offsets.isEmpty else { return }
             if let previous = queue.ordered { pop.inherit(from: previous) }
-            queue.ordered = pop
+            var kept = pop
+            if let previous = queue.ordered { kept.keepRest(of: previous) }
+            queue.ordered = kept
         }
         guard !pop.offsets.isEmpty else { return nil }
         stageOrdered(number)

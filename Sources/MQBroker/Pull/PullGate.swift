@@ -57,7 +57,7 @@ struct PullGate {
         limits.messageCount = min(max(Int(request.maxMessageCount), 1), limits.messageCount)
         if let bound = request.maxMessageByteCount, bound > 0 { limits.byteCount = min(Int(bound), limits.byteCount) }
         let look = PullLook(
-            queue: try route.readableQueue(Int(request.queueID)), filter: filter, limits: limits,
+            queue: try route.readableQueue(Int(request.queueID), for: channel), filter: filter, limits: limits,
             nextOffset: request.queueOffset)
         var pull = Pull(
             channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,

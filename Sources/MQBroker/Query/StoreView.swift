@@ -11,6 +11,7 @@ struct StoreView: StoreQueries {
     let store: MessageStore
     let delay: DelayDelivery
     let timer: TimerDelivery?
+    let queues: QueueFigures
 
     func offsets(topic: String, queueID: Int) -> (min: Int64, max: Int64)? {
         store.existingQueue(topic, queueID).map { ($0.minOffset, $0.maxOffset) }
@@ -106,7 +107,7 @@ struct StoreView: StoreQueries {
             let end = store.existingQueue(ScheduleTopic.name, Int(level) - 1)?.maxOffset ?? 0
             values.append(("scheduleMessageOffset_\(level)", "\(offset),\(end)"))
         }
-        return values + (timer?.runtimeValues ?? [])
+        return values + (timer?.runtimeValues ?? []) + queues.runtimeValues(now: SystemClock.now())
     }
 
     private func gib(_ byteCount: UInt64) -> String {

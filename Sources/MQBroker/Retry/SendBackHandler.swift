@@ -32,7 +32,7 @@ final class SendBackHandler {
     func stage(_ request: RemotingCommand, on channel: RemotingChannel, into batch: SendBatch) throws(Refusal) -> Bool {
         let group = request["group"] ?? ""
         if let refusal = NameRules.refusal(ofGroup: group) { throw Refusal(.systemError, refusal) }
-        guard let config = groups.existing(group) else {
+        guard let config = groups.config(of: group) else {
             throw Refusal(.subscriptionGroupNotExist, "subscription group not exist, \(group) \(Refusal.topicHelp)")
         }
         guard config.retryQueueNums > 0 else { return false }

@@ -55,7 +55,7 @@ final class SendCommit {
     /// - Parameter queuedAt: when it came, if it has waited for a thread of ours meanwhile.
     /// - Throws: `systemBusy`, in the words that clients know.
     @inline(__always) func admit(queuedAt: Instant? = nil) throws(Refusal) {
-        if !gate.isEmpty { try admitBehindOthers(queuedAt) }
+        if !gate.isEmpty || flow.isStalled { try admitBehindOthers(queuedAt) }
     }
 
     private func admitBehindOthers(_ queuedAt: Instant?) throws(Refusal) {
@@ -76,13 +76,16 @@ final class SendCommit {
 
     /// Appends early if much is staged.
     func commitIfLarge() {
-        if batch.records.byteCount > stagedByteCountMax { commit() }
+        guard batch.records.byteCount > stagedByteCountMax else { return }
+        append()
+        if !gate.isEmpty { releaseGate() }
     }
 
     /// Appends what is staged. End of every wake-up.
     func commit() {
         if !batch.waiting.isEmpty || !batch.records.entries.isEmpty { append() }
         if !gate.isEmpty { releaseGate() }
+        if flow.isStalled { flow.endWakeUp() }
     }
 
     private func append() {
@@ -90,7 +93,9 @@ final class SendCommit {
         sent.begun = SystemClock.now()
         do throws(AppendError) {
             try store.append(sent.records, at: loop.wall)
+            noteWrite(since: sent.begun)
         } catch {
+            noteWrite(since: sent.begun)
             stats.sendsFailed.add(sent.waiting.count)
             if !sent.halves.isEmpty { transactions.release(sent.halves) }
             refuse(sent, error.answer) { _ in true }
@@ -110,8 +115,16 @@ final class SendCommit {
         flow.hold(sent.load)
         let deadline = loop.now.advanced(byMilliseconds: flushTimeoutMilliseconds)
         gate.hold(sent, until: sent.records.end, deadline: deadline)
+        stats.noteWaitingSends(flow.held.requests, oldest: gate.oldest?.begun)
         batch = spare.popLast() ?? SendBatch(store)
         batch.records.takeMemory(of: sent.records)
+    }
+
+    private func noteWrite(since begun: Instant) {
+        let milliseconds = SystemClock.now().milliseconds(since: begun)
+        guard milliseconds > 0 else { return }
+        follow()
+        flow.wrote(in: milliseconds, flowSettings)
     }
 
     private func releaseGate() {
@@ -128,6 +141,7 @@ final class SendCommit {
                 recycle(sent)
             }
         }
+        stats.noteWaitingSends(flow.held.requests, oldest: gate.oldest?.begun)
         if let deadline = gate.nextDeadline, gateTimer == nil {
             // The hook that runs after every wake-up releases; the timer only makes sure that there is one.
             gateTimer = loop.schedule(at: deadline) { [unowned self] in gateTimer = nil }

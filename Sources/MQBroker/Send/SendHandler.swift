@@ -220,10 +220,12 @@ final class SendHandler {
             ids.append(at: loop.wall, to: &batch.keys)
         }
         let key = keyStart..<batch.keys.count
-        var message = Message(facts: facts, key: key, queueID: queueID, flag: flag, timerOut: timerOut)
+        let isHalf = isHalf(request, facts)
+        // A half message's delay begins with its commit.
+        let message = Message(
+            facts: facts, key: key, queueID: queueID, flag: flag, timerOut: isHalf ? nil : timerOut, isHalf: isHalf)
         var staged = Staged(key: key, waits: facts.waitsForFlush)
-        if isHalf(request, facts) {
-            message.isHalf = true
+        if isHalf {
             staged.detour = try putHalf(message, request, route, body, channel, batch)
         } else if route.isRetry || facts.delayLevel > 0 || timerOut != nil,
             let detour = try detour(message, request, route)
@@ -349,12 +351,10 @@ final class SendHandler {
     private func appendFresh(_ text: Span<UInt8>, _ message: Message, to buffer: inout ByteBuffer) {
         Properties.forEach(in: text) { name, value in
             let key = text.extracting(name)
-            let isTime =
-                key.equals(PropertyName.timerDelaySeconds) || key.equals(PropertyName.timerDelayMilliseconds)
-                || key.equals(PropertyName.timerDeliverMilliseconds)
             let isStale =
                 key.equals(PropertyName.realTopic) || key.equals(PropertyName.realQueueID)
-                || message.isHalf && PropertyName.isOfHalfMessages(key) || message.timerOut == nil && isTime
+                || message.isHalf && PropertyName.isOfHalfMessages(key)
+                || message.timerOut == nil && !message.isHalf && PropertyName.isDeliveryTime(key)
             if !isStale {
                 buffer.append(text.extracting(name.lowerBound..<value.upperBound))
                 buffer.append(Properties.valueEnd)
@@ -463,8 +463,7 @@ final class SendHandler {
             && !(request.reconsumeTimes > 0 && facts.delayLevel > 0)
     }
 
-    /// Stages a half message: it waits where no consumer sees it, and remembers the queue it is for. Java takes one with
-    /// a delay and loses it when it is due.
+    /// Stages a half message: it waits where no consumer sees it, and remembers the queue it is for, and its delay.
     /// - Returns: where it waits.
     private func putHalf(
         _ message: Message, _ request: SendMessageRequest, _ route: TopicRoute, _ body: Span<UInt8>,
@@ -473,9 +472,6 @@ final class SendHandler {
         guard !settings.isRejectingTransactions else {
             throw Refusal(
                 .noPermission, "the broker[\(settings.brokerIP)] sending transaction message is forbidden")
-        }
-        guard message.facts.delayLevel <= 0, message.timerOut == nil else {
-            throw Refusal(.messageIllegal, "a half message cannot be delayed; nothing was stored")
         }
         guard message.facts.hasProducerGroup else {
             throw Refusal(.messageIllegal, "a half message needs the property PGROUP: whom to ask what became of it")
@@ -486,10 +482,10 @@ final class SendHandler {
         }
         let staged = batch.records.entries.count
         try put(message, request, body, channel, in: half, 0, delayedFrom: route, batch)
-        // Room for what checks add. The head, which is longer than that, counts as properties here.
+        // Room for what checks and the commit add. The head, which is longer than that, counts as properties here.
         let entry = batch.records.entries[staged]
         guard entry.byteCount - body.count <= Properties.byteCountMax,
-            entry.byteCount + HalfFacts.addedByteCountMax <= recordByteCountMax
+            entry.byteCount + HalfFacts.addedByteCountMax + CommitWait.addedByteCountMax <= recordByteCountMax
         else {
             batch.records.truncate(to: staged)
             throw tooLarge(body.count)
@@ -515,7 +511,7 @@ final class SendHandler {
     /// A consumer that sends its retries itself: over the limit they go to the dead letters.
     private func deadLetter(_ request: SendMessageRequest, _ route: TopicRoute) throws(Refusal) -> Detour? {
         let group = String(route.name.dropFirst("%RETRY%".count))
-        guard let config = groups.existing(group) else {
+        guard let config = groups.config(of: group) else {
             throw Refusal(
                 .subscriptionGroupNotExist, "subscription group not exist, \(group) \(Refusal.topicHelp)")
         }

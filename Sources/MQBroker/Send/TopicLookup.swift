@@ -2,6 +2,7 @@ import MQBytes
 import MQProtocol
 import MQRemoting
 import MQStore
+import MQTransport
 
 /// A topic as the data plane needs it: looked up by the name's bytes, with its queues at hand.
 final class TopicRoute {
@@ -29,9 +30,11 @@ final class TopicRoute {
     /// What was staged for it in this wake-up and is not stored yet. The batch's.
     var uncounted = StatsTotals()
     private let store: MessageStore
+    private let liteRoom: LiteQueueRoom
     private var queues: [ConsumeQueue?]
 
-    init(_ config: TopicConfig, store: MessageStore, stats: TopicStats) {
+    init(_ config: TopicConfig, store: MessageStore, stats: TopicStats, liteRoom: LiteQueueRoom) {
+        self.liteRoom = liteRoom
         self.stats = stats
         self.config = config
         name = config.topicName
@@ -67,18 +70,24 @@ final class TopicRoute {
                 .systemBusy,
                 "this broker keeps at most \(store.config.queueCountMax) queues")
         }
-        if isLite { try refuseTooManyLite(queueID) }
+        if isLite, store.existingQueue(name, queueID) == nil, !store.hasRoomForLiteQueue {
+            throw .tooManyLiteQueues
+        }
         return queue(queueID)
     }
 
-    /// As ``queue(_:)``, for a consumer: it may ask for any name of a lite queue.
-    func readableQueue(_ queueID: Int) throws(Refusal) -> ConsumeQueue {
-        if isLite, queues[queueID] == nil { try refuseTooManyLite(queueID) }
+    /// As ``queue(_:)``, for a consumer: it may ask for any name of a lite queue, and for so many.
+    func readableQueue(_ queueID: Int, for channel: RemotingChannel) throws(Refusal) -> ConsumeQueue {
+        if isLite, queues[queueID] == nil, store.existingQueue(name, queueID) == nil {
+            let connection = channel.connection
+            let hasRoom =
+                store.hasRoomForLiteQueue
+                && liteRoom.take(name, for: connection.peer.description, now: connection.loop.now) {
+                    (store.existingQueue($0, queueID)?.maxOffset ?? 0) > 0
+                }
+            guard hasRoom else { throw .tooManyLiteQueues }
+        }
         return queue(queueID)
-    }
-
-    private func refuseTooManyLite(_ queueID: Int) throws(Refusal) {
-        guard store.existingQueue(name, queueID) != nil || store.hasRoomForLiteQueue else { throw .tooManyLiteQueues }
     }
 
     /// Whether the topic has such a queue.
@@ -110,7 +119,8 @@ struct TopicLookup {
         }
         if let route = known[name] { return route }
         guard let config = topics.config(of: name.toString()) else { return nil }
-        let route = TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
+        let route = TopicRoute(
+            config, store: store, stats: topics.stats.topic(config.topicName), liteRoom: topics.liteRoom)
         if known.count >= Self.knownMax { known.removeAll() }
         known.set(name, to: route)
         return route
@@ -125,7 +135,7 @@ struct TopicLookup {
     /// As ``route(_:)``, for a topic whose configuration is at hand because it was just made.
     mutating func route(_ config: TopicConfig) -> TopicRoute {
         route(Array(config.topicName.utf8).span)
-            ?? TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName))
+            ?? TopicRoute(config, store: store, stats: topics.stats.topic(config.topicName), liteRoom: topics.liteRoom)
     }
 }
 

@@ -69,8 +69,12 @@ final class TimerWorker {
         -> TimerStore
     {
         let queue = store.queue(topic, 0)
-        let around = TimerStore.Surroundings(queue: queue.minOffset..<max(queue.minOffset, queue.maxOffset), now: now) {
-            place in
+        let offsets = queue.minOffset..<max(queue.minOffset, queue.maxOffset)
+        func storedAt(_ offset: Int64) -> Int64? {
+            guard offsets.contains(offset) else { return nil }
+            return (try? store.storeTimestamp(queue, at: offset))??.rawValue  // as a missing message
+        }
+        let around = TimerStore.Surroundings(queue: offsets, now: now, storedAt: storedAt) { place in
             store.withRecord(at: place) { record, bytes -> Int64? in
                 bytes.extracting(record.topic).equals(topicName) ? record.queueOffset : nil
             } ?? nil

@@ -22,6 +22,8 @@ public final class TopicTable: Sendable {
     private let config: LiveConfig
     private let systemNames: Set<String>
     private let servesLiteQueues: Bool
+    /// Room for lite queues that consumers ask for.
+    let liteRoom: LiteQueueRoom
     private let log: Log
     private let clock: WallClock
     private let state: Lock<State>
@@ -53,6 +55,7 @@ public final class TopicTable: Sendable {
         self.log = log
         self.clock = clock
         servesLiteQueues = settings.topics.servesLiteQueues
+        liteRoom = LiteQueueRoom(countMax: settings.store.liteQueueCountMax)
         systemNames = own.union(SystemTopics.fixed)
         self.state = Lock(state)
     }
@@ -209,15 +212,19 @@ public final class TopicTable: Sendable {
         topic: String, defaultTopic: String, queueCount: Int, remoteAddress: String, isUnit: Bool
     ) throws(Refusal) -> TopicConfig {
         if let refusal = NameRules.refusal(ofTopic: topic) { throw Refusal(.invalidParameter, refusal) }
-        if topic.hasPrefix(NameRules.retryPrefix.description) {
+        let settings = config.current
+        let isRetry = topic.hasPrefix(NameRules.retryPrefix.description)
+        guard var pattern = self.config(of: defaultTopic) else {
+            guard isRetry else { throw Self.missing(topic) }
             return try create(TopicConfig(topicName: topic, readQueueNums: 1, writeQueueNums: 1), isUnitSub: isUnit)
         }
-        let settings = config.current
-        guard var pattern = self.config(of: defaultTopic) else { throw Self.missing(topic) }
         if defaultTopic == SystemTopics.autoCreateKey, !settings.topics.autoCreateTopicEnable {
             pattern.perm = [.read, .write]
         }
-        guard pattern.perm.contains(.inherit) else { throw Self.missing(topic) }
+        guard pattern.perm.contains(.inherit) else {
+            guard isRetry else { throw Self.missing(topic) }
+            return try create(TopicConfig(topicName: topic, readQueueNums: 1, writeQueueNums: 1), isUnitSub: isUnit)
+        }
         let queues = min(max(queueCount, 1), pattern.writeQueueNums, settings.limits.queuesPerTopicMax)
         let made = TopicConfig(
             topicName: topic, readQueueNums: queues, writeQueueNums: queues, perm: pattern.perm.subtracting(.inherit),

@@ -26,6 +26,8 @@ final class EndTransactionHandler {
     private let store: MessageStore
     private var watch: ConfigWatch
     private var timeoutMilliseconds: Int64
+    private var timer: TimerSettings
+    private let delayLevelCount: Int
     private let bodyByteCountMax: Int
     private let storeHost: MessageHost
     private let queueIDMax: Int
@@ -40,6 +42,8 @@ final class EndTransactionHandler {
         self.store = store
         watch = ConfigWatch(config)
         timeoutMilliseconds = config.current.transactions.timeoutMilliseconds
+        timer = config.current.timer
+        delayLevelCount = config.current.store.delayLevels.count
         bodyByteCountMax = config.current.send.bodyByteCountMax
         storeHost = transactions.storeHost
         queueIDMax = config.current.limits.queuesPerTopicMax
@@ -55,7 +59,10 @@ final class EndTransactionHandler {
     {
         guard !isSlave else { throw Refusal(.slaveNotAvailable, "a slave ends no transactions") }
         guard let decision = request.decision else { return .ignored }
-        if watch.hasChanged() { timeoutMilliseconds = watch.config.current.transactions.timeoutMilliseconds }
+        if watch.hasChanged() {
+            timeoutMilliseconds = watch.config.current.transactions.timeoutMilliseconds
+            timer = watch.config.current.timer
+        }
         let result = store.withRecord(at: request.commitLogOffset) { record, bytes -> Result<Outcome, Refusal> in
             do throws(Refusal) {
                 return .success(try end(record, bytes, request, decision, on: channel, into: batch))
@@ -127,8 +134,8 @@ final class EndTransactionHandler {
         }
     }
 
-    /// Stages the final message. Java keeps all properties of the half message, and so do we; but only one with an immunity
-    /// of its own has the place of its first copy there.
+    /// Stages the final message, for its queue or where its delay passes. Java keeps all properties of the half message, and
+    /// so do we; but only one with an immunity of its own has the place of its first copy there.
     private func stage(
         _ record: MessageRecord, _ bytes: Span<UInt8>, _ facts: HalfFacts, _ text: Span<UInt8>, half: Int64,
         _ batch: SendBatch
@@ -136,18 +143,44 @@ final class EndTransactionHandler {
         guard let topicRange = facts.realTopic, NameRules.refusal(ofTopic: text.extracting(topicRange)) == nil,
             let queueID = facts.realQueueID, (0...Int64(queueIDMax)).contains(queueID)
         else { throw Refusal(.systemError, "the half message does not say which queue it is for") }
-        let topic = text.extracting(topicRange)
+        let wait = try CommitWait(text, levelCount: delayLevelCount, timer: timer, now: loop.wall.rawValue)
+        let final = Final(record: record, facts: facts, wait: wait, half: half)
+        if let place = wait.place {
+            let queue = store.queue(place.topic, place.queueID)
+            try put(final, bytes, text, under: Array(place.topic.utf8).span, queue, batch)
+        } else {
+            let topic = text.extracting(topicRange)
+            try put(final, bytes, text, under: topic, queue(topic, Int(queueID)), batch)
+        }
+    }
+
+    /// What becomes of a half message.
+    private struct Final {
+        let record: MessageRecord
+        let facts: HalfFacts
+        let wait: CommitWait
+        /// Where the half message lies in the log.
+        let half: Int64
+    }
+
+    private func put(
+        _ final: Final, _ bytes: Span<UInt8>, _ text: Span<UInt8>, under topic: Span<UInt8>, _ queue: ConsumeQueue,
+        _ batch: SendBatch
+    ) throws(Refusal) {
+        let (record, wait) = (final.record, final.wait)
         let head = RecordHead(
-            queueID: Int32(queueID), flag: record.flag,
+            queueID: Int32(queue.queueID), flag: record.flag,
             sysFlag: record.sysFlag.subtracting(.transactionRollback).union(.transactionCommit),
             bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
-            reconsumeTimes: record.reconsumeTimes, preparedTransactionOffset: half)
+            reconsumeTimes: record.reconsumeTimes, preparedTransactionOffset: final.half)
         let staged = batch.records.entries.count
-        let queue = queue(topic, Int(queueID))
         do throws(WireError) {
-            try batch.records.stage(head, topic: topic, body: bytes.extracting(record.body), in: queue) {
-                if facts.immunity != nil { return $0.append(text) }
-                HalfFacts.appendCopy(of: text, half: nil, times: nil, to: &$0)
+            try batch.records.stage(head, topic: topic, body: bytes.extracting(record.body), in: queue) { buffer in
+                if final.facts.immunity != nil { return wait.append(text, to: &buffer) }
+                guard wait != .none else { return HalfFacts.appendCopy(of: text, half: nil, times: nil, to: &buffer) }
+                var kept = ByteBuffer(capacity: text.count)
+                HalfFacts.appendCopy(of: text, half: nil, times: nil, to: &kept)
+                kept.withBytes(0..<kept.count) { wait.append($0, to: &buffer) }
             }
         } catch {
             throw tooLong
@@ -172,58 +205,5 @@ final class EndTransactionHandler {
     private func queue(_ topic: Span<UInt8>, _ queueID: Int) -> ConsumeQueue {
         if let route = lookup.route(topic), route.hasQueue(queueID) { return route.queue(queueID) }
         return store.queue(topic.toString(), queueID)
-    }
-}
-
-/// The header of END_TRANSACTION (37). Source: `EndTransactionRequestHeader.java`, RocketMQ 5.3.
-struct EndTransactionRequest: Sendable {
-    enum Decision: Equatable {
-        case commit
-        case rollback
-    }
-
-    let opaque: Int32
-    let isOneWay: Bool
-    let producerGroup: [UInt8]
-    /// The half message's place in its queue, as the sender knows it.
-    let tranStateTableOffset: Int64
-    /// Where it lies in the log.
-    let commitLogOffset: Int64
-    /// `nil`: the sender does not know, or says something unknown.
-    let decision: Decision?
-    /// Whether it answers CHECK_TRANSACTION_STATE.
-    let isFromCheck: Bool
-
-    /// - Throws: ``Refusal`` if a field is missing or no number.
-    init(_ header: RemotingHeader, in bytes: Span<UInt8>) throws(Refusal) {
-        opaque = header.opaque
-        isOneWay = header.isOneWay
-        do throws(WireError) {
-            guard let group = header.text("producerGroup", in: bytes),
-                let queueOffset = try header.int64("tranStateTableOffset", in: bytes),
-                let offset = try header.int64("commitLogOffset", in: bytes),
-                let kind = try header.int32("commitOrRollback", in: bytes)
-            else {
-                throw .malformed("END_TRANSACTION without a field that it needs", at: 0)
-            }
-            producerGroup =
-                group.isEscaped ? Array(group.string(in: bytes).utf8) : bytes.extracting(group.range).toArray()
-            tranStateTableOffset = queueOffset
-            commitLogOffset = offset
-            decision =
-                switch SysFlag(rawValue: kind) {
-                case .transactionCommit: .commit
-                case .transactionRollback: .rollback
-                default: nil
-                }
-        } catch {
-            throw Refusal(
-                .systemError,
-                "producerGroup, tranStateTableOffset, commitLogOffset and commitOrRollback are needed, the last three as "
-                    + "numbers: \(error)")
-        }
-        // C++ writes 1.
-        let text = header.text("fromTransactionCheck", in: bytes)
-        isFromCheck = text.map { $0.isTrue(in: bytes) || bytes.extracting($0.range).equals("1") } ?? false
     }
 }

@@ -11,11 +11,17 @@ extension TimerStore {
         /// The queue offset that the record at a place of the CommitLog has; `nil` if no message of the wheel's topic begins
         /// there.
         package var queueOffset: (_ record: Int64) -> Int64?
+        /// When the message at an offset of the wheel's queue was stored, milliseconds; `nil` if there is none.
+        package var storedAt: (_ offset: Int64) -> Int64?
 
         /// They are asked for while the store is opened only.
-        package init(queue: Range<Int64>, now: Int64, queueOffset: @escaping (_ record: Int64) -> Int64?) {
+        package init(
+            queue: Range<Int64>, now: Int64, storedAt: @escaping (_ offset: Int64) -> Int64? = { _ in nil },
+            queueOffset: @escaping (_ record: Int64) -> Int64?
+        ) {
             self.queue = queue
             self.now = now
+            self.storedAt = storedAt
             self.queueOffset = queueOffset
         }
     }
@@ -39,12 +45,13 @@ extension TimerStore {
         let found = try TimerCheckpoint.read(TimerCheckpoint.path(in: root))
         let hasWheel = try wheel.open()
         try openCheckpoint()
-        guard let (values, isSealed) = found else {
+        // One that was made and never written knows nothing, either.
+        guard let (values, isSealed) = found, values.readTime != 0 else {
             let isFresh = log.isEmpty && !hasWheel && around.queue.upperBound == 0
-            return try startOver(readTime: times.floor(around.now), until: 0, around, isFresh ? nil : logger)
+            return try startOver(readTime: firstHand(around), until: 0, around, isFresh ? nil : logger)
         }
         checkpoint = values
-        readTime = values.readTime == 0 ? times.floor(around.now) : times.floor(values.readTime)
+        readTime = times.floor(values.readTime)
         queueOffset = values.queueOffset
         guard values.logEnd == 0 || log.reaches(values.logEnd) else {
             return try startOver(readTime: readTime, until: values.queueOffset, around, logger)
@@ -63,6 +70,15 @@ extension TimerStore {
             if isSealed { logger.warn("the timer's wheel is missing or damaged; it is built again from its log", [:]) }
             try rebuildWheel()
         }
+    }
+
+    /// Where the hand begins if nothing says where it stood: before the slots of everything that is still to be read. From there
+    /// a message is put into its slot, and a recall that was stored behind it finds it there.
+    private func firstHand(_ around: Surroundings) -> Int64 {
+        guard let stored = around.storedAt(around.queue.lowerBound), stored < around.now else {
+            return times.floor(around.now)
+        }
+        return max(times.precision, times.floor(stored) - 2 * times.precision)
     }
 
     private func unit(behind end: Int64) throws(SystemError) -> TimerUnit? {

@@ -54,6 +54,27 @@ private func settings(_ keys: [String: String] = [:]) throws -> FlowSettings {
     }
 }
 
+/// Goal: what lay here while a write did not end is refused, and nothing that came behind it.
+@Suite struct SlowWriteTests {
+    @Test func `behind a slow write the rest of the wake-up and the next one are refused`() throws {
+        let settings = try settings()
+        var flow = SendFlow()
+        flow.wrote(in: 1000, settings)
+        #expect(!flow.isStalled)
+        flow.wrote(in: 3200, settings)
+        let refusal = flow.refusal(oldest: nil, now: at(1), settings)
+        #expect(refusal?.code == .systemBusy)
+        #expect(
+            refusal?.remark
+                == "[PCBUSY_CLEAN_QUEUE]broker busy, start flow control for a while, period in queue: 3200ms, "
+                + "size of queue: 0")
+        flow.endWakeUp()  // the one with the write
+        #expect(flow.isStalled && flow.refusal(oldest: nil, now: at(1), settings) == refusal)
+        flow.endWakeUp()
+        #expect(!flow.isStalled && flow.refusal(oldest: nil, now: at(1), settings) == nil)
+    }
+}
+
 /// Goal: what waits for a thread is bounded in number and time, each kind by itself.
 @Suite struct WorkQueueTests {
     private static let short = FlowSettings.Lane(countMax: 2, waitMilliseconds: 100)

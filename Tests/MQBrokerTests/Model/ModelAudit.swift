@@ -3,7 +3,7 @@ extension ModelState {
     /// Something that has not come yet; `nil`: all has.
     /// - Parameter progress: where the popping group stands in a queue, and where that ends.
     func missing(
-        _ topics: [String], progress: (Queue) -> (at: Int64?, end: Int64)
+        _ topics: [String], progress: (String, Queue) -> (at: Int64?, end: Int64)
     ) -> (what: String, id: Int?)? {
         let placed = Set(contents.filter { !$0.key.topic.hasPrefix("%") }.flatMap(\.value.values))
         for message in messages where isDue(message) && !placed.contains(message.id) {
@@ -12,25 +12,33 @@ extension ModelState {
         for back in backs.keys where attempts[back] == nil {
             return ("m\(back.id), given back, has not come again", back.id)
         }
-        let dead = dead
-        for message in messages where placed.contains(message.id) && !message.pop.isOptional {
-            if !message.pop.isDone, !message.pop.mayBeDone, !dead.contains(message.id) {
-                return ("m\(message.id) is neither consumed nor dead", message.id)
+        for group in Group.allCases {
+            let dead = dead(group)
+            for message in messages where placed.contains(message.id) && takes(group, message.id) {
+                let pop = message[group]
+                if !pop.isOptional, !pop.isDone, !pop.mayBeDone, !dead.contains(message.id) {
+                    return ("m\(message.id) is neither consumed by \(group) nor dead", message.id)
+                }
             }
         }
-        for queue in contents.keys where topics.contains(queue.topic) {
-            let (at, end) = progress(queue)
-            if at != end { return ("the popping group stands at \(at ?? -1) of \(end) in \(queue)", nil) }
+        for group in Group.allCases.map(\.rawValue) + ["ordering"] {
+            for queue in contents.keys where topics.contains(queue.topic) {
+                let (at, end) = progress(group, queue)
+                if at != end { return ("\(group) stands at \(at ?? -1) of \(end) in \(queue)", nil) }
+            }
         }
         return nil
     }
 
     private func isDue(_ message: Message) -> Bool {
-        message.isAcknowledged && (message.kind != .half || message.isEnded && message.commits)
+        message.isAcknowledged && message.recall == .none
+            && (message.kind != .half || message.isEnded && message.commits)
     }
 
-    /// Messages among the dead letters of the popping group.
-    var dead: Set<Int> { Set(contents[Queue(topic: "%DLQ%popping", id: 0)]?.values.map { $0 } ?? []) }
+    /// Messages among the dead letters of a popping group.
+    func dead(_ group: Group) -> Set<Int> {
+        Set(contents[Queue(topic: "%DLQ%\(group)", id: 0)]?.values.map { $0 } ?? [])
+    }
 
     /// Compares what lies in all queues with what was answered. `ends` are the queues' ends.
     mutating func audit(_ ends: [Queue: Int64]) {
@@ -51,8 +59,10 @@ extension ModelState {
         for (back, count) in attempts where count > 1 && !vagueBacks.contains(back) {
             fail("m\(back.id), given back once, came \(count) times")
         }
-        for id in dead where messages[id].pop.isDone && !messages[id].pop.mayRepeat {
-            fail("m\(id) was acknowledged and lies among the dead letters", id)
+        for group in Group.allCases {
+            for id in dead(group) where messages[id][group].isDone && !messages[id][group].mayRepeat {
+                fail("m\(id) was acknowledged by \(group) and lies among the dead letters", id)
+            }
         }
     }
 }

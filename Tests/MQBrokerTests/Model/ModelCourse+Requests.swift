@@ -8,7 +8,7 @@ import MQTestKit
 
 /// The requests of a course, and what their answers mean to the model.
 extension ModelCourse {
-    private func refused(_ what: String, _ answer: RemotingCommand) {
+    func refused(_ what: String, _ answer: RemotingCommand) {
         state.fail("\(what) is refused: \(answer.code) \(answer.remark ?? "")")
     }
 
@@ -16,7 +16,7 @@ extension ModelCourse {
 
     func send(_ kind: ModelState.Kind, by peer: Int) {
         let (topic, queue, now) = (anyTopic, anyQueue, Self.now())
-        var properties = "TAGS\u{1}A\u{2}KEYS\u{1}k\u{2}"
+        var properties = ""
         var notBefore: Int64 = 0
         switch kind {
         case .plain: break
@@ -25,12 +25,21 @@ extension ModelCourse {
             properties += "DELAY\u{1}\(level)\u{2}"
             notBefore = now + Self.levels[level - 1]
         case .timed:
-            let delay = number(1...1500)
+            let delay = chance(50) ? number(1...1500) : number(1500...4000)
             notBefore = now + delay
             properties += chance(50) ? "TIMER_DELAY_MS\u{1}\(delay)\u{2}" : "TIMER_DELIVER_MS\u{1}\(notBefore)\u{2}"
         case .half: break
         }
         let id = state.add(kind, topic, queue, notBefore: notBefore, commits: kind != .half || chance(60))
+        if kind == .half, chance(40) {
+            // The delay begins with the commit.
+            let level = Int(number(1...3))
+            let isLevel = chance(50)
+            let delay = isLevel ? Self.levels[level - 1] : number(1...1500)
+            properties += isLevel ? "DELAY\u{1}\(level)\u{2}" : "TIMER_DELAY_MS\u{1}\(delay)\u{2}"
+            state.messages[id].delay = delay
+        }
+        properties += state.messages[id].properties
         let request: RemotingCommand =
             kind == .half
             ? .half(topic, "\(id)", queue: queue, properties: properties)
@@ -40,6 +49,7 @@ extension ModelCourse {
             guard answer.responseCode == .success else { return refused("\(kind) m\(id)", answer) }
             state.sent(id, at: answer.int64("queueOffset"), by: peer)
             if kind == .half { halves[id] = answer }
+            if kind == .timed { recalls[id] = answer["recallHandle"] }
         }
     }
 
@@ -48,11 +58,12 @@ extension ModelCourse {
         let ids = (0..<Int.random(in: 2...5, using: &random)).map { _ in state.add(.plain, topic, queue) }
         var body = ByteBuffer()
         for id in ids {
-            let text = Array("\(id)".utf8)
-            body.append(bigEndian: Int32(4 + 4 + 4 + 4 + 4 + text.count + 2))
+            let (text, properties) = (Array("\(id)".utf8), Array(state.messages[id].properties.utf8))
+            body.append(bigEndian: Int32(4 + 4 + 4 + 4 + 4 + text.count + 2 + properties.count))
             for number: Int32 in [0, 0, 0, Int32(text.count)] { body.append(bigEndian: number) }
             body.append(text)
-            body.append(bigEndian: Int16(0))
+            body.append(bigEndian: Int16(properties.count))
+            body.append(properties)
         }
         var request = RemotingCommand.put(topic, queue: queue, with: ["m": "true"])
         request.body = body.toArray()
@@ -62,6 +73,23 @@ extension ModelCourse {
                 return refused("a batch of \(ids)", answer)
             }
             for (index, id) in ids.enumerated() { state.sent(id, at: first + Int64(index), by: peer) }
+        }
+    }
+
+    /// Takes a timed message back. Its answer counts for sure only if that was well before the message's time.
+    func recall(_ peer: Int) {
+        guard let id = recalls.keys.sorted().randomElement(using: &random), let handle = recalls.removeValue(forKey: id)
+        else { return }
+        let request = RemotingCommand(
+            .recallMessage,
+            ["producerGroup": "producers", "topic": state.messages[id].topic, "recallHandle": handle])
+        peers[peer].post(request) { [unowned self] answer in
+            guard let answer else { return state.recalled(id, at: nil) }
+            if answer.responseCode == .success { return state.recalled(id, at: Self.now()) }
+            // Its slot, which begins up to a slot's length before its time, may have come.
+            if answer.responseCode != .illegalOperation || Self.now() + 200 < state.messages[id].notBefore {
+                refused("the recall of m\(id)", answer)
+            }
         }
     }
 
@@ -78,7 +106,7 @@ extension ModelCourse {
     }
 
     private func end(_ request: RemotingCommand, _ id: Int, on peer: ModelPeer) {
-        state.ending(id)
+        state.ending(id, now: Self.now())
         peer.post(request) { [unowned self] answer in
             guard let answer else { return }
             // It may be over already: every end of a message says the same.
@@ -108,91 +136,6 @@ extension ModelCourse {
         end(request, id, on: peer)
     }
 
-    // MARK: - The popping group
-
-    func pop(_ peer: Int) {
-        let (topic, asked) = (anyTopic, Self.now())
-        let request = RemotingCommand.pop(
-            topic, queue: chance(70) ? -1 : anyQueue, group: "popping", max: Int(number(1...8)),
-            invisible: number(400...1500), poll: chance(30) ? number(1...150) : 0)
-        peers[peer].post(request) { [unowned self] answer in
-            guard let answer else { return state.lostPop(topic) }
-            take(answer, topic, asked: asked)
-        }
-    }
-
-    func take(_ answer: RemotingCommand, _ topic: String, asked: Int64) {
-        let now = Self.now()
-        guard answer.responseCode == .success else {
-            if answer.responseCode != .pollingTimeout { refused("a pop", answer) }
-            return
-        }
-        guard let found = try? Popped.all(answer, topic: topic) else {
-            return state.fail("a pop's answer is unreadable")
-        }
-        for message in found {
-            let (id, record) = (Int(message.text) ?? -1, message.message.record)
-            let deadline = (Int64(message.parts[1]) ?? 0) + (Int64(message.parts[2]) ?? 0)
-            state.popped(
-                id, attempt: record.reconsumeTimes, stored: record.storeTimestamp.rawValue, now: now,
-                deadline: deadline)
-            handles.append((id, message, deadline))
-        }
-    }
-
-    func ack(_ peer: Int) {
-        guard !handles.isEmpty else { return }
-        let (id, message, end) = handles.remove(at: Int.random(in: 0..<handles.count, using: &random))
-        peers[peer].post(.ack(message, group: "popping")) { [unowned self] answer in
-            if let answer, answer.responseCode != .success { return refused("an ack of m\(id)", answer) }
-            state.acked(id, until: end, now: answer.map { _ in Self.now() })
-        }
-    }
-
-    func change(_ peer: Int) {
-        guard !handles.isEmpty else { return }
-        var (id, message, end) = handles.remove(at: Int.random(in: 0..<handles.count, using: &random))
-        peers[peer].post(.change(message, to: number(300...1200), group: "popping")) { [unowned self] answer in
-            guard let answer else {
-                _ = state.changed(id, until: end, now: nil, deadline: 0)
-                return
-            }
-            guard answer.responseCode == .success, let time = answer.int64("popTime"),
-                let invisible = answer.int64("invisibleTime")
-            else { return refused("a new time for m\(id)", answer) }
-            let isSure = state.changed(id, until: end, now: Self.now(), deadline: time + invisible)
-            guard isSure else { return }
-            var parts = message.parts
-            (parts[0], parts[1], parts[2]) = (parts[7], String(time), String(invisible))
-            message.handle = parts.joined(separator: " ")
-            handles.append((id, message, time + invisible))
-        }
-    }
-
-    /// An administrator sets the popping group back or forth. By itself: nothing else is under way.
-    func resetPopping() throws {
-        let queue = ModelState.Queue(topic: anyTopic, id: anyQueue)
-        let end =
-            try peers[0].ask(
-                RemotingCommand(.getMaxOffset, ["topic": queue.topic, "queueId": "\(queue.id)"])
-            ).int64("offset") ?? 0
-        let offset = number(0...end)
-        let answer = try peers[0].ask(
-            RemotingCommand(
-                .invokeBrokerToResetOffset,
-                [
-                    "group": "popping", "topic": queue.topic, "queueId": "\(queue.id)", "offset": "\(offset)",
-                    "timestamp": "-1", "isForce": "true",
-                ]))
-        guard answer.responseCode == .success else { return refused("a reset", answer) }
-        handles.removeAll { $0.popped.topic == queue.topic }
-        state.reset(queue, to: offset)
-        // The reset counts from the group's next pop on.
-        take(
-            try peers[0].ask(.pop(queue.topic, queue: queue.id, group: "popping", max: 1, invisible: 500)),
-            queue.topic, asked: Self.now())
-    }
-
     // MARK: - The pulling group
 
     func pull(_ peer: Int) {
@@ -217,6 +160,36 @@ extension ModelCourse {
             guard !queue.topic.hasPrefix("%DLQ%") else { continue }
             pulled.append((ModelState.Back(id: id, attempt: record.reconsumeTimes), record.physicalOffset))
             if pulled.count > 100 { pulled.removeFirst() }
+        }
+    }
+
+    /// A pull with a filter.
+    func pullSome(_ peer: Int) {
+        let queue = ModelState.Queue(topic: anyTopic, id: anyQueue)
+        let filter = ModelFilter.some.randomElement(using: &random) ?? .all
+        let start = number(0...(next[queue] ?? 0))
+        let request = RemotingCommand.pull(
+            queue.topic, queue: queue.id, from: start, group: "pulling", tags: filter.expression,
+            with: ["expressionType": filter.type])
+        peers[peer].post(request) { [unowned self] answer in
+            guard let answer else { return }
+            see(answer, queue, through: filter, from: start)
+        }
+    }
+
+    func see(_ answer: RemotingCommand, _ queue: ModelState.Queue, through filter: ModelFilter, from start: Int64) {
+        guard [.success, .pullRetryImmediately, .pullNotFound].contains(answer.responseCode) else {
+            if answer.responseCode != .pullOffsetMoved { refused("a pull with a filter", answer) }
+            return
+        }
+        do {
+            let found = answer.responseCode == .success ? try Pulled.all(answer) : []
+            let next = answer.responseCode == .pullNotFound ? start : answer.int64("nextBeginOffset") ?? start
+            state.pulled(
+                found.map { (Int($0.text) ?? -1, $0.record.queueOffset) }, with: filter, in: queue, from: start,
+                next: next)
+        } catch {
+            state.fail("a filtered pull's answer is unreadable: \(error)")
         }
     }
 

@@ -16,14 +16,27 @@ final class ModelCourse: @unchecked Sendable {
     /// `messageDelayLevel`, ms.
     static let levels: [Int64] = [1000, 1000, 2000]
 
+    /// A popped message.
+    struct Handle {
+        let id: Int
+        let group: ModelState.Group
+        var popped: Popped
+        var deadline: Int64
+    }
+
     let port: Int
     var random: SeededRandom
     var state = ModelState()
     var peers: [ModelPeer] = []
     /// Halves whose answers say where they lie.
     var halves: [Int: RemotingCommand] = [:]
+    /// How timed messages can be taken back.
+    var recalls: [Int: String] = [:]
     /// Popped and neither acknowledged nor lost.
-    var handles: [(id: Int, popped: Popped, deadline: Int64)] = []
+    var handles: [Handle] = []
+    /// The last pop of each queue by the ordering group, and its attempts so far.
+    var inOrder: [ModelState.Queue: [Popped]] = [:]
+    var attempts = 0
     /// Messages that the pulling group may give back, with their places in the log.
     var pulled: [(back: ModelState.Back, offset: Int64)] = []
     var givenBack: Set<ModelState.Back> = []
@@ -36,6 +49,7 @@ final class ModelCourse: @unchecked Sendable {
     init(port: Int, seed: UInt64) {
         self.port = port
         random = SeededRandom(seed: seed)
+        state.filter = ModelFilter.some.randomElement(using: &random) ?? .all
     }
 
     static func now() -> Int64 { SystemClock.wall().rawValue }
@@ -58,14 +72,14 @@ final class ModelCourse: @unchecked Sendable {
         try checkOffsets()
     }
 
-    /// Makes topics and the popping group.
+    /// Makes topics and groups.
     func prepare() throws {
         for topic in Self.topics { try expect(peers[0].ask(.topic(topic, queues: Self.queueCount))) }
-        var group = SubscriptionGroupConfig(groupName: "popping")
-        group.retryMaxTimes = Int(ModelState.retryMax)
-        try expect(peers[0].ask(RemotingCommand(.updateAndCreateSubscriptionGroup, body: group.encoded())))
-        group.groupName = "pulling"
-        try expect(peers[0].ask(RemotingCommand(.updateAndCreateSubscriptionGroup, body: group.encoded())))
+        for name in ModelState.Group.allCases.map(\.rawValue) + ["pulling", "ordering"] {
+            var group = SubscriptionGroupConfig(groupName: name)
+            group.retryMaxTimes = Int(ModelState.retryMax)
+            try expect(peers[0].ask(RemotingCommand(.updateAndCreateSubscriptionGroup, body: group.encoded())))
+        }
     }
 
     private func expect(_ answer: RemotingCommand) throws {
@@ -76,13 +90,17 @@ final class ModelCourse: @unchecked Sendable {
     func run(rounds: Int) throws {
         for _ in 0..<rounds where state.problems.isEmpty {
             for _ in 0..<Int.random(in: 1...6, using: &random) { step() }
+            if chance(40) { orderStep() }
             try collect()
             if chance(3) { try resetPopping() }
         }
     }
 
     /// Requests that are under way when the broker is killed.
-    func runInto() { for _ in 0..<Int.random(in: 0...6, using: &random) { step() } }
+    func runInto() {
+        for _ in 0..<Int.random(in: 0...6, using: &random) { step() }
+        if chance(50) { orderStep() }
+    }
 
     func collect() throws { for peer in peers { try peer.collect() } }
 
@@ -94,11 +112,14 @@ final class ModelCourse: @unchecked Sendable {
         case 20..<26: send(.delayed, by: peer)
         case 26..<32: send(.timed, by: peer)
         case 32..<39: send(.half, by: peer)
-        case 39..<44: end(peer)
-        case 44..<58: pop(peer)
-        case 58..<74: ack(peer)
-        case 74..<80: change(peer)
-        case 80..<90: pull(peer)
+        case 39..<43: end(peer)
+        case 43..<46: recall(peer)
+        case 46..<60: pop(peer)
+        case 60..<70: ack(peer)
+        case 70..<74: ackMany(peer)
+        case 74..<79: change(peer)
+        case 79..<86: pull(peer)
+        case 86..<90: pullSome(peer)
         case 90..<95: giveBack(peer)
         default: commit(peer)
         }
@@ -119,6 +140,7 @@ final class ModelCourse: @unchecked Sendable {
         while state.problems.isEmpty {
             for id in halves.keys.sorted() where !state.messages[id].isEnded { end(peers.count - 1, id) }
             try popAll()
+            try finishInOrder()
             try pullAll()
             guard let missing = state.missing(Self.topics, progress: progress) else { return }
             if Self.now() > deadline { state.fail("in the end: \(missing.what) (\(standing))", missing.id) }
@@ -127,17 +149,21 @@ final class ModelCourse: @unchecked Sendable {
 
     /// Where the popping group stands, for a failure.
     private var standing: String {
-        var queues = Self.topics.flatMap { topic in (0..<Self.queueCount).map { ModelState.Queue(topic: topic, id: $0) }
+        let queues = Self.topics.flatMap { topic in
+            (0..<Self.queueCount).map { ModelState.Queue(topic: topic, id: $0) }
         }
-        queues += Self.topics.map { ModelState.Queue(topic: "%RETRY%popping_\($0)", id: 0) }
-        return queues.map { queue in
-            let (at, end) = progress(queue)
-            return "\(queue.topic)/\(queue.id) \(at ?? -1) of \(end)"
-        }.joined(separator: ", ")
+        return ["popping", "choosing", "ordering"].map { group in
+            let retries = Self.topics.map { ModelState.Queue(topic: "%RETRY%\(group)_\($0)", id: 0) }
+            let places = (queues + retries).map { queue in
+                let (at, end) = progress(group, queue)
+                return "\(queue.topic)/\(queue.id) \(at ?? -1) of \(end)"
+            }
+            return "\(group): " + places.joined(separator: ", ")
+        }.joined(separator: "; ")
     }
 
-    func progress(_ queue: ModelState.Queue) -> (at: Int64?, end: Int64) {
-        let at = try? peers[0].ask(.progress(queue.topic, queue: queue.id, group: "popping")).int64("offset")
+    func progress(_ group: String, _ queue: ModelState.Queue) -> (at: Int64?, end: Int64) {
+        let at = try? peers[0].ask(.progress(queue.topic, queue: queue.id, group: group)).int64("offset")
         return (at, end(of: queue))
     }
 
@@ -149,17 +175,20 @@ final class ModelCourse: @unchecked Sendable {
     private func popAll() throws {
         handles = []
         for topic in Self.topics {
-            let asked = Self.now()
-            take(try peers[0].ask(.pop(topic, group: "popping", invisible: 30_000, poll: 100)), topic, asked: asked)
+            for group in ModelState.Group.allCases {
+                take(try peers[0].ask(popping(group, topic, invisible: 30_000, poll: 100)), topic, by: group)
+            }
         }
-        while !handles.isEmpty { ack(0) }
+        while !handles.isEmpty { chance(50) ? ack(0) : ackMany(0) }
         try collect()
     }
 
     private func pullAll() throws {
         var queues = Self.topics.flatMap { topic in (0..<Self.queueCount).map { ModelState.Queue(topic: topic, id: $0) }
         }
-        for name in ["%RETRY%pulling", "%DLQ%pulling", "%DLQ%popping"] { queues.append(.init(topic: name, id: 0)) }
+        for name in ["%RETRY%pulling", "%DLQ%pulling", "%DLQ%popping", "%DLQ%choosing"] {
+            queues.append(.init(topic: name, id: 0))
+        }
         for queue in queues {
             while true {
                 let offset = (state.contents[queue]?.keys.max() ?? -1) + 1
@@ -181,8 +210,24 @@ final class ModelCourse: @unchecked Sendable {
                 state.fail("m\(id) at \(place) of \(queue) is another one behind the restart")
             }
         }
+        for queue in before.keys where !queue.topic.hasPrefix("%") {
+            for filter in ModelFilter.some { try readAll(queue, through: filter) }
+        }
         var ends: [ModelState.Queue: Int64] = [:]
         for queue in state.contents.keys { ends[queue] = end(of: queue) }
         state.audit(ends)
+    }
+
+    private func readAll(_ queue: ModelState.Queue, through filter: ModelFilter) throws {
+        var start: Int64 = 0
+        while state.problems.isEmpty {
+            let answer = try peers[0].ask(
+                .pull(
+                    queue.topic, queue: queue.id, from: start, group: "pulling", tags: filter.expression,
+                    with: ["expressionType": filter.type]))
+            see(answer, queue, through: filter, from: start)
+            guard let next = answer.int64("nextBeginOffset"), next > start else { return }
+            start = next
+        }
     }
 }

@@ -5,6 +5,14 @@ struct ModelState {
         case plain, delayed, timed, half
     }
 
+    /// A group that pops. Each has the filter that its course chose.
+    enum Group: String, CaseIterable {
+        /// Takes everything.
+        case popping
+        /// Takes what its filter lets through.
+        case choosing
+    }
+
     /// One message. Its number is its body.
     struct Message {
         let id: Int
@@ -12,7 +20,9 @@ struct ModelState {
         let queue: Int
         let kind: Kind
         /// Not to be seen before, ms since 1970.
-        let notBefore: Int64
+        var notBefore: Int64
+        /// How long behind its commit, ms.
+        var delay: Int64 = 0
         /// Whether its transaction is to be committed.
         let commits: Bool
         /// Its send, or its half's, was answered with success.
@@ -25,10 +35,26 @@ struct ModelState {
         var place: Int64?
         /// A kill may have stored it twice: at-least-once.
         var mayHaveCopies = false
-        var pop = Popping()
+        /// Whether it was taken back.
+        var recall = Recall.none
+        var pops: [Group: Popping] = [:]
+
+        subscript(group: Group) -> Popping {
+            get { pops[group] ?? Popping() }
+            set { pops[group] = newValue }
+        }
     }
 
-    /// A message, as the popping group sees it.
+    /// What became of a request to take a timed message back.
+    enum Recall {
+        case none
+        /// It came late, or its answer is missing: the message may come.
+        case possible
+        /// It was answered well before the message's time: it must not come.
+        case certain
+    }
+
+    /// A message, as a popping group sees it.
     struct Popping {
         /// Invisible until then, ms since 1970.
         var visibleFrom: Int64 = 0
@@ -59,7 +85,11 @@ struct ModelState {
     /// Attempts after the first.
     static let retryMax: Int32 = 2
 
-    private(set) var messages: [Message] = []
+    /// What the choosing group takes.
+    var filter = ModelFilter.all
+    /// What the ordering group knows of each queue.
+    var orders: [Queue: Order] = [:]
+    var messages: [Message] = []
     /// Messages that were given back: when they may come at the earliest, of those that were answered.
     private(set) var backs: [Back: Int64] = [:]
     /// Those whose answers are missing or that a kill may have doubled.
@@ -104,17 +134,32 @@ struct ModelState {
         last[queue, default: [:]][producer] = place
     }
 
-    mutating func ending(_ id: Int) { if messages[id].commits { messages[id].mayBeCommitted = true } }
+    /// An end goes out: a delay begins with the first one at the earliest.
+    mutating func ending(_ id: Int, now: Int64) {
+        guard messages[id].commits else { return }
+        if !messages[id].mayBeCommitted { messages[id].notBefore = now + messages[id].delay }
+        messages[id].mayBeCommitted = true
+    }
 
     mutating func ended(_ id: Int) {
         messages[id].isAcknowledged = true
         messages[id].isEnded = true
     }
 
+    /// Well before a timed message's time, ms: what is answered by then must count.
+    static let recallMargin: Int64 = 500
+
+    /// A recall was answered with success; `nil`: it was not answered.
+    mutating func recalled(_ id: Int, at now: Int64?) {
+        note(id, "recalled at \(now ?? -1), due at \(messages[id].notBefore)")
+        let isCertain = now.map { $0 + Self.recallMargin < messages[id].notBefore } ?? false
+        messages[id].recall = isCertain ? .certain : .possible
+    }
+
     // MARK: - What is seen
 
     /// A consumer got the message at `now`.
-    private mutating func seen(_ id: Int, stored: Int64, _ how: String) -> Bool {
+    mutating func seen(_ id: Int, stored: Int64, _ how: String) -> Bool {
         guard messages.indices.contains(id) else {
             fail("m\(id) was never sent, \(how)")
             return false
@@ -123,6 +168,7 @@ struct ModelState {
         if stored < message.notBefore {
             fail("\(message.kind) m\(id) is early by \(message.notBefore - stored) ms, \(how)")
         }
+        if message.recall == .certain { fail("m\(id) was taken back and is seen, \(how)", id) }
         if message.kind == .half, !message.mayBeCommitted { fail("half m\(id) is seen and was not committed, \(how)") }
         return true
     }
@@ -169,77 +215,28 @@ struct ModelState {
         backs[back] = min(backs[back] ?? due, due)
     }
 
-    // MARK: - Pops
-
-    /// A pop that was answered at `now` has brought the message, which is invisible until `deadline`.
-    mutating func popped(_ id: Int, attempt: Int32, stored: Int64, now: Int64, deadline: Int64) {
-        let how = "popped as attempt \(attempt)"
-        guard seen(id, stored: stored, how) else { return }
-        let pop = messages[id].pop
-        note(id, "popped at \(now), attempt \(attempt), until \(deadline)")
-        if !pop.mayRepeat {
-            if pop.isDone { fail("m\(id) was acknowledged and comes again", id) }
-            if pop.visibleFrom > now { fail("m\(id) is invisible for \(pop.visibleFrom - now) ms more", id) }
-            if attempt <= pop.attempt { fail("m\(id) came as attempt \(pop.attempt) before", id) }
-        }
-        if attempt > Self.retryMax { fail("m\(id) has no more attempts, \(how)") }
-        messages[id].pop.attempt = attempt
-        messages[id].pop.visibleFrom = deadline
-    }
-
-    /// An ack of a handle that counts until `end` was answered with success at `now`; `nil`: it was not answered.
-    mutating func acked(_ id: Int, until end: Int64, now: Int64?) {
-        note(id, "acknowledged until \(end), answered at \(now ?? -1)")
-        if let now, now < end { messages[id].pop.isDone = true } else { messages[id].pop.mayBeDone = true }
-    }
-
-    /// A change of the invisible time of a handle that counts until `end` was answered at `now`; `nil`: it was not.
-    /// - Returns: whether it counts for sure.
-    mutating func changed(_ id: Int, until end: Int64, now: Int64?, deadline: Int64) -> Bool {
-        note(id, "changed until \(end), answered at \(now ?? -1): \(deadline)")
-        let isSure = now.map { $0 < end } ?? false
-        if messages[id].pop.visibleFrom == end { messages[id].pop.visibleFrom = isSure ? deadline : 0 }
-        return isSure
-    }
-
-    /// An administrator has set the popping group to `offset`.
-    mutating func reset(_ queue: Queue, to offset: Int64) {
-        var places: [Int: Int64] = [:]
-        for (place, id) in contents[queue] ?? [:] { places[id] = place }
-        for id in messages.indices where messages[id].topic == queue.topic && messages[id].queue == queue.id {
-            messages[id].pop.mayRepeat = true
-            guard let place = messages[id].place ?? places[id] else {
-                messages[id].pop.isOptional = true  // it may lie there, and nobody has seen where
-                continue
-            }
-            note(id, "reset to \(offset), lies at \(place)")
-            messages[id].pop.isOptional = place < offset
-            guard place >= offset else { continue }
-            messages[id].pop.isDone = false
-            messages[id].pop.mayBeDone = false
-        }
-    }
-
     // MARK: - Kills
 
     /// A pop of the topic was not answered: what it took is on its way unknown to us, and may be over before the next kill.
-    mutating func lostPop(_ topic: String) {
-        for id in messages.indices where messages[id].topic == topic && !messages[id].pop.isDone {
-            messages[id].pop.mayRepeat = true
+    mutating func lostPop(_ topic: String, _ group: Group) {
+        for id in messages.indices where messages[id].topic == topic && !messages[id][group].isDone {
+            messages[id][group].mayRepeat = true
         }
     }
 
     /// The broker was killed at `now`: what it had done and not written down it may do again.
     mutating func killed(now: Int64) {
+        for queue in orders.keys { orders[queue]?.history.append("kill at \(now)") }
         for id in messages.indices {
             note(id, "kill at \(now)")
             if messages[id].kind != .plain {
                 messages[id].mayHaveCopies = true
-                messages[id].pop.mayRepeat = true
+                for group in Group.allCases { messages[id][group].mayRepeat = true }
             }
             // It may lie in the retry topic by now, and the journal may not say so.
-            let pop = messages[id].pop
-            if !pop.isDone, pop.attempt >= 0, pop.visibleFrom <= now { messages[id].pop.mayRepeat = true }
+            for (group, pop) in messages[id].pops where !pop.isDone && pop.attempt >= 0 && pop.visibleFrom <= now {
+                messages[id][group].mayRepeat = true
+            }
         }
         vagueBacks.formUnion(backs.keys)
     }

@@ -37,6 +37,7 @@ import Testing
             let folder = try TemporaryFolder("apus-model")
             let settings = [
                 "messageDelayLevel": "1s 1s 2s", "timerPrecisionMs": "100",
+                "recallMessageEnable": "true", "enablePropertyFilter": "true",
                 "transactionTimeOut": "1000", "transactionCheckInterval": "1000",
                 "flushDiskType": seed % 2 == 0 ? "ASYNC_FLUSH" : "SYNC_FLUSH",
                 "popFromRetryProbability": "50", "mappedFileSizeCommitLog": "1048576",

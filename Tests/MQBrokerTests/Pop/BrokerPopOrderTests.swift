@@ -60,6 +60,31 @@ import Testing
         #expect(longer["reviveQid"] == "999" && longer["popTime"] == again[0].parts[1])
     }
 
+    @Test func `in order, what is acknowledged does not come again, whoever pops less or more behind it`() throws {
+        try peer.fill("t", ["a", "b", "c", "d", "e"])
+        func pop(max: Int) throws -> [Popped] {
+            try peer.pop(
+                .pop("t", queue: 0, max: max, invisible: 60_000, order: true, with: ["attemptId": "same"]))
+        }
+        var all = try pop(max: 5)
+        try #require(all.map(\.text) == ["a", "b", "c", "d", "e"])
+        try peer.ackAll([all[1], all[3]])
+        #expect(try pop(max: 5).map(\.text) == ["a", "c", "e"])
+        all = try pop(max: 1)
+        #expect(all.map(\.text) == ["a"])
+        try running.restart()
+        let later = try running.connect()
+        #expect(
+            try later.pop(
+                .pop("t", queue: 0, max: 2, invisible: 60_000, order: true, with: ["attemptId": "same"])
+            ).map(\.text) == ["a"], "the second of two is acknowledged")
+        let last = try later.pop(
+            .pop("t", queue: 0, invisible: 60_000, order: true, with: ["attemptId": "same"]))
+        #expect(last.map(\.text) == ["a", "c", "e"] && last.map(\.times) == [0, 0, 0])
+        try later.ackAll(last)
+        #expect(try later.ask(.progress("t")).int64("offset") == 5)
+    }
+
     @Test func `in order, a restart forgets neither acks nor who must wait`() throws {
         try peer.fill("t", ["a", "b", "c"])
         let first = try peer.pop(
