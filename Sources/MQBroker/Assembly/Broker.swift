@@ -70,7 +70,8 @@ public final class Broker: Sendable {
         let coldReads = WorkerPool("cold-read", threads: 2, nice: 5) { config.flow[$0] }
         let send = SendHandler.Settings(settings)
         let redelivery = Redelivery(
-            store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax)
+            store: store, storeHost: send.storeHost, queueIDMax: settings.limits.queuesPerTopicMax,
+            began: { [topics = tables.topics] in topics.adopt($0, queueID: $1) })
         let delay = try BrokerStartError.wrap {
             try DelayDelivery(
                 store: store, redelivery: redelivery,

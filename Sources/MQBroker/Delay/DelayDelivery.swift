@@ -190,7 +190,7 @@ final class DelayDelivery: Sendable {
         guard let real = redelivery.realQueue(properties) else { return false }
         let topic = properties.extracting(real.topic)
         return redelivery.stage(
-            record, bytes, topic: topic, in: store.queue(topic.toString(), real.queueID), into: batch
+            record, bytes, topic: topic, in: redelivery.target(topic.toString(), real.queueID), into: batch
         ) { $0.append(properties) }
     }
 

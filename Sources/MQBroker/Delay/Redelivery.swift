@@ -8,6 +8,8 @@ struct Redelivery: Sendable {
     let store: MessageStore
     let storeHost: MessageHost
     let queueIDMax: Int
+    /// Told of a queue that no message has come to, before the first one does. Any thread.
+    var began: @Sendable (_ topic: String, _ queueID: Int) -> Void = { _, _ in }
 
     /// Where the message in `record` was sent to: the name's range in `properties`, and the queue. `nil` if it does not say.
     func realQueue(_ properties: Span<UInt8>) -> (topic: Range<Int>, queueID: Int)? {
@@ -17,6 +19,14 @@ struct Redelivery: Sendable {
             NameRules.refusal(ofTopic: properties.extracting(topic)) == nil
         else { return nil }
         return (topic, Int(queueID))
+    }
+
+    /// The queue that a message was sent to. Its topic may have been made by that send and not be in the table: the table
+    /// was not durable yet when the broker was killed, and until now no queue tells of the topic.
+    func target(_ topic: String, _ queueID: Int) -> ConsumeQueue {
+        if let queue = store.existingQueue(topic, queueID) { return queue }
+        began(topic, queueID)
+        return store.queue(topic, queueID)
     }
 
     /// Stages the message for `queue`.

@@ -302,7 +302,7 @@ final class TimerWorker {
             targets.removeAll()
             targetCount = 0
         }
-        let queue = store.queue(topic.toString(), queueID)
+        let queue = parts.redelivery.target(topic.toString(), queueID)
         var queues = targets[topic] ?? [:]
         queues[queueID] = queue
         targets.set(topic, to: queues)

@@ -154,7 +154,7 @@ public final class TopicTable: Sendable {
 
     /// Takes in topics that have queues in the store but are not known: a topic made by a send is acknowledged before
     /// `topics.json` is durable, and a crash may come between. One that was deleted just before a crash may come back
-    /// so, too; messages that nobody can reach would be worse. Before the doors open.
+    /// so, too; messages that nobody can reach would be worse.
     /// - Parameters:
     ///   - queueCounts: topic → how many queues it has.
     ///   - batchTopics: those whose queues hold batches.
@@ -175,6 +175,13 @@ public final class TopicTable: Sendable {
                 log.error("a stored topic is not served", ["topic": name, "reason": error.remark])
             }
         }
+    }
+
+    /// Takes in a topic that a waiting message was sent to, if it is not known: nothing else tells of it when it was made by
+    /// that send. It gets as many queues as a send could have given it. Any thread.
+    func adopt(_ name: String, queueID: Int) {
+        guard config(of: name) == nil else { return }
+        adopt([name: max(queueID + 1, config.current.topics.defaultTopicQueueNums)])
     }
 
     /// Marks the topics that the name servers keep an order for. Others are left alone: an administrator may have

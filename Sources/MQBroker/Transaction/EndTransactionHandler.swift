@@ -204,6 +204,6 @@ final class EndTransactionHandler {
     /// The queue of the final message, also of a topic that was deleted meanwhile.
     private func queue(_ topic: Span<UInt8>, _ queueID: Int) -> ConsumeQueue {
         if let route = lookup.route(topic), route.hasQueue(queueID) { return route.queue(queueID) }
-        return store.queue(topic.toString(), queueID)
+        return transactions.redelivery.target(topic.toString(), queueID)
     }
 }
