@@ -10,7 +10,11 @@ import Testing
     func `what lay here while a write stood still is refused, what was written is answered`() async throws {
         try await Running.run { running in
             let broker = try await running.broker(
-                [], ["flushDiskType": "ASYNC_FLUSH", "osPageCacheBusyTimeOutMills": "500"])
+                [],
+                [
+                    "flushDiskType": "ASYNC_FLUSH", "osPageCacheBusyTimeOutMills": "500",
+                    "serverSelectorThreads": "1",  // both peers at one loop
+                ])
             let load = CrashLoad(port: broker.port)
             try await load.run(acknowledgements: 1)  // makes the topic
             try await broker.stop()

@@ -32,9 +32,12 @@ import Testing
         #expect((few.writeQueueNums, few.readQueueNums, few.perm.rawValue) == (4, 4, 6))
         #expect(try make("many", 100).writeQueueNums == 8)
         #expect(try make("few", 7) == few)
-        #expect(try make("%RETRY%g", 8).writeQueueNums == 1)
-        #expect(topics.version == before.0 + 3)
-        #expect(topics.dataVersion.counter == before.1.counter + 3)
+        #expect(try make("%RETRY%g", 8).writeQueueNums == 8, "as any other, as in Java")
+        let bare = try topics.createForSend(
+            topic: "%RETRY%h", defaultTopic: "", queueCount: 8, remoteAddress: "127.0.0.2:1", isUnit: false)
+        #expect(bare.writeQueueNums == 1, "a retry topic is made even after nothing")
+        #expect(topics.version == before.0 + 4)
+        #expect(topics.dataVersion.counter == before.1.counter + 4)
         #expect(topics.config(of: "few") == few)
     }
 
