@@ -57,6 +57,8 @@ public final class ConsumeQueue: Sendable {
         var lastPhysicalOffset: Int64 = -1
         /// A unit came that was not the next one.
         var hadGap = false
+        /// Up to here, behind the last unit, the files hold units of the last run that are written once more. Recovery only.
+        var restEnd: Int64 = 0
     }
 
     struct Synced: Sendable {
