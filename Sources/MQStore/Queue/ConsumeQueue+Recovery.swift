@@ -16,6 +16,7 @@ extension ConsumeQueue {
     func truncate(
         to end: PhysicalOffset, wasClean: Bool, isCacheIntact: Bool = false, known: Int64? = nil
     ) throws(SystemError) {
+        defer { checkedFrom.store(maxOffset, ordering: .relaxed) }
         if let batches { return try truncate(batches, to: end, wasClean: wasClean) }
         let position = maxOffset * Int64(QueueUnit.byteCount)
         let hasLaterFile = files.withLock { $0.contains { $0.start > position } }
