@@ -42,11 +42,6 @@ int mq_mincore(const void *start, size_t bytes, unsigned char *pages) {
 
 int mq_will_need(const void *start, size_t bytes) { return madvise((void *)start, bytes, MADV_WILLNEED); }
 
-int mq_page_out(const void *start, size_t bytes) {
-    enum { PAGEOUT = 21 };  // MADV_PAGEOUT, Linux 5.4; older headers lack it
-    return madvise((void *)start, bytes, PAGEOUT);
-}
-
 void mq_bring_in(const void *start, size_t bytes) {
     enum { POPULATE_READ = 22 };  // MADV_POPULATE_READ, Linux 5.14; older headers lack it
     if (!madvise((void *)start, bytes, POPULATE_READ) || errno != EINVAL) return;

@@ -1,4 +1,3 @@
-import MQBase
 import MQBytes
 public import MQSystem
 
@@ -31,12 +30,6 @@ public struct LogRanges: Sendable {
             guard let first = runs[file.runs].first, let last = runs[file.runs].last else { continue }
             file.mapping.readAhead(min(first.lowerBound, last.lowerBound)..<last.upperBound + byteCount)
         }
-    }
-
-    /// Where the first of it begins in the log; `nil` if there is nothing.
-    var start: PhysicalOffset? {
-        guard let file = files.first, let run = runs.first else { return nil }
-        return PhysicalOffset(rawValue: file.start + Int64(run.lowerBound))
     }
 
     mutating func add(_ run: Range<Int>) { runs.append(run) }

@@ -17,24 +17,6 @@ extension MessageStore {
     /// Whether the record at `offset` lies so far back that RocketMQ counts it as being on the disk.
     public func isFarBack(_ offset: Int64) -> Bool { offset < log.written.value.rawValue - config.hotByteCount }
 
-    /// A reader that catches up from far back has come to what `ranges` holds: gives up what lies a while behind it in the
-    /// log. In a control group that is full the system would look for memory while a producer's message is being written.
-    /// What is not far back stays, and so does what a reader close behind this one wants. Not on a loop.
-    public func giveUp(behind ranges: LogRanges) {
-        guard let reader = ranges.start, isFarBack(reader.rawValue) else { return }
-        let end = PhysicalOffset(rawValue: max(log.min.rawValue, reader.rawValue - Self.keptBehindReader))
-        var place = PhysicalOffset(rawValue: max(log.min.rawValue, end.rawValue - Self.givenUpByteCount))
-        while place < end, let segment = log.segment(at: place) {
-            segment.mappingIfOpen?.giveUp((place - segment.start)..<(min(end, segment.end) - segment.start))
-            place = segment.end
-        }
-    }
-
-    /// Bytes behind a reader from far back that stay in memory for others.
-    private static let keptBehindReader: Int64 = 8 << 20
-    /// Bytes that are given up in one go: more than what is read ahead for the reader in the meantime.
-    private static let givenUpByteCount: Int64 = 16 << 20
-
     /// Whether the whole record at `offset` is in memory at this moment: only then may a loop touch it. Also if there is
     /// none: to see that waits for nothing.
     public func isInMemory(_ offset: Int64) -> Bool {

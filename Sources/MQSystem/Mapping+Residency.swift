@@ -9,8 +9,6 @@ extension Mapping {
     /// Runs whose pages lie at most so far apart are asked about together: asking about a page costs 5 to 25 ns, a call of
     /// its own 600.
     private static let gapPageCount = 32
-    /// Bytes given up with one system call.
-    private static let giveUpByteCount = 1 << 20
 
     /// Whether every page of `runs` is in memory; mincore(2), 0.6 µs for a few pages and 2 µs for a pull of 32 records that
     /// lie apart. It is true at this moment: touch the bytes soon.
@@ -81,19 +79,5 @@ extension Mapping {
         guard start < end else { return }
         // SAFETY: inside the mapping. A hint: nothing depends on it.
         _ = unsafe mq_will_need(address(start), end - start)
-    }
-
-    /// Gives the memory of the pages that lie wholly in `range`, cut at the mapping, back to the system, as far as nobody
-    /// else has them mapped; madvise(2). The bytes stay what they are: who reads them again waits for the disk.
-    public func giveUp(_ range: Range<Int>) {
-        let page = Int(getpagesize())
-        var start = (max(0, range.lowerBound) + page - 1) / page * page
-        let end = min(range.upperBound, byteCount) / page * page
-        while start < end {  // some ms a step, in which the process can map nothing else
-            let next = min(end, start + Self.giveUpByteCount)
-            // SAFETY: inside the mapping. A hint: nothing depends on it.
-            _ = unsafe mq_page_out(address(start), next - start)
-            start = next
-        }
     }
 }

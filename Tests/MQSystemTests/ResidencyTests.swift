@@ -45,21 +45,4 @@ import Testing
         mapping.readAhead(300 * page..<400 * page)
         mapping.readAhead(-5..<0)
     }
-
-    @Test func `what is given up leaves memory, and is read again as it was`() throws {
-        let page = Int(getpagesize())
-        let file = try File(folder.path + "/file", .create)
-        try file.write([UInt8](repeating: 7, count: 600 * page).span, at: 0)
-        try file.synchronizeData()
-        let mapping = try Mapping(file, byteCount: 600 * page)
-        mapping.bringIn([0..<600 * page])
-        #expect(mapping.isInMemory([0..<600 * page]))
-        mapping.giveUp(100 * page - 1..<200 * page + 1)
-        let wasKept = mapping.isInMemory([150 * page..<151 * page])
-        if !wasKept { #expect(!mapping.isInMemory([100 * page..<101 * page])) }  // some file systems keep everything
-        #expect(mapping.isInMemory([0..<100 * page, 200 * page..<600 * page]))
-        for range in [-5..<0, 600 * page..<700 * page, 5..<page] { mapping.giveUp(range) }
-        #expect(mapping.isInMemory([0..<page]))
-        #expect(mapping.bytes(100 * page..<200 * page).toArray() == [UInt8](repeating: 7, count: 100 * page))
-    }
 }

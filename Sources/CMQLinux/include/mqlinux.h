@@ -21,8 +21,6 @@ ssize_t mq_pread_nowait(int fd, void *bytes, size_t count, off_t offset);
 int mq_mincore(const void *start, size_t bytes, unsigned char *pages);
 /// madvise(2) with MADV_WILLNEED: begins to read the mapped range's file, without waiting for the disk to deliver.
 int mq_will_need(const void *start, size_t bytes);
-/// Lets the system take the mapped range's pages from memory now; the range begins at a page.
-int mq_page_out(const void *start, size_t bytes);
 /// Reads the mapped range's file into memory and waits until it is there; the range begins at a page.
 void mq_bring_in(const void *start, size_t bytes);
 struct iovec;

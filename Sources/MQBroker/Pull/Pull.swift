@@ -134,7 +134,6 @@ struct PullLook: Sendable {
         queue.readAhead(from: nextOffset, byteCount: Self.readAheadUnitByteCount)
         try read(store, .waiting, &units, into: &result)
         result.ranges.readAhead(Self.readAheadByteCount)
-        store.giveUp(behind: result.ranges)
         return (result, store.copy(&result, of: queue))
     }
 }
