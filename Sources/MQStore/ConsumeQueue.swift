@@ -45,6 +45,9 @@ public final class ConsumeQueue: Sendable {
     let synced: Lock<Synced>
     /// How often everything was forgotten: what was found out about the queue before is about another one.
     let lives = Atomic<Int>(0)
+    /// Units before this offset were in the files when the store was opened: each may name any place of the log, so what
+    /// they bring is compared with them.
+    let checkedFrom = Atomic<Int64>(0)
     let openFiles: OpenFiles<QueueFile>
     /// Where units keep their tags code if they have no room for it; `nil`: none does.
     let extensionUnits: QueueExtension?
@@ -57,6 +60,8 @@ public final class ConsumeQueue: Sendable {
         var lastPhysicalOffset: Int64 = -1
         /// A unit came that was not the next one.
         var hadGap = false
+        /// Up to here, behind the last unit, the files hold units of the last run that are written once more. Recovery only.
+        var restEnd: Int64 = 0
     }
 
     struct Synced: Sendable {

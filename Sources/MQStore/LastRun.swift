@@ -12,6 +12,8 @@ struct LastRun {
     let checkpoint: Checkpoint.Values
     /// `nil` if there is none, or if another broker had the store in between.
     let point: RecoveryPoint?
+    /// What the point tells of each queue.
+    let queues: [QueueDamage.Key: RecoveryPoint.Queue]
 
     /// Store time up to which every record was on the disk; a clean stop leaves none that was not.
     var durable: Int64 { wasClean ? .max : max(checkpoint.log, 3000) - 3000 }
@@ -25,9 +27,13 @@ struct LastRun {
         var point = try RecoveryPoint.read(path)
         if let found = point, !isOfThisStore(found, abort, values) { point = nil }
         if point == nil { try Directory.removeFile(path) }  // it must not be believed later
+        var queues: [QueueDamage.Key: RecoveryPoint.Queue] = [:]
+        queues.reserveCapacity(point?.queues.count ?? 0)
+        for queue in point?.queues ?? [] { queues[queue.key] = queue }
         return LastRun(
             wasClean: abort == nil, isCacheIntact: abort == nil || abort?.isOfThisBoot == true,
-            unsyncedFrom: abort?.isOfThisBoot == true ? abort?.unsyncedFrom : nil, checkpoint: values, point: point)
+            unsyncedFrom: abort?.isOfThisBoot == true ? abort?.unsyncedFrom : nil, checkpoint: values, point: point,
+            queues: queues)
     }
 
     /// RocketMQ leaves its own abort file, or another checkpoint, and knows nothing of the point.

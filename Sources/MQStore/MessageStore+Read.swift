@@ -94,6 +94,9 @@ extension MessageStore {
             result.status = .offsetOverflowBadly
             result.nextOffset = maximum
         } else {
+            result.hasOldUnits = offset < queue.checkedFrom.load(ordering: .relaxed)
+            // What they bring is checked, which is not for a loop.
+            if result.hasOldUnits, !access.mayWait { return result.markCold() }
             if let batches = queue.batches {
                 try collect(queue, batches, &result, limits, access, &units, matches, records)
             } else {

@@ -97,7 +97,7 @@ public final class MessageStore: Sendable {
         }
         self.compaction = compaction
         let segments = try recovery.loadSegments()
-        let unusable = try queues.load()
+        let unusable = try queues.load(known: last.queues)
         let outcome = try recovery.run(segments, queues: queues, after: last)
         let damaged = try recovery.damagedQueues(queues, outcome, last, known: unusable)
         let index = try StoreOpenError.wrap { () throws(SystemError) -> MessageIndex? in
@@ -130,8 +130,11 @@ public final class MessageStore: Sendable {
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
             // the file that is there until all is repaired.
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
-            if !last.wasClean { distrustSyncs(last.point) }
-            try finishRecovery(outcome, damaged, wasClean: last.wasClean)
+            if !last.wasClean {
+                // Nothing counts as synced but what the recovery point tells of.
+                for queue in queues.all { queue.distrustSync(known: last.queues[queue.key]?.end) }
+            }
+            try finishRecovery(outcome, damaged, after: last)
             if !last.wasClean { try AbortFile.write(abort, in: config.root) }
             try compaction.settle(queues)
         }
@@ -158,25 +161,17 @@ public final class MessageStore: Sendable {
     /// How far a clock may be put back without store times going back, milliseconds.
     private static let clockStepMax: Int64 = 600_000
 
-    /// After a crash nothing of the queues counts as synced but what the recovery point tells of.
-    private func distrustSyncs(_ point: RecoveryPoint?) {
-        var known: [QueueDamage.Key: Int64] = [:]
-        for queue in point?.queues ?? [] {
-            known[QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)] = queue.end
-        }
-        for queue in queues.all {
-            queue.distrustSync(known: known[QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)])
-        }
-    }
-
     /// Cuts and completes the queues.
     private func finishRecovery(
-        _ outcome: Recovery.Outcome, _ damaged: [QueueDamage], wasClean: Bool
+        _ outcome: Recovery.Outcome, _ damaged: [QueueDamage], after last: LastRun
     ) throws(SystemError) {
         for path in index?.removed ?? [] { logger.warn("index file is built again from the log", ["path": path]) }
         try rebuild(damaged, before: outcome.dispatchFrom)
+        let rebuilt = Set(damaged.map(\.key))
         for queue in queues.all {
-            try queue.truncate(to: outcome.dispatchFrom, wasClean: wasClean)
+            try queue.truncate(
+                to: outcome.dispatchFrom, wasClean: last.wasClean, isCacheIntact: last.isCacheIntact && !last.wasClean,
+                known: rebuilt.contains(queue.key) ? nil : last.queues[queue.key]?.end)
             try queue.correctMinimum(log.min)
         }
         var progress = Progress(
@@ -197,7 +192,15 @@ public final class MessageStore: Sendable {
                     topic: $0.topic, queueID: $0.queueID, path: $0.folder,
                     reason: "lacks units before the log's offset \(outcome.dispatchFrom)")
             }, before: outcome.end)
-        for queue in queues.all { queue.setNextOffset(queue.maxOffset) }
+        try settleQueues()
+    }
+
+    /// Everything is dispatched: the queues' ends are where they will go on.
+    private func settleQueues() throws(SystemError) {
+        for queue in queues.all {
+            try queue.clearRest()
+            queue.setNextOffset(queue.maxOffset)
+        }
     }
 
     /// Builds damaged queues again. While that lasts the checkpoint tells that no queue can be trusted: whoever is
@@ -280,13 +283,13 @@ public final class MessageStore: Sendable {
         while true {
             do throws(SystemError) {
                 try dispatcher.catchUp { _ in }
+                try settleQueues()
                 break
             } catch {
                 guard error.isNoSpace else { return failed(error) }
                 guard dispatcher.waitForRoom() else { return }
             }
         }
-        for queue in queues.all { queue.setNextOffset(queue.maxOffset) }
         disk.set(.start, false)
         logger.info("there is room for queues and index again")
     }

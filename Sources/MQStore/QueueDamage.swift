@@ -23,6 +23,14 @@ struct QueueDamage: Sendable {
     var key: Key { Key(topic: topic, queueID: queueID) }
 }
 
+extension ConsumeQueue {
+    var key: QueueDamage.Key { QueueDamage.Key(topic: topic, queueID: queueID) }
+}
+
+extension RecoveryPoint.Queue {
+    var key: QueueDamage.Key { QueueDamage.Key(topic: topic, queueID: queueID) }
+}
+
 extension Recovery {
     /// The queues that contradict the log, or are less than they were when they were last synced.
     /// - Parameter known: queues whose files are of no use; not looked at again.
@@ -32,12 +40,9 @@ extension Recovery {
     ) throws(StoreOpenError) -> [QueueDamage] {
         var damaged = known
         var seen = Set(known.map(\.key))
-        var synced: [QueueDamage.Key: RecoveryPoint.Queue] = [:]
-        for queue in last.point?.queues ?? [] {
-            synced[QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)] = queue
-        }
+        var synced = last.queues
         for queue in queues.all {
-            let key = QueueDamage.Key(topic: queue.topic, queueID: queue.queueID)
+            let key = queue.key
             let expected = synced.removeValue(forKey: key)
             guard seen.insert(key).inserted else { continue }
             let reason = try StoreOpenError.wrap { () throws(SystemError) in

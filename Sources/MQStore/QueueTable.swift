@@ -152,8 +152,11 @@ final class QueueTable: Sendable {
     }
 
     /// The extension of a queue that is on the disk, if there is one or is to be one.
-    private func loadExtension(_ topic: String, _ queueID: Int) throws(StoreOpenError) -> QueueExtension? {
-        guard let extensions else { return nil }
+    /// - Parameter areThere: whether any queue has one.
+    private func loadExtension(
+        _ topic: String, _ queueID: Int, _ areThere: Bool
+    ) throws(StoreOpenError) -> QueueExtension? {
+        guard let extensions, extensions.isWritten || areThere else { return nil }
         let folder = "\(extensions.root)/\(topic)/\(queueID)"
         guard extensions.isWritten || Directory.exists(folder) else { return nil }
         return try QueueExtension(
@@ -164,33 +167,40 @@ final class QueueTable: Sendable {
     // MARK: - Loading
 
     /// Finds every queue that is on the disk.
+    /// - Parameter known: how far queues were synced: a hint where their ends are.
     /// - Returns: those whose files cannot be a queue's; they are in the table, empty.
-    func load() throws(StoreOpenError) -> [QueueDamage] {
+    func load(known: [QueueDamage.Key: RecoveryPoint.Queue] = [:]) throws(StoreOpenError) -> [QueueDamage] {
         var damaged: [QueueDamage] = []
-        for (topic, queueID) in try folders(root) {
-            let (queue, damage) = try open(topic, queueID)
+        let haveExtensions = extensions.map { Directory.exists($0.root) } ?? false
+        let opened = try SideBySide.map(try folders(root)) { [self] key throws(StoreOpenError) in
+            try open(key.topic, key.queueID, haveExtensions, known: known[key]?.end)
+        }
+        for (queue, damage) in opened {
             keep(queue)
             if let damage { damaged.append(damage) }
         }
         guard let batches else { return damaged }
-        for (topic, queueID) in try folders(batches.root) {
+        for key in try folders(batches.root) {
+            let (topic, queueID) = (key.topic, key.queueID)
             // What was left of an earlier topic of that name, deleted while the broker died.
             if !holdsBatches(topic), existing(topic, queueID)?.isUnused == false { continue }
             let (queue, damage) = try openBatches(topic, queueID, batches)
             setHoldsBatches(topic, true)
             keep(queue)
-            damaged.removeAll { $0.key == QueueDamage.Key(topic: topic, queueID: queueID) }
+            damaged.removeAll { $0.key == key }
             if let damage { damaged.append(damage) }
         }
         return damaged
     }
 
     /// The folders of queues below `root`.
-    private func folders(_ root: String) throws(StoreOpenError) -> [(topic: String, queueID: Int)] {
-        var folders: [(topic: String, queueID: Int)] = []
+    private func folders(_ root: String) throws(StoreOpenError) -> [QueueDamage.Key] {
+        var folders: [QueueDamage.Key] = []
         for topic in try names(root) {
             for name in try names(root + "/" + topic) {
-                if let queueID = Int(name), queueID >= 0 { folders.append((topic, queueID)) }
+                if let queueID = Int(name), queueID >= 0 {
+                    folders.append(QueueDamage.Key(topic: topic, queueID: queueID))
+                }
             }
         }
         return folders
@@ -206,13 +216,13 @@ final class QueueTable: Sendable {
     }
 
     private func open(
-        _ topic: String, _ queueID: Int
+        _ topic: String, _ queueID: Int, _ haveExtensions: Bool, known: Int64?
     ) throws(StoreOpenError) -> (ConsumeQueue, QueueDamage?) {
         let folder = folder(topic, queueID)
         let (files, damage) = try files(of: topic, queueID, in: folder, fileByteCount)
-        let extensionUnits = try loadExtension(topic, queueID)
+        let extensionUnits = try loadExtension(topic, queueID, haveExtensions)
         let queue = try StoreOpenError.wrap { () throws(SystemError) in
-            let count = try countUnits(files)
+            let count = try QueueEnd(unitCount: fileByteCount / QueueUnit.byteCount).find(in: files, known: known)
             return ConsumeQueue(
                 topic: topic, queueID: queueID, folder: folder, fileByteCount: fileByteCount, files: files,
                 minimum: try firstUnit(files, count: count), count: count, parked: parked, open: openFiles,
@@ -255,28 +265,6 @@ final class QueueTable: Sendable {
             kept.append(entry)
         }
         return kept.reversed()
-    }
-
-    /// One more than the offset of the last valid unit: binary search over the last file that has any, because units
-    /// are written in order and the rest is zero.
-    private func countUnits(_ files: [QueueFile]) throws(SystemError) -> Int64 {
-        for file in files.reversed() {
-            var low = 0
-            var high = fileByteCount / QueueUnit.byteCount
-            while low < high {
-                let middle = (low + high) / 2
-                if try isUsed(file, middle) { low = middle + 1 } else { high = middle }
-            }
-            if low > 0 { return file.start / Int64(QueueUnit.byteCount) + Int64(low) }
-        }
-        return (files.first?.start ?? 0) / Int64(QueueUnit.byteCount)
-    }
-
-    private func isUsed(_ file: QueueFile, _ index: Int) throws(SystemError) -> Bool {
-        var bytes = ByteBuffer(capacity: QueueUnit.byteCount)
-        guard try file.read(QueueUnit.byteCount, at: index * QueueUnit.byteCount, into: &bytes) == QueueUnit.byteCount
-        else { return false }
-        return QueueUnit(bytes.span, at: 0).isUsed
     }
 
     /// The offset of the first unit that is not a pre-blank.

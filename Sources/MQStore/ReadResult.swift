@@ -47,6 +47,8 @@ public struct ReadResult: Sendable {
     public internal(set) var messageCount = 0
     /// It was asked not to wait for the disk and would have to; nothing else here counts then.
     public var needsDisk = false
+    /// The units that brought it were there when the store was opened, the first of them at least.
+    var hasOldUnits = false
     /// A reader that looks at properties stopped it, though there were more messages and room for them.
     public var isStopped = false
 
@@ -64,6 +66,7 @@ public struct ReadResult: Sendable {
         messageCount = 0
         needsDisk = false
         isStopped = false
+        hasOldUnits = false
     }
 
     mutating func markCold() {

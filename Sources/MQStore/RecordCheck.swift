@@ -36,7 +36,9 @@ extension MessageStore {
         for file in result.ranges.files {
             for run in result.ranges.runs[file.runs] {
                 let record = file.mapping.bytes(run)
-                guard isServable(record, at: file.start + Int64(run.lowerBound), of: queue) else {
+                let place = file.start + Int64(run.lowerBound)
+                guard !result.hasOldUnits && place >= checkedFrom.rawValue || isServable(record, at: place, of: queue)
+                else {
                     result.messageCount -= 1
                     result.byteCount -= run.count
                     continue
@@ -50,7 +52,6 @@ extension MessageStore {
 
     /// Whether `bytes`, which lie at `place` in the log, are a record that `queue` may serve.
     private func isServable(_ bytes: Span<UInt8>, at place: Int64, of queue: ConsumeQueue) -> Bool {
-        guard place < checkedFrom.rawValue else { return true }
         if let record = try? MessageRecord(bytes), record.physicalOffset == place, record.byteCount == bytes.count,
             queue.placeOf(record, bytes) != nil, record.hasIntactBody(bytes)
         {

@@ -274,7 +274,7 @@ final class QueueCheck {
             try toolError { () throws(SystemError) in
                 let isForeign = queue.topic.hasPrefix("%LMQ%") && !queue.isMet
                 if isForeign {
-                    report.add(.queueUnchecked, .note, queue.name, "queues that several topics share are not checked")
+                    report.add(.queueUnchecked, .note, queue.name, "no record names this queue: it is not checked")
                 } else {
                     for number in queue.next..<max(queue.capacity, queue.next) {
                         if let unit = try queue.unit(at: number) { noteWithoutRecord(queue, number, unit, end: end) }

@@ -10,11 +10,13 @@ import Testing
 
 /// Goal: a record that another process wrote is served by a pull only if it is whole and belongs to the queue.
 @Suite struct CheckedReadTests {
-    private func read(_ store: TestStore, _ access: ReadAccess, messageCount: Int = 32) throws -> ReadResult {
+    private func read(
+        _ store: TestStore, _ access: ReadAccess, from offset: Int64 = 0, messageCount: Int = 32
+    ) throws -> ReadResult {
         var units = ByteBuffer()
         var result = ReadResult()
         try store.store.read(
-            store.store.queue("T", 0), from: 0, limits: ReadLimits(messageCount: messageCount), access: access,
+            store.store.queue("T", 0), from: offset, limits: ReadLimits(messageCount: messageCount), access: access,
             units: &units, into: &result,
             matches: nil)
         return result
@@ -22,9 +24,9 @@ import Testing
 
     /// The bodies that a pull would bring.
     private func served(
-        _ store: TestStore, messageCount: Int = 32
+        _ store: TestStore, from offset: Int64 = 0, messageCount: Int = 32
     ) throws -> (bodies: [UInt8], result: ReadResult) {
-        var result = try read(store, .waiting, messageCount: messageCount)
+        var result = try read(store, .waiting, from: offset, messageCount: messageCount)
         let copy = store.store.copy(&result, of: store.store.queue("T", 0))
         #expect(copy.count == result.byteCount)
         var bodies: [UInt8] = []
@@ -89,13 +91,31 @@ import Testing
         }
     }
 
+    @Test func `a damaged unit that names a place to come does not bring what another queue gets there`() throws {
+        let store = try TestStore()
+        let ours = try store.append(TestMessage(body: [1]))
+        let last = try store.append(TestMessage(body: [2]))
+        try store.close()
+        var unit = ByteBuffer()
+        unit.append(bigEndian: last.physicalOffset + Int64(last.byteCount))
+        unit.append(bigEndian: Int32(ours.byteCount))
+        let path = store.config.root + "/consumequeue/T/0/" + Segment.name(0)
+        try File(path, .readWrite).write(unit.span, at: 0)
+        try store.open()
+        let other = try store.append(TestMessage(queueID: 1, body: [3]))
+        #expect(other.physicalOffset == last.physicalOffset + Int64(last.byteCount))
+        try store.settle()
+        #expect(try read(store, .inMemory(knownFrom: .zero)).needsDisk)
+        #expect(try served(store).bodies == [2])
+    }
+
     @Test func `what this process wrote is not checked again`() throws {
         let (store, _) = try filled(1)
         try store.open()
         let entry = try store.append(TestMessage(body: [UInt8](repeating: 9, count: 40)))
         try store.settle()
         try change(store, at: entry.physicalOffset + 100, to: 0xEE)
-        #expect(try served(store).bodies == [0, 9])
+        #expect(try served(store, from: 1).bodies == [9])
         #expect(store.store.damagedReads == 0)
     }
 }

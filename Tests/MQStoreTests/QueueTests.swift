@@ -117,6 +117,63 @@ import Testing
         #expect(try content(again) == (0..<count).map { $0 * 10 } + [9000])
     }
 
+    @Test(arguments: [1, 199, 200, 201, 299, 300, 301, 599, 600, 700])
+    func `the end is found from wherever it was known to be`(count: Int64) throws {
+        let queue = table.queue("T", 0)
+        try add(queue, (0..<count).map { ($0, $0 * 10) })
+        for known in [0, 1, 2, 100, 298, 299, 300, 301, 500, 600, 699, 700, 900, 901, .max] as [Int64] {
+            let table = QueueTable(root: folder.url.path, fileByteCount: 6000)
+            let point = RecoveryPoint.Queue(topic: "T", queueID: 0, end: known, lastRecord: 0)
+            #expect(try table.load(known: [point.key: point]).isEmpty)
+            let found = try #require(table.existing("T", 0))
+            #expect(found.maxOffset == count, "known to end at \(known)")
+        }
+    }
+
+    @Test(arguments: [0, 1, 250, 299, 300, 450, 599])
+    func `what a killed process wrote stays in the files until it is written again`(count: Int64) throws {
+        let queue = table.queue("T", 0)
+        try add(queue, (0..<600).map { ($0, $0 * 10) })
+        let end = PhysicalOffset(rawValue: count * 10)
+        for known in [nil, 0, count] as [Int64?] {
+            let again = try #require(try reopened())
+            try again.truncate(to: end, wasClean: false, isCacheIntact: true, known: known)
+            #expect(again.maxOffset == count)
+            try add(again, (0..<600).map { ($0, $0 * 10) })
+            try again.clearRest()
+            #expect(try content(again) == (0..<600).map { $0 * 10 })
+        }
+        // The log had no more for it: nobody may take the rest for units.
+        let short = try #require(try reopened())
+        try short.truncate(to: end, wasClean: false, isCacheIntact: true)
+        try add(short, [(count, 9000)])
+        try short.clearRest()
+        #expect(try content(#require(try reopened())) == (0..<count).map { $0 * 10 } + [9000])
+    }
+
+    @Test func `a piece of a unit that a killed process left is no unit's beginning`() throws {
+        let queue = table.queue("T", 0)
+        try add(queue, [(0, 0), (1, 10)])
+        let file = try File(folder.url.path + "/T/0/" + Segment.name(0), .readWrite)
+        try file.write([UInt8](repeating: 1, count: 8).span, at: 40)
+        let again = try #require(try reopened())
+        try again.truncate(to: PhysicalOffset(rawValue: 10), wasClean: false, isCacheIntact: true)
+        #expect(again.maxOffset == 1)
+        var bytes = ByteBuffer()
+        try file.read(100, at: 20, into: &bytes)
+        #expect(bytes.toArray() == [UInt8](repeating: 0, count: 100))
+    }
+
+    @Test func `ten folders more than one thread takes are all loaded`() throws {
+        for queueID in 0..<300 { try add(table.queue("T", queueID), (0...Int64(queueID % 7)).map { ($0, $0 * 10) }) }
+        try File(folder.url.path + "/T/250/" + Segment.name(0), .readWrite).truncate(to: 100)
+        let table = QueueTable(root: folder.url.path, fileByteCount: 6000)
+        #expect(try table.load().map(\.queueID) == [250])
+        for queueID in 0..<300 where queueID != 250 {
+            #expect(table.existing("T", queueID)?.maxOffset == Int64(queueID % 7 + 1))
+        }
+    }
+
     @Test func `a queue that lost all its units still knows where it goes on`() throws {
         let queue = table.queue("T", 0)
         try add(queue, (0..<700).map { ($0, $0 * 10) })

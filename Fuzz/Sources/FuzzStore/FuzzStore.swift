@@ -25,7 +25,7 @@ private func check(_ root: String, _ sample: Sample) {
     do throws(StoreOpenError) {
         store = try MessageStore(sample.config(root), batchTopics: ["B"], log: .silent)
     } catch {
-        precondition(error.description.contains(root), "a refusal that names nothing: \(error)")
+        require(error.description.contains(root), "a refusal that names nothing: \(error)")
         return
     }
     for topic in store.topicsWithQueues {
@@ -35,13 +35,15 @@ private func check(_ root: String, _ sample: Sample) {
         }
     }
     for offset in stride(from: store.minOffset.rawValue, to: store.writtenOffset.rawValue, by: 397) {
-        _ = store.withRecord(at: offset) { record, bytes in precondition(record.hasIntactBody(bytes)) }
+        _ = store.withRecord(at: offset) { record, bytes in
+            require(record.hasIntactBody(bytes), "a torn body at \(offset)")
+        }
     }
     for key in ["k1", "k20"] {
         let found = store.records(topic: "T", key: key, time: 0...(.max / 2), limit: 64)
         for offset in found.offsets {
             let body = store.withRecord(at: offset) { record, bytes in bytes.extracting(record.body).toArray() }
-            if let body { precondition(sample.bodies.contains(body), "the index brings what was never stored") }
+            if let body { require(sample.bodies.contains(body), "the index brings what was never stored") }
         }
     }
     goOn(store)
@@ -55,7 +57,7 @@ private func check(_ queue: ConsumeQueue, in store: MessageStore, _ sample: Samp
     var rounds = 0
     while offset < queue.maxOffset {
         rounds += 1
-        precondition(rounds < 100_000, "a queue without an end: \(queue.topic) \(offset) of \(queue.maxOffset)")
+        require(rounds < 100_000, "a queue without an end: \(queue.topic) \(offset) of \(queue.maxOffset)")
         do throws(SystemError) {
             try store.read(
                 queue, from: offset, limits: ReadLimits(), access: .waiting, units: &units, into: &result,
@@ -63,12 +65,12 @@ private func check(_ queue: ConsumeQueue, in store: MessageStore, _ sample: Samp
         } catch {
             return
         }
-        precondition(result.nextOffset > offset, "a read that stands still at \(offset)")
+        require(result.nextOffset > offset, "a read that stands still at \(offset)")
         let bytes = store.copy(&result, of: queue)
         var position = 0
         while position < bytes.count {
             let rest = bytes.span.extracting(position..<bytes.count)
-            guard let record = try? MessageRecord(rest) else { preconditionFailure("no record is served") }
+            guard let record = try? MessageRecord(rest) else { fail("no record is served") }
             check(record, rest, of: queue, offset..<result.nextOffset, sample)
             position += record.byteCount
         }
@@ -79,10 +81,21 @@ private func check(_ queue: ConsumeQueue, in store: MessageStore, _ sample: Samp
 private func check(
     _ record: MessageRecord, _ bytes: Span<UInt8>, of queue: ConsumeQueue, _ offsets: Range<Int64>, _ sample: Sample
 ) {
-    precondition(sample.bodies.contains(bytes.extracting(record.body).toArray()), "what is served was never stored")
+    let what = "\(record.physicalOffset) in \(queue.topic)/\(queue.queueID)"
+    require(sample.bodies.contains(bytes.extracting(record.body).toArray()), "what is served was never stored: \(what)")
     guard sample.records[record.physicalOffset] == bytes.extracting(0..<record.byteCount).toArray() else { return }
-    precondition(bytes.extracting(record.topic).toString() == queue.topic, "another topic's message")
-    precondition(Int(record.queueID) == queue.queueID, "another queue's message")
+    require(bytes.extracting(record.topic).toString() == queue.topic, "another topic's message: \(what)")
+    require(Int(record.queueID) == queue.queueID, "another queue's message: \(what)")
+}
+
+/// As `precondition`, which says nothing in a release build.
+private func require(_ condition: Bool, _ reason: @autoclosure () -> String) {
+    if !condition { fail(reason()) }
+}
+
+private func fail(_ reason: String) -> Never {
+    print(reason)  // to the fuzzer's log
+    fatalError(reason)
 }
 
 /// The store must take messages and stop cleanly.
@@ -93,8 +106,8 @@ private func goOn(_ store: MessageStore) {
     do throws(AppendError) {
         try store.append(batch, at: Timestamp(rawValue: 1_800_000_000_000))
     } catch {
-        preconditionFailure("an opened store takes nothing: \(error)")
+        fail("an opened store takes nothing: \(error)")
     }
-    precondition(batch.entries[0].queueOffset == expected)
+    require(batch.entries[0].queueOffset == expected, "a queue that does not go on at \(expected)")
     store.stop()
 }

@@ -9,7 +9,14 @@ extension ConsumeQueue {
     ///
     /// After a crash of the machine any page behind the last sync may be missing, so units in the middle may be zero;
     /// before it they are all there and in the log's order, which is what the binary search needs.
-    func truncate(to end: PhysicalOffset, wasClean: Bool) throws(SystemError) {
+    /// - Parameters:
+    ///   - isCacheIntact: what the last run wrote can be read. Then its units stay in the files, where the dispatch writes
+    ///     them once more: to cut ten thousand files takes longer. ``clearRest()`` must follow it.
+    ///   - known: the units before it lie before `end`; the recovery point says so. `nil`: nobody knows.
+    func truncate(
+        to end: PhysicalOffset, wasClean: Bool, isCacheIntact: Bool = false, known: Int64? = nil
+    ) throws(SystemError) {
+        defer { checkedFrom.store(maxOffset, ordering: .relaxed) }
         if let batches { return try truncate(batches, to: end, wasClean: wasClean) }
         let position = maxOffset * Int64(QueueUnit.byteCount)
         let hasLaterFile = files.withLock { $0.contains { $0.start > position } }
@@ -19,7 +26,8 @@ extension ConsumeQueue {
             pending.withLock { $0 = Pending(lastPhysicalOffset: last.physicalOffset) }
             return try settleExtension(wasClean: true)
         }
-        let count = try firstOffset { $0.isUsed && $0.physicalOffset < end.rawValue }
+        let rest = maxOffset
+        let count = try firstOffset(from: known) { $0.isUsed && $0.physicalOffset < end.rawValue }
         maximum.store(count, ordering: .releasing)
         next.store(count, ordering: .relaxed)
         synced.withLock { $0.count = min($0.count, count) }
@@ -29,9 +37,12 @@ extension ConsumeQueue {
         let hasBlanks = files.withLock { ($0.first?.start ?? 0) / Int64(QueueUnit.byteCount) } < minOffset
         pending.withLock {
             $0 = Pending(
-                lastPhysicalOffset: last?.physicalOffset ?? -1, hadGap: count == minOffset && count > 0 && hasBlanks)
+                lastPhysicalOffset: last?.physicalOffset ?? -1, hadGap: count == minOffset && count > 0 && hasBlanks,
+                restEnd: rest)
         }
-        try clearBehind(count)
+        // A process that dies in a write leaves a piece of a unit at most.
+        let isWhole = try isZero(at: rest)
+        if !isCacheIntact || !isWhole { try clearBehind(count) }
         try settleExtension(wasClean: false)
     }
 
@@ -62,9 +73,10 @@ extension ConsumeQueue {
     }
 
     /// The first offset whose unit is not before what is looked for; a blank counts as the unit before it.
-    func firstOffset(_ isBefore: (QueueUnit) -> Bool) throws(SystemError) -> Int64 {
-        var low = minOffset
+    /// - Parameter known: it is not before this one, if that is given.
+    func firstOffset(from known: Int64? = nil, _ isBefore: (QueueUnit) -> Bool) throws(SystemError) -> Int64 {
         var high = maxOffset
+        var low = min(high, max(minOffset, known ?? 0))
         while low < high {
             let middle = low + (high - low) / 2
             var probe = middle
@@ -79,9 +91,25 @@ extension ConsumeQueue {
         return low
     }
 
+    /// Zeroes units that ``truncate(to:wasClean:isCacheIntact:known:)`` left and the dispatch did not write again.
+    func clearRest() throws(SystemError) {
+        if pending.withLock({ $0.restEnd }) > maxOffset { try clearBehind(maxOffset) }
+    }
+
+    /// Whether nothing was ever written where the unit at `offset` belongs, nor in a later file.
+    private func isZero(at offset: Int64) throws(SystemError) -> Bool {
+        let position = offset * Int64(QueueUnit.byteCount)
+        guard let file = files.withLock({ $0.last }), position >= file.start else { return false }
+        var bytes = ByteBuffer(capacity: QueueUnit.byteCount)
+        let inFile = Int(position - file.start)
+        _ = try file.read(min(QueueUnit.byteCount, fileByteCount - inFile), at: inFile, into: &bytes)
+        return bytes.toArray().allSatisfy { $0 == 0 }
+    }
+
     /// Zeroes what lies behind the last unit in its file and removes later files, so that no reader takes it for units.
     /// The last file stays even if it holds none: its name tells where the queue goes on.
     private func clearBehind(_ count: Int64) throws(SystemError) {
+        pending.withLock { $0.restEnd = 0 }
         let position = count * Int64(QueueUnit.byteCount)
         try QueueFile.cut(files, behind: position, fileByteCount: fileByteCount)
     }

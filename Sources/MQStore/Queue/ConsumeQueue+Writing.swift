@@ -97,6 +97,7 @@ extension ConsumeQueue {
     /// Forgets all units; returns the files that held them.
     func forgetAll(_ offset: Int64) -> [QueueFile] {
         lives.add(1, ordering: .releasing)
+        checkedFrom.store(0, ordering: .relaxed)
         pending.withLock { $0.units.removeAll() }
         maximum.store(offset, ordering: .relaxed)
         minimum.store(offset, ordering: .releasing)
