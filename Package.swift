@@ -127,7 +127,7 @@ let package = Package(
         tests("MQNameServerTests", uses: ["MQNameServer", "MQTestKit"]),
         tests("MQBrokerTests", uses: ["MQBroker", "MQNameServer", "MQTestKit"]),
         tests("RocketMQClientTests", uses: ["RocketMQClient", "MQTestKit", "MQCrypto", "MQTLS"]),
-        tests("MQAdminTests", uses: ["MQAdmin"]),
+        tests("MQAdminTests", uses: ["MQAdmin", "MQTestKit"]),
         tests("MQStoreToolTests", uses: ["MQStoreTool", "MQTestKit"]),
         tests("IntegrationTests", uses: ["MQAdmin", "MQTestKit", "MQTLS"]),
         tests("InteropTests", uses: ["MQTestKit"], exclude: ["python"]),

@@ -101,7 +101,7 @@ extension ConfigTable {
                     ServerKeys.bindAddress.declaration, ServerKeys.brokerListenPort.declaration,
                     ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
                 ], notYet: NotYetKeys.server),
-            Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
+            Section("TlsSystemConfig", TLSKeys.broker, notYet: ""),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
             Section(
                 "MessageStoreConfig",
@@ -117,10 +117,11 @@ extension ConfigTable {
             "maxDelayTime": "RocketMQ 5 knows it no more",
             "isEnableBatchPush": "RocketMQ 5 has enableBatchPush instead",
             "haSlaveFallbehindMax": "RocketMQ 5 calls it haMaxGapNotInSync",
-        ])
+        ].merging(TLSKeys.misplaced) { $1 })
 
     /// All keys of a name server's file.
-    public static let nameServer = ConfigTable(sections: [
+    public static let nameServer = ConfigTable(
+        sections: [
         Section("NamesrvConfig", NameServerKeys.all, notYet: NotYetKeys.nameServer),
         Section(
             "NettyServerConfig",
@@ -128,6 +129,6 @@ extension ConfigTable {
                 ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
                 ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
             ], notYet: NotYetKeys.server),
-        Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
-    ])
+        Section("TlsSystemConfig", TLSKeys.server, notYet: ""),
+        ], removed: TLSKeys.misplaced)
 }

@@ -20,9 +20,9 @@ struct Outgoing: Sendable {
     var flag: Int32 = 0
     var sysFlag: SysFlag = []
     var properties: MessageProperties
-    /// Goes behind the properties as UNIQ_KEY, if they have none.
-    var addedID: IDText?
-    /// The client's id: ``addedID``, or what the properties say.
+    /// Whether the id goes behind the properties as UNIQ_KEY: they have none.
+    var addsID = false
+    /// The client's id: a new one, or what the properties say.
     var id: IDText
     var body: [UInt8]
 
@@ -38,7 +38,7 @@ struct Outgoing: Sendable {
             id = IDText(own)
         } else {
             id = makeID()
-            addedID = id
+            addsID = true
         }
         if message.properties[PropertyName.transactionPrepared] == "true" { sysFlag.insert(.transactionPrepared) }
         compress(options)
@@ -106,9 +106,9 @@ struct Outgoing: Sendable {
             buffer.append(escaping: entry.value)
             buffer.append("\\u0002")
         }
-        guard let addedID else { return }
+        guard addsID else { return }
         buffer.append("UNIQ_KEY\\u0001")
-        addedID.append(to: &buffer)
+        id.append(to: &buffer)
         buffer.append("\\u0002")
     }
 }

@@ -34,9 +34,7 @@ extension Producer {
     ) async throws(ClientError) -> [SendResult] {
         let outgoing = Outgoing(
             batch: batch.body, topic: namespace.wrap(first.topic), waitsForStore: first.waitsForStore)
-        let result = try await withPermit(outgoing, timeout) { deadline throws(ClientError) in
-            try await deliver(outgoing, before: deadline)
-        }
+        let result = try await deliver(outgoing, before: deadline(timeout))
         let places = result.offsetMessageID.split(separator: ",")
         return batch.ids.indices.map { index in
             SendResult(
