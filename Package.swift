@@ -121,7 +121,7 @@ let package = Package(
         tests("MQMessageTests", uses: ["MQMessage"]),
         tests("MQProtocolTests", uses: ["MQProtocol", "MQTestKit"]),
         tests("MQFilterTests", uses: ["MQFilter"]),
-        tests("MQRemotingTests", uses: ["MQRemoting", "MQTestKit"]),
+        tests("MQRemotingTests", uses: ["MQRemoting", "MQConfig", "MQTLS", "MQTestKit"]),
         tests("MQStoreTests", uses: ["MQStore", "MQTestKit"], exclude: ["python"]),
         tests("MQConfigTests", uses: ["MQConfig", "MQTestKit"]),
         tests("MQNameServerTests", uses: ["MQNameServer", "MQTestKit"]),

@@ -122,13 +122,13 @@ extension ConfigTable {
     /// All keys of a name server's file.
     public static let nameServer = ConfigTable(
         sections: [
-        Section("NamesrvConfig", NameServerKeys.all, notYet: NotYetKeys.nameServer),
-        Section(
-            "NettyServerConfig",
-            [
-                ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
-                ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
-            ], notYet: NotYetKeys.server),
-        Section("TlsSystemConfig", TLSKeys.server, notYet: ""),
+            Section("NamesrvConfig", NameServerKeys.all, notYet: NotYetKeys.nameServer),
+            Section(
+                "NettyServerConfig",
+                [
+                    ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
+                    ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
+                ], notYet: NotYetKeys.server),
+            Section("TlsSystemConfig", TLSKeys.server, notYet: ""),
         ], removed: TLSKeys.misplaced)
 }

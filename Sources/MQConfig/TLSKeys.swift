@@ -28,7 +28,8 @@ public enum TLSKeys {
     /// Its key.
     public static let keyPath = ConfigKey<String>.text(
         "tls.server.keyPath", default: .fixed(""),
-        "The certificate's key, PEM. If it is encrypted, tls.server.keyPassword in the file of tls.config.file opens it.")
+        "The certificate's key, PEM. If it is encrypted, tls.server.keyPassword in the file of tls.config.file opens it."
+    )
     /// Whom to trust.
     public static let trustPath = ConfigKey<String>.text(
         "tls.server.trustCertPath", default: .fixed(""), "Certificates of those who vouch for clients, PEM.")
@@ -40,7 +41,8 @@ public enum TLSKeys {
     public static let configFile = ConfigKey<String>.text(
         "tls.config.file", default: .fixed("/etc/rocketmq/tls.properties"),
         "A file of properties whose tls.server.*, tls.client.* and tls.test.mode.enable count instead of those here. It alone may "
-            + "hold tls.server.keyPassword and tls.client.keyPassword. Without one at the default's place there is none.")
+            + "hold tls.server.keyPassword and tls.client.keyPassword. Without one at the default's place there is none."
+    )
     /// Whether a broker speaks TLS to name servers.
     public static let isOutgoing = ConfigKey<Bool>.flag(
         "tls.enable", default: false,

@@ -71,7 +71,8 @@ public struct SendMessageAnswerView {
                 return queueID != nil
             }
             guard Self.pass("\"queueOffset\":\"", &at, bytes) else { break }
-            let (value, end) = Decimal.prefix(of: bytes, from: at)  // ten digits at most: more are not followed by a `"`
+            // Ten digits at most: more of them are not followed by a `"`, and the answer is left to the general way.
+            let (value, end) = Decimal.prefix(of: bytes, from: at)
             guard end > at else { return false }
             queueOffset = Int64(truncatingIfNeeded: value)
             at = end

@@ -23,7 +23,8 @@ import Testing
     }
 
     @Test func `the file is read as YAML reads it`() throws {
-        let usual = "# The account\r\naccessKey: rocketmq2\r\nsecretKey: 12345678   # a comment\r\n\r\nother: [1, 2]\r\n"
+        let usual =
+            "# The account\r\naccessKey: rocketmq2\r\nsecretKey: 12345678   # a comment\r\n\r\nother: [1, 2]\r\n"
         #expect(try read(usual) == ["rocketmq2", "12345678"])
         #expect(try read("---\naccessKey: 'it''s # me'\nsecretKey: \"0123 \"\n...\n") == ["it's # me", "0123 "])
         #expect(try read("accessKey: a#b\nsecretKey: x y:z\n") == ["a#b", "x y:z"])
@@ -32,7 +33,9 @@ import Testing
     }
 
     @Test(
-        arguments: ["0123", "1_000", "1e3", "12:30", "0x1F", "2024-01-01", "yes", "[a]", "{a}", "&a", "'a", "'a' b", "a: b"]
+        arguments: [
+            "0123", "1_000", "1e3", "12:30", "0x1F", "2024-01-01", "yes", "[a]", "{a}", "&a", "'a", "'a' b", "a: b",
+        ]
     )
     func `what YAML reads as something else is refused, with the line`(value: String) {
         #expect(

@@ -42,7 +42,8 @@ import Testing
             code: .success, opaque: 1 << 30 | 77, queueID: 12, queueOffset: offset, traceOn: "true")
         answer.recallHandle = Array(recallHandle.utf8)
         answer.append(
-            to: &buffer, as: .json, transactionID: { $0.append("0A0B0C") }, messageIDs: { $0.append("7F000001,7F000002") },
+            to: &buffer, as: .json, transactionID: { $0.append("0A0B0C") },
+            messageIDs: { $0.append("7F000001,7F000002") },
             region: Array("DefaultRegion".utf8))
         return buffer.toArray()
     }
@@ -78,7 +79,8 @@ import Testing
             usual.replacing(#""flag":1"#, with: #""flag":0"#) + end, usual.replacing("3", with: #"\u0033"#) + end,
             usual.replacing("JAVA", with: "CPP") + end, usual.replacing(#""queueId""#, with: #""queue\u0049d""#) + end,
             usual.replacing(#":"3""#, with: ":3") + end, usual.replacing(#""3""#, with: #""-3""#) + end,
-            usual.replacing(#""3""#, with: #""""#) + end, usual.replacing("{\"code", with: "{ \"code") + end, usual + end + " ",
+            usual.replacing(#""3""#, with: #""""#) + end, usual.replacing("{\"code", with: "{ \"code") + end,
+            usual + end + " ",
         ]
         for header in others { #expect(try short(Wire.frame(header)) == nil, "\(header)") }
         #expect(try short(Wire.frame(usual + end)) != nil)

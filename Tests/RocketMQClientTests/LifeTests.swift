@@ -66,7 +66,11 @@ import Testing
             for _ in 0..<8 {
                 group.addTask {
                     let message = Message(topic: "t", body: [UInt8](repeating: 7, count: 3 << 20))
-                    return (try? await producer.sendOneWay(message, timeout: .milliseconds(300))) == nil
+                    // All first ones may go into the connection together; then it is full.
+                    for _ in 0..<2 {
+                        if (try? await producer.sendOneWay(message, timeout: .milliseconds(300))) == nil { return true }
+                    }
+                    return false
                 }
             }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }

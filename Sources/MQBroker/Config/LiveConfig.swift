@@ -3,6 +3,7 @@ public import MQProtocol
 import MQRemoting
 import MQSystem
 import MQTLS
+import MQTransport
 import Synchronization
 
 /// The present configuration, swapped whole when an administrator changes a key. Any thread.

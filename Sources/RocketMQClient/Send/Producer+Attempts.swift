@@ -60,15 +60,15 @@ extension Producer {
         _ choose: (PublishPlan) throws(ClientError) -> (index: Int, queueID: Int)
     ) async throws(ClientError) -> SendResult {
         let (outgoing, known) = try prepare(message)
-        let deadline = deadline(timeout)
+        let begun = SystemClock.now()
+        let deadline = deadline(timeout, since: begun)
         if !permits.tryAcquire(outgoing.byteCount) { try await takePermit(outgoing, before: deadline) }
         defer { permits.release(outgoing.byteCount) }
         let plan: SendPlan
         if let known { plan = known } else { plan = try await self.plan(of: outgoing.topic, before: deadline) }
         let (index, queueID) = try choose(plan.plan)
         do throws(ClientError) {
-            return try await attempt(
-                outgoing, plan, at: index, queueID: queueID, before: deadline, since: SystemClock.now())
+            return try await attempt(outgoing, plan, at: index, queueID: queueID, before: deadline, since: begun)
         } catch {
             await forget(outgoing.topic, because: error, at: plan.plan.brokers[index])
             throw error
@@ -78,17 +78,26 @@ extension Producer {
     /// Sends, going round the queues, until a broker has it, a failure is final, or tries or time are used up. Waits for room
     /// first.
     nonisolated(nonsending) func deliver(
-        _ outgoing: Outgoing, _ known: SendPlan? = nil, before deadline: Instant
+        _ outgoing: Outgoing, _ known: SendPlan? = nil, since begun: Instant, before deadline: Instant
     ) async throws(ClientError) -> SendResult {
-        if !permits.tryAcquire(outgoing.byteCount) { try await takePermit(outgoing, before: deadline) }
+        var begun = begun
+        if !permits.tryAcquire(outgoing.byteCount) {
+            try await takePermit(outgoing, before: deadline)
+            begun = SystemClock.now()
+        }
         defer { permits.release(outgoing.byteCount) }
         var failure = ClientError.noQueue(topic: outgoing.topic, wanted: "written")
         var failedBroker: String?
         var plan: SendPlan
-        if let known { plan = known } else { plan = try await self.plan(of: outgoing.topic, before: deadline) }
+        if let known {
+            plan = known
+        } else {
+            plan = try await self.plan(of: outgoing.topic, before: deadline)
+            begun = SystemClock.now()
+        }
         for attempt in 0...max(0, options.retries) {
             guard let index = pick(plan.plan, avoiding: failedBroker) else { break }
-            let begun = SystemClock.now()
+            if attempt > 0 { begun = SystemClock.now() }
             guard begun < deadline else {
                 if attempt == 0 {  // finding the queues took it all
                     failure = .noAnswer(

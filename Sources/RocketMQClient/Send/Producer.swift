@@ -131,7 +131,8 @@ public final class Producer: Sendable {
         _ message: Message, timeout: Duration? = nil
     ) async throws(ClientError) -> SendResult {
         let (outgoing, plan) = try prepare(message)
-        return try await deliver(outgoing, plan, before: deadline(timeout))
+        let now = SystemClock.now()
+        return try await deliver(outgoing, plan, since: now, before: deadline(timeout, since: now))
     }
 
     /// Sends to one queue, without retries.
@@ -170,10 +171,10 @@ public final class Producer: Sendable {
     }
 
     /// Sends without waiting for an answer: returns when the message is on its way. It may be lost unnoticed.
-    /// - Throws: as ``send(_:timeout:)``, but for what only an answer could tell.
+    /// - Throws: as ``send(_:timeout:)-(Message,_)``, but for what only an answer could tell.
     public func sendOneWay(_ message: Message, timeout: Duration? = nil) async throws(ClientError) {
         let (outgoing, _) = try prepare(message)
-        let deadline = deadline(timeout)
+        let deadline = deadline(timeout, since: SystemClock.now())
         try await takePermit(outgoing, before: deadline)
         defer { permits.release(outgoing.byteCount) }
         let plan = try await plan(of: outgoing.topic, before: deadline).plan
@@ -225,15 +226,14 @@ public final class Producer: Sendable {
         return (Outgoing(message, topic: topic, options: options, makeID: nextID), plan)
     }
 
-    /// Until when a send that begins now may take.
-    func deadline(_ timeout: Duration?) -> Instant {
-        SystemClock.now().advanced(byMilliseconds: timeout?.milliseconds ?? sendTimeoutMilliseconds)
+    /// Until when a send that began at `begun` may take.
+    func deadline(_ timeout: Duration?, since begun: Instant) -> Instant {
+        begun.advanced(byMilliseconds: timeout?.milliseconds ?? sendTimeoutMilliseconds)
     }
 
     /// A new unique key.
-    func nextID() -> IDText {
-        let now = SystemClock.wall()
-        return ids.withLock { ids in
+    func nextID(at now: Timestamp) -> IDText {
+        ids.withLock { ids in
             ids.scratch.bytes.removeAll()
             ids.maker.append(at: now, to: &ids.scratch.bytes)
             return ids.scratch.bytes.withBytes(0..<ids.scratch.bytes.count) { IDText($0) }
@@ -241,7 +241,7 @@ public final class Producer: Sendable {
     }
 
     /// A new unique key, as text.
-    func makeID() -> String { nextID().text }
+    func makeID() -> String { nextID(at: SystemClock.wall()).text }
 
     func nextTurn() -> Int { turn.wrappingAdd(1, ordering: .relaxed).newValue & .max }
 }

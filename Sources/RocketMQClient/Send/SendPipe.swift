@@ -35,29 +35,14 @@ final class SendPipe: AnswerTaker, Sendable {
         let deadline: Instant
     }
 
-    /// Who waits for an answer, and whether its task runs on the loop.
-    private struct Waiter: Sendable {
-        let suspension: Suspension<Answer>
-        let isOnLoop: Bool
-    }
-
-    private struct Answered: Sendable {
-        let waiter: Waiter
-        let answer: SendAnswer
-    }
-
-    /// From so many answers at a time on a task lets their callers go on: each of them costs the loop an entry in the queue
-    /// of Swift's pool, on the heap, when it does so itself.
-    private static let batchMin = 4
-
     private struct State {
         let frames = Frames()
-        var slots = SendSlots<Waiter>(limit: SendPipe.slotsMax)
+        var slots = SendSlots<SendWaiter>(limit: SendPipe.slotsMax)
         var oneWay: [OneWay] = []
         /// Answers of this wake-up, with who waits for them.
-        var answered: [Answered] = []
+        var answered = AnsweredSends()
         /// Memory of the last wake-up's, for the next.
-        var spare: [Answered] = []
+        var spare = AnsweredSends()
         /// What the answer before said beside numbers and ids.
         var words = SendAnswer.Words()
         /// Since when the broker has said nothing although something was asked.
@@ -101,7 +86,7 @@ final class SendPipe: AnswerTaker, Sendable {
         _ suspension: Suspension<Answer>, _ deadline: Instant, _ encode: (inout ByteBuffer, Int32) -> Void
     ) {
         var (wakes, isFull) = (false, false)
-        let waiter = Waiter(suspension: suspension, isOnLoop: remoting.loop.isOnLoop)
+        let waiter = SendWaiter(suspension: suspension, isOnLoop: remoting.loop.isOnLoop)
         let refusal: RemotingError? = state.withLock { state in
             guard !state.isClosed else { return Self.closed }
             guard let number = state.slots.add(waiter, deadline: deadline) else {
@@ -218,36 +203,20 @@ final class SendPipe: AnswerTaker, Sendable {
         let isFirst = state.withLock { state in
             defer { state.silentSince = state.slots.count > 0 ? now : nil }
             guard let waiter = state.slots.take(opaque & ~Self.firstOpaque) else { return false }  // its caller gave up
-            state.answered.append(Answered(waiter: waiter, answer: answer(&state.words)))
+            state.answered.append(waiter, answer(&state.words))
             return state.answered.count == 1
         }
         if isFirst { remoting.loop.execute(deliver) }  // at the end of this wake-up
     }
 
     private func deliver() {
-        var answered = state.withLock { state in
-            var answered: [Answered] = []
+        var answered = AnsweredSends()
+        state.withLock { state in
             swap(&answered, &state.spare)
             swap(&answered, &state.answered)
-            return answered
         }
-        // Tasks of the loop go on here, and at once; the others where they came from.
-        let others = answered.count { !$0.waiter.isOnLoop }
-        if others >= Self.batchMin {
-            Task { [answered] in Self.resume(answered, onLoop: false) }
-            if others < answered.count { Self.resume(answered, onLoop: true) }
-            return
-        }
-        if others > 0 { Self.resume(answered, onLoop: false) }
-        if others < answered.count { Self.resume(answered, onLoop: true) }
-        answered.removeAll(keepingCapacity: true)
+        answered.letGoOn()
         state.withLock { swap(&answered, &$0.spare) }
-    }
-
-    private static func resume(_ all: [Answered], onLoop: Bool) {
-        for answered in all where answered.waiter.isOnLoop == onLoop {
-            answered.waiter.suspension.resume(returning: .success(answered.answer))
-        }
     }
 
     func lost(because reason: CloseReason) { fail(.connectionLost(reason.description)) }
