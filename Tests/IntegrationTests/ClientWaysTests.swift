@@ -96,8 +96,8 @@ import Testing
 
     @Test func `a broker registers by TLS, with an encrypted key and passwords in a file of their own`() async throws {
         let folder = try certificate(password: "geheim")
-        func write(_ password: String) throws -> String {
-            let path = folder.path + "/tls-\(password).properties"
+        func write(_ password: String, to name: String) throws -> String {
+            let path = folder.path + "/\(name).properties"
             let lines = [
                 "tls.test.mode.enable=false", "tls.server.certPath=\(folder.path)/cert.pem",
                 "tls.server.keyPath=\(folder.path)/key.pem", "tls.server.keyPassword=\(password)",
@@ -106,7 +106,7 @@ import Testing
             try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
             return path
         }
-        let tls = ["tls.server.mode": "enforcing", "tls.config.file": try write("geheim")]
+        let tls = ["tls.server.mode": "enforcing", "tls.config.file": try write("geheim", to: "tls")]
         try await Running.run { running in
             let nameServer = try await running.nameServer("namesrv", tls)
             let broker = try await running.broker([nameServer], tls)
@@ -125,7 +125,7 @@ import Testing
             #expect(!listing.contains("geheim") && listing.contains("tls.config.file"))
 
             let refused = try Server.broker(
-                "refused", nameServers: [nameServer], settings: ["tls.config.file": try write("falsch")],
+                "refused", nameServers: [nameServer], settings: ["tls.config.file": try write("falsch", to: "other")],
                 in: running.folder.url)
             await #expect { try await refused.start() } throws: { "\($0)".contains("key.pem is no key of") }
         }

@@ -59,9 +59,10 @@ import Testing
     }
 
     @Test func `a pulled message shows its queue's ends, in the order of Java's map`() throws {
-        var message = try MessageExt(try record([1]).span)
+        let bytes = try record([1])
+        var message = try MessageExt(bytes.span)
         message.properties = [
-            "WAIT": "true", "TRACE_ON": "true", "CLUSTER": "DefaultCluster", "UNIQ_KEY": "C0",
+            "WAIT": "true", "TRACE_ON": "true", "UNIQ_KEY": "C0", "CLUSTER": "DefaultCluster",
             "MSG_REGION": "DefaultRegion",
         ]
         message.queueEnds = 0..<1
