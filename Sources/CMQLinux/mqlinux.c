@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -128,6 +129,11 @@ int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64
 }
 
 uint64_t mq_physical_memory(void) { return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE); }
+
+int mq_processor_count(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+}
 
 _Static_assert(EPOLLIN == MQ_READABLE && EPOLLOUT == MQ_WRITABLE && EPOLLERR == MQ_ERROR, "epoll's bits");
 _Static_assert(EPOLLHUP == MQ_HANGUP && EPOLLRDHUP == MQ_PEER_CLOSED, "epoll's bits");

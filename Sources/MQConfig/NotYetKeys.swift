@@ -299,7 +299,6 @@ enum NotYetKeys {
         serverNettyWorkerGroupEnable bool true
         serverOnewaySemaphoreValue int 256
         serverPooledByteBufAllocatorEnable bool true
-        serverSelectorThreads int 3
         serverSocketBacklog int 1024
         serverSocketRcvBufSize int 0
         serverSocketSndBufSize int 0

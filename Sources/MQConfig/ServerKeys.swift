@@ -16,6 +16,10 @@ public enum ServerKeys {
     public static let serverChannelMaxIdleTimeSeconds = ConfigKey<Duration>.seconds(
         "serverChannelMaxIdleTimeSeconds", default: 120, in: 1...86_400,
         "A connection that is silent both ways for so long is closed.")
+    /// A broker's I/O loops. Java starts 3 threads for its sockets.
+    public static let serverSelectorThreads = ConfigKey<Int>.integer(
+        "serverSelectorThreads", default: 0, in: 0...16,
+        "I/O loops; 0 takes one, or two with asynchronous flush and more than one processor.")
 }
 
 /// Keys of a name server's file that Apus honours, from `NamesrvConfig`.
@@ -100,6 +104,7 @@ extension ConfigTable {
                 [
                     ServerKeys.bindAddress.declaration, ServerKeys.brokerListenPort.declaration,
                     ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
+                    ServerKeys.serverSelectorThreads.declaration,
                 ], notYet: NotYetKeys.server),
             Section("TlsSystemConfig", TLSKeys.broker, notYet: ""),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
@@ -128,7 +133,7 @@ extension ConfigTable {
                 [
                     ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
                     ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
-                ], notYet: NotYetKeys.server),
+                ], notYet: NotYetKeys.server + "\nserverSelectorThreads int 3"),
             Section("TlsSystemConfig", TLSKeys.server, notYet: ""),
         ], removed: TLSKeys.misplaced)
 }

@@ -9,6 +9,9 @@ public enum ThisProcess {
     /// Bytes of memory in this machine.
     public static var physicalMemory: UInt64 { mq_physical_memory() }
 
+    /// Processors that this process may run on; at least 1.
+    public static var processorCount: Int { Int(mq_processor_count()) }
+
     /// The value of an environment variable.
     public static func environment(_ name: String) -> String? {
         // SAFETY: the string is copied at once; nothing in this process calls setenv after start.

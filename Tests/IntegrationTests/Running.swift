@@ -70,12 +70,15 @@ extension Admin {
         return results
     }
 
-    /// The body at each place that a send was given.
-    func bodies(at results: [SendResult]) async throws -> [String?] {
-        var bodies: [String?] = []
+    /// The body at each place that a send was given. Queues are a moment behind the answers.
+    func bodies(at results: [SendResult]) async throws -> [String] {
+        var bodies: [String] = []
         for result in results {
-            let message = try await message(in: result.queue, at: result.queueOffset)
-            bodies.append(message.map { String(decoding: $0.body, as: UTF8.self) })
+            try await eventually("a message at \(result.queueOffset) of \(result.queue)", within: .seconds(10)) {
+                guard let message = try await message(in: result.queue, at: result.queueOffset) else { return false }
+                bodies.append(String(decoding: message.body, as: UTF8.self))
+                return true
+            }
         }
         return bodies
     }

@@ -62,7 +62,7 @@ import Testing
                     ((try? await admin.messageCount(of: "KilledTopic")) ?? 0) >= sent.count
                 }
                 let found = try await admin.bodies(at: sent)
-                #expect(found.allSatisfy { $0?.hasPrefix("steady ") == true })
+                #expect(found.allSatisfy { $0.hasPrefix("steady ") })
             }
         }
     }

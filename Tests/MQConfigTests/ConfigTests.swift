@@ -210,13 +210,15 @@ import Testing
             if case .notSupportedYet = warning { continue }
             Issue.record("\(warning)")
         }
-        // Set for the recording, or derived from what was set; transactionMetricFlushInterval has since been raised.
+        // Set for the recording, or derived from what was set; transactionMetricFlushInterval has since been raised, and
+        // serverSelectorThreads counts other threads here than Java's.
         let differing: Set = [
             "bindAddress", "bitMapLengthConsumeQueueExt", "brokerIP1", "brokerIP2", "brokerName",
             "enablePropertyFilter",
             "fileReservedTime", "flushDiskType", "haListenPort", "listenPort", "mappedFileSizeCommitLog",
             "mappedFileSizeConsumeQueue", "mappedFileSizeConsumeQueueExt", "mappedFileSizeTimerLog", "maxHashSlotNum",
-            "maxIndexNum", "namesrvAddr", "transactionCheckInterval", "transactionMetricFlushInterval",
+            "maxIndexNum", "namesrvAddr", "serverSelectorThreads", "transactionCheckInterval",
+            "transactionMetricFlushInterval",
         ]
         #expect(Set(values.changed.map(\.key)).subtracting(differing) == [])
     }

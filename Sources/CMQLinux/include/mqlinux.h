@@ -47,6 +47,8 @@ void mq_join(unsigned long thread);
 int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64_t *used);
 /// Bytes of memory of this machine.
 uint64_t mq_physical_memory(void);
+/// Processors that this process may run on (sched_getaffinity(2)); at least 1.
+int mq_processor_count(void);
 
 /// One ready descriptor: `events` are epoll's bits, `key` is what mq_poller_watch was given.
 struct mq_ready {

@@ -50,11 +50,11 @@ public final class Broker: Sendable {
     private let config: LiveConfig
 
     /// Opens the store, reads the tables and binds the ports. When it returns nothing is served yet.
-    /// - Parameter loopCount: I/O loops; docs/decisions/0001 says why one.
-    public init(_ config: LiveConfig, loopCount: Int = 1, log: Log) throws(BrokerStartError) {
+    public init(_ config: LiveConfig, log: Log) throws(BrokerStartError) {
+        let settings = config.current
+        let loopCount = settings.loopCount(processors: ThisProcess.processorCount)
         precondition((1...PopHandler.loopsMax).contains(loopCount), "\(loopCount) loops")
         let loops = try BrokerStartError.wrap { try (0..<loopCount).map { try EventLoop("io-\($0)") } }
-        let settings = config.current
         let tls = try BrokerStartError.wrap { try config.gate() }
         let cipher = try BrokerStartError.wrap { try config.outgoingCipher() }
         self.config = config

@@ -44,7 +44,7 @@ public enum BrokerCommand {
         let machine = ConfigMachine(
             home: ThisProcess.home, rocketmqHome: ThisProcess.environment("ROCKETMQ_HOME") ?? "",
             nameServers: ThisProcess.environment("NAMESRV_ADDR") ?? "", hostName: ThisProcess.hostName,
-            localAddress: SocketAddress.ofThisMachine().host)
+            localAddress: SocketAddress.ofThisMachine().host, processorCount: ThisProcess.processorCount)
         var (values, warnings) = (ConfigValues(.broker, on: machine), [ConfigWarning]())
         if let path = options.configFile {
             let bytes = try read(path)
@@ -74,8 +74,7 @@ public enum BrokerCommand {
         }
         let broker: Broker
         do {
-            let loopCount = ThisProcess.environment("APUS_IO_LOOPS").flatMap { Int($0) } ?? 1
-            broker = try Broker(LiveConfig(values), loopCount: min(max(loopCount, 1), 4), log: log)
+            broker = try Broker(LiveConfig(values), log: log)
         } catch {
             log.error("broker not started", ["reason": "\(error)"])
             throw error

@@ -31,6 +31,8 @@ public struct BrokerConfig: Sendable {
     public var flow: FlowSettings
     /// Which name servers, and how often.
     public var registration: RegistrationSettings
+    /// `serverSelectorThreads`: I/O loops; 0 leaves the number to ``loopCount(processors:)``.
+    public var selectorThreadCount: Int
     /// Bounds on what peers may cost.
     public var limits = BrokerLimits()
 
@@ -52,8 +54,15 @@ public struct BrokerConfig: Sendable {
         flow = FlowSettings(values)
         compaction = CompactionSettings(values)
         registration = try RegistrationSettings(values)
+        selectorThreadCount = values[ServerKeys.serverSelectorThreads]
         topics.delayLevelCount = store.delayLevels.count
         topics.reviveQueueCount = pop.reviveQueueCount
+    }
+
+    /// How many I/O loops there are on a machine with so many processors; docs/decisions/0001 says why.
+    func loopCount(processors: Int) -> Int {
+        if selectorThreadCount > 0 { return selectorThreadCount }
+        return store.isFlushSynchronous || processors < 2 ? 1 : 2
     }
 
     /// What would promise the operator something that this broker does not keep.

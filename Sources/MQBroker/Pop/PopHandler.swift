@@ -42,7 +42,7 @@ final class PopHandler {
     var recent: RecentTail
     var found = ReadResult()
     // Parked requests: PopHandler+Parking.
-    var polling = PopPolling()
+    var polling: PopPolling
     var parked: [UInt64: Parked] = [:]
     var byChannel: [UInt64: Set<UInt64>] = [:]
     var watched: [PopPolling.Key: [ObjectIdentifier: ConsumeQueue]] = [:]
@@ -61,6 +61,7 @@ final class PopHandler {
         settings = present.pop
         brokerName = present.identity.brokerName
         self.service = service
+        polling = PopPolling(counts: service.pollCounts)
         self.commits = commits
         self.coldReads = coldReads
         self.stats = stats
@@ -89,13 +90,13 @@ final class PopHandler {
         attempt(request)
     }
 
-    /// POLLING_INFO: how many pops wait at this loop.
+    /// POLLING_INFO: how many pops wait.
     func pollingInfo(
         _ header: borrowing RemotingHeader, in bytes: Span<UInt8>, on channel: RemotingChannel
     ) throws(Refusal) {
         follow()
         let request = try gate.admit(.peek, header, in: bytes, on: channel, broker, now: loop.wall.rawValue)
-        let answer = RemotingCommand(.success, ["pollingNum": String(polling.count(request.pollKey))])
+        let answer = RemotingCommand(.success, ["pollingNum": String(service.pollCounts.count(request.pollKey))])
         channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(answer)
     }
 

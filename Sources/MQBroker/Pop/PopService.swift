@@ -33,6 +33,8 @@ final class PopService: Sendable {
     let store: MessageStore
     let offsets: OffsetTable
     let isSynchronous: Bool
+    /// Who waits for messages, at all loops.
+    let pollCounts = PollCounts()
     private let state: Lock<State>
     private let journal: PopJournal
     private let log: Log

@@ -29,6 +29,25 @@ import Testing
         #expect(polling.count == 0 && polling.keys(topic: "t", group: "g7", queueID: nil).isEmpty)
     }
 
+    @Test func `the bounds are of all loops together`() {
+        let counts = PollCounts()
+        var (here, there) = (PopPolling(counts: counts), PopPolling(counts: counts))
+        for (id, wanted) in [(1, PopPolling.Outcome.waiting), (2, .waiting), (3, .full)] {
+            let outcome =
+                id % 2 == 0
+                ? there.park(UInt64(id), on: key("g", -1), max: 2, allMax: 3)
+                : here.park(UInt64(id), on: key("g", -1), max: 2, allMax: 3)
+            #expect(outcome == wanted)
+        }
+        #expect(counts.count(key("g", -1)) == 2 && here.count == 1 && there.count == 1)
+        let other = here.park(4, on: key("h", -1), max: 2, allMax: 3)
+        let overAll = there.park(5, on: key("i", -1), max: 2, allMax: 3)
+        #expect(other == .waiting && overAll == .full)
+        _ = there.remove(2)
+        let again = here.park(6, on: key("g", -1), max: 2, allMax: 3)
+        #expect(again == .waiting && counts.count(key("g", -1)) == 2)
+    }
+
     @Test func `a queue's messages are for those who want that queue, or any`() {
         var polling = PopPolling()
         for (id, queue) in [(1, -1), (2, 0), (3, 1), (4, 1)] {
