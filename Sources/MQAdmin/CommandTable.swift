@@ -33,8 +33,11 @@ public struct CommandTable: Sendable {
     }
 
     /// Runs what `words` (without the program's name) ask for.
+    /// - Parameter toolsFile: path of the file with the account that requests are signed with; `nil`: nothing is signed.
     /// - Returns: the exit code: 0, or 1 after one sentence to `complain`.
-    public func run(_ words: [String], output: Output, complain: @escaping @Sendable (String) -> Void) async -> Int32 {
+    public func run(
+        _ words: [String], toolsFile: String? = nil, output: Output, complain: @escaping @Sendable (String) -> Void
+    ) async -> Int32 {
         guard let first = words.first else {
             output.put(list)
             return 0
@@ -51,8 +54,9 @@ public struct CommandTable: Sendable {
         case "completion": return complete(words.dropFirst().first, output, complain)
         default:
             guard let command = command(first) else { return unknown(first, complain) }
-            return await CommandRun(command: command, write: { output.put($0) }, complain: complain)
-                .run(Array(words.dropFirst()))
+            return await CommandRun(
+                command: command, toolsFile: toolsFile, write: { output.put($0) }, complain: complain
+            ).run(Array(words.dropFirst()))
         }
     }
 
@@ -78,6 +82,7 @@ public struct CommandTable: Sendable {
 /// One call of a command.
 struct CommandRun: Sendable {
     let command: Command
+    let toolsFile: String?
     let write: @Sendable (String) -> Void
     let complain: @Sendable (String) -> Void
 
@@ -94,7 +99,8 @@ struct CommandRun: Sendable {
             try arguments.checkRequired(options)
             let interval = try arguments.integer("watch")
             guard interval != 0 else { throw .invalid("option --watch expects seconds, at least 1") }
-            let client = ClientOptions(nameServers: arguments["n"])
+            var client = ClientOptions(nameServers: arguments["n"])
+            client.credentials = try ToolsFile.credentials(at: toolsFile)
             nameServers = client.nameServers
             let admin = Admin(link: try ClusterLink(client))
             admin.link.start()
@@ -147,7 +153,8 @@ public func runAdmin() -> Never {
     let code = Monitor<Int32?>(nil)
     Task.detached {
         let result = await CommandTable.standard.run(
-            words, output: Output { ThisProcess.put($0) }, complain: { ThisProcess.complain($0) })
+            words, toolsFile: ToolsFile.path, output: Output { ThisProcess.put($0) },
+            complain: { ThisProcess.complain($0) })
         code.signal {
             $0 = result
             return true

@@ -38,6 +38,8 @@ private func refusal(_ address: String, _ code: Int32, _ remark: String) -> Stri
     switch ResponseCode(rawValue: code) {
     case .noPermission where remark.contains("black list"):
         return "no permission: \(words); configBlackList in the broker's file says which keys are closed"
+    case .noPermission where isAboutAccount(remark):
+        return "no permission: \(words); $ROCKETMQ_HOME/conf/tools.yml holds the account that mqadmin signs with"
     case .noPermission:
         return "no permission: \(words); see mqadmin updateTopicPerm and brokerPermission in mqadmin getBrokerConfig"
     case .topicNotExist: return "topic unknown: \(words); see mqadmin topicList"
@@ -47,6 +49,12 @@ private func refusal(_ address: String, _ code: Int32, _ remark: String) -> Stri
     case .requestCodeNotSupported: return "not served by that broker: \(words)"
     default: return words
     }
+}
+
+/// Whether a broker with access control does not know who asks, or lets that account do less: Java's words of 4.9 and 5.3.
+private func isAboutAccount(_ remark: String) -> Bool {
+    ["signature", "username", "User:", "accessKey", "AccessKey", "No acl config", "No default permission"]
+        .contains { remark.contains($0) }
 }
 
 /// Java's remarks may hold a second line with a link, or a stack trace.

@@ -106,7 +106,7 @@ extension ConfigTable {
                     ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
                     ServerKeys.serverSelectorThreads.declaration,
                 ], notYet: NotYetKeys.server),
-            Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
+            Section("TlsSystemConfig", TLSKeys.broker, notYet: ""),
             Section("NettyClientConfig", [], notYet: NotYetKeys.client),
             Section(
                 "MessageStoreConfig",
@@ -122,17 +122,18 @@ extension ConfigTable {
             "maxDelayTime": "RocketMQ 5 knows it no more",
             "isEnableBatchPush": "RocketMQ 5 has enableBatchPush instead",
             "haSlaveFallbehindMax": "RocketMQ 5 calls it haMaxGapNotInSync",
-        ])
+        ].merging(TLSKeys.misplaced) { $1 })
 
     /// All keys of a name server's file.
-    public static let nameServer = ConfigTable(sections: [
-        Section("NamesrvConfig", NameServerKeys.all, notYet: NotYetKeys.nameServer),
-        Section(
-            "NettyServerConfig",
-            [
-                ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
-                ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
-            ], notYet: NotYetKeys.server + "\nserverSelectorThreads int 3"),
-        Section("TlsSystemConfig", TLSKeys.all, notYet: ""),
-    ])
+    public static let nameServer = ConfigTable(
+        sections: [
+            Section("NamesrvConfig", NameServerKeys.all, notYet: NotYetKeys.nameServer),
+            Section(
+                "NettyServerConfig",
+                [
+                    ServerKeys.bindAddress.declaration, ServerKeys.nameServerListenPort.declaration,
+                    ServerKeys.serverChannelMaxIdleTimeSeconds.declaration,
+                ], notYet: NotYetKeys.server + "\nserverSelectorThreads int 3"),
+            Section("TlsSystemConfig", TLSKeys.server, notYet: ""),
+        ], removed: TLSKeys.misplaced)
 }

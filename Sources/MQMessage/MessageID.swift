@@ -49,9 +49,8 @@ public enum MessageID {
 /// Makes the ids that clients put into `UNIQ_KEY`: address, process id, a number of this maker, milliseconds since the
 /// month began, and a counter, in hexadecimal. Not safe for several threads; one for each owner.
 public struct UniqueIDMaker: Sendable {
-    private let ip: [UInt8]
-    private let processID: UInt16
-    private let makerID: UInt32
+    /// Address, process and maker, in digits.
+    private let front: [UInt8]
     private var monthStart: Int64
     private var nextMonth: Int64
     private var counter: UInt16 = 0
@@ -64,9 +63,11 @@ public struct UniqueIDMaker: Sendable {
         ip: [UInt8], processID: Int32, makerID: UInt32,
         monthBounds: @escaping @Sendable (Int64) -> (start: Int64, end: Int64)
     ) {
-        self.ip = ip
-        self.processID = UInt16(truncatingIfNeeded: processID)
-        self.makerID = makerID
+        var front = ByteBuffer(capacity: 64)
+        for byte in ip { front.append(hex: UInt64(byte), digits: 2) }
+        front.append(hex: UInt64(UInt16(truncatingIfNeeded: processID)), digits: 4)
+        front.append(hex: UInt64(makerID), digits: 8)
+        self.front = front.toArray()
         self.monthBounds = monthBounds
         monthStart = 0
         nextMonth = 0
@@ -77,9 +78,7 @@ public struct UniqueIDMaker: Sendable {
         if now.rawValue >= nextMonth || now.rawValue < monthStart {
             (monthStart, nextMonth) = monthBounds(now.rawValue)
         }
-        for byte in ip { buffer.append(hex: UInt64(byte), digits: 2) }
-        buffer.append(hex: UInt64(processID), digits: 4)
-        buffer.append(hex: UInt64(makerID), digits: 8)
+        buffer.append(front)
         buffer.append(hex: UInt64(UInt32(truncatingIfNeeded: now.rawValue - monthStart)), digits: 8)
         buffer.append(hex: UInt64(counter), digits: 4)
         counter &+= 1

@@ -16,6 +16,10 @@ public protocol RemotingService: AnyObject {
 /// Takes the answers to requests that were numbered and encoded outside of their channel, from ``firstOpaque`` on. All
 /// calls come from the channel's loop.
 public protocol AnswerTaker: AnyObject, Sendable {
+    /// A frame arrived, which may be anything.
+    /// - Returns: whether it was an answer for it, and is done with. Else its header is read, and if it is an answer all the
+    ///   same, it comes again as such.
+    func took(_ frame: RemotingFrame, in bytes: Span<UInt8>) -> Bool
     /// An answer arrived. `header` and `frame` are views over `bytes`; copy what must stay.
     func answered(_ header: borrowing RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>)
     /// The channel is gone; called once.
@@ -89,6 +93,8 @@ public final class RemotingChannel: ConnectionHandler {
             // A first byte of 0x16 would be a TLS handshake; it is also a frame of over 352 MiB, so it is refused here
             // until TLS is served.
             while connection.isOpen, let frame = try RemotingFrame.decode(bytes, at: position) {
+                position = frame.byteCount
+                if let taker, taker.took(frame, in: bytes) { continue }
                 try header.decode(frame, in: bytes)
                 if header.isResponse, header.opaque >= Self.firstOpaqueOfTakers {
                     taker?.answered(header, frame, in: bytes)
@@ -97,7 +103,6 @@ public final class RemotingChannel: ConnectionHandler {
                 } else {
                     service.handle(header, frame, in: bytes, on: self)
                 }
-                position = frame.byteCount
             }
         } catch {
             connection.close("bad frame: \(error)")

@@ -234,6 +234,9 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         outputAdded()
     }
 
+    /// Writes what waits at once, for who has much more to say in this wake-up: the peer begins with it meanwhile. Loop only.
+    public func writeNow() { if isDirty { flush() } }
+
     private func outputAdded() {
         if !isDirty {
             isDirty = true

@@ -26,6 +26,10 @@ import Synchronization
     private var flushing: [Connection] = []
     private var timers = TimerHeap()
     private var hooks: [() -> Void] = []
+    /// Jobs of this wake-up are still to come: nobody needs to be woken for another one. Loop only.
+    private var runsJobsSoon = false
+    /// How often in a wake-up jobs may ask for jobs before sockets are looked at again.
+    private static let jobRoundsMax = 8
 
     /// The monotonic clock as of this wake-up. Loop only.
     public private(set) var now: Instant
@@ -75,7 +79,7 @@ import Synchronization
             jobs.append(job)
             return jobs.count == 1
         }
-        if wasEmpty { wake() }
+        if wasEmpty, !(isOnLoop && runsJobsSoon) { wake() }
     }
 
     /// Makes the loop run its hooks soon, without a job. Any thread.
@@ -147,6 +151,7 @@ import Synchronization
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
         readBuffer.reserve(Connection.readByteCountMax)
         while !isStopping.load(ordering: .relaxed) {
+            runsJobsSoon = true
             poller.wait(milliseconds: waitMilliseconds(), before: readClocks) { self.handle($0, $1) }
             runJobs()
             runTimers()
@@ -175,13 +180,23 @@ import Synchronization
         source.ready(events)
     }
 
+    /// Runs what was asked for, and what that asks for in turn: a change of threads, or two system calls, less each time.
     private func runJobs() {
-        let ready = jobs.withLock { jobs in
+        for _ in 0..<Self.jobRoundsMax {
+            let ready = takeJobs()
+            guard !ready.isEmpty else { break }
+            for job in ready { job() }
+        }
+        runsJobsSoon = false
+        if !jobs.withLock({ $0.isEmpty }) { wake() }
+    }
+
+    private func takeJobs() -> [@Sendable () -> Void] {
+        jobs.withLock { jobs in
             let ready = jobs
             if !ready.isEmpty { jobs = [] }
             return ready
         }
-        for job in ready { job() }
     }
 
     private func runTimers() {

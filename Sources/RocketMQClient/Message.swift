@@ -9,7 +9,14 @@ public struct Message: Equatable, Sendable {
     /// Not empty, 4 MiB at most unless the broker allows more.
     public var body: [UInt8]
     /// Properties, the system's among them.
-    public var properties = MessageProperties()
+    public var properties = Self.standardProperties
+
+    /// What a new message has; all share one list until they get more.
+    private static let standardProperties: MessageProperties = {
+        var properties = MessageProperties()
+        properties[PropertyName.wait] = "true"
+        return properties
+    }()
 
     /// A message.
     /// - Parameters:
@@ -18,6 +25,8 @@ public struct Message: Equatable, Sendable {
     public init(topic: String, tags: String? = nil, keys: [String] = [], body: [UInt8]) {
         self.topic = topic
         self.body = body
+        if tags == nil, keys.isEmpty { return }
+        properties = MessageProperties()  // in Java's order
         self.tags = tags
         self.keys = keys
         properties[PropertyName.wait] = "true"

@@ -42,6 +42,9 @@ public struct MessageExt: Sendable, CustomStringConvertible {
     /// The body, expanded if it was compressed.
     public internal(set) var body: [UInt8]
 
+    /// The smallest offset of its queue, and the next one to come, when it was pulled; `nil` for a message that was not.
+    public internal(set) var queueEnds: Range<Int64>?
+
     /// Offsets of queues are below this.
     static let offsetMax: Int64 = 1 << 60
 
@@ -157,8 +160,18 @@ extension MessageExt {
         text += "bornHost=/\(bornHost), storeTimestamp=\(storeTimestamp), storeHost=/\(storeHost), "
         text += "msgId=\(offsetMessageID), commitLogOffset=\(commitLogOffset), bodyCRC=\(bodyCRC), "
         text += "reconsumeTimes=\(reconsumeTimes), preparedTransactionOffset=\(preparedTransactionOffset), "
-        text += "toString()=Message{topic='\(topic)', flag=\(flag), properties=\(properties), body=["
+        text += "toString()=Message{topic='\(topic)', flag=\(flag), properties=\(shownProperties), body=["
         text += body.map { String(Int8(bitPattern: $0)) }.joined(separator: ", ")
         return text + "], transactionId='null'}]"
+    }
+
+    /// As Java shows them: with the queue's ends, in the order of its map.
+    private var shownProperties: String {
+        var all = properties
+        if let queueEnds {
+            all["MIN_OFFSET"] = String(queueEnds.lowerBound)
+            all["MAX_OFFSET"] = String(queueEnds.upperBound)
+        }
+        return all.inJavaOrder.description
     }
 }

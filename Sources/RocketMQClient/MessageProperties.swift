@@ -61,6 +61,9 @@ public struct MessageProperties: Equatable, Sendable, ExpressibleByDictionaryLit
         }
     }
 
+    /// Whether there is nothing in it but what every message has, or less.
+    var isPlain: Bool { entries.count < 2 && (entries.isEmpty || entries[0].name == "WAIT") }
+
     /// The form that travels: `name \x01 value \x02 …`.
     var stored: [UInt8] { Properties.encode(entries.map { ($0.name, $0.value) }) }
 
@@ -70,12 +73,39 @@ public struct MessageProperties: Equatable, Sendable, ExpressibleByDictionaryLit
     }
 
     private static func hasSeparator(_ text: String) -> Bool {
-        text.utf8.contains { $0 == Properties.nameEnd || $0 == Properties.valueEnd }
+        // Over the bytes: the general loop over a short text takes 40 instructions for each of them.
+        text.utf8.span.hasSeparator
     }
 
     /// Whether a timer of the broker is to hold the message back.
     var isTimed: Bool { entries.contains { $0.name.hasPrefix("TIMER_D") } }
 
+    /// In the order in which Java's map of a stored message's properties lists them.
+    /// Source: `MessageDecoder.string2messageProperties`, RocketMQ 5.3: a `HashMap` of 128 places.
+    var inJavaOrder: MessageProperties {
+        var places = 128
+        while entries.count * 4 > places * 3 { places *= 2 }
+        let placed = entries.map { entry in
+            let hash = UInt32(bitPattern: javaHashCode(entry.name.utf8.span))
+            return (place: Int(hash ^ hash >> 16) & (places - 1), entry: entry)
+        }
+        var sorted = MessageProperties()
+        // Names in one place stay in the order they came in: indices, because sorting need not be stable.
+        sorted.entries = placed.indices.sorted { (placed[$0].place, $0) < (placed[$1].place, $1) }.map {
+            placed[$0].entry
+        }
+        return sorted
+    }
+
     /// As Java prints a map: `{TAGS=TagA, WAIT=true}`.
     public var description: String { "{" + entries.map { "\($0.name)=\($0.value)" }.joined(separator: ", ") + "}" }
+}
+
+extension Span<UInt8> {
+    fileprivate var hasSeparator: Bool {
+        for index in indices where self[index] == Properties.nameEnd || self[index] == Properties.valueEnd {
+            return true
+        }
+        return false
+    }
 }

@@ -76,18 +76,75 @@ import Testing
         }
     }
 
-    @Test func `everything goes over TLS where servers want nothing else`() async throws {
+    /// A folder with `cert.pem` for 127.0.0.1 and `key.pem`, encrypted if there is a password.
+    private func certificate(password: String? = nil) throws -> TemporaryFolder {
         let folder = try TemporaryFolder("apus-tls")
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/openssl")
-        process.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-            "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder.path + "/key.pem", "-out",
-            folder.path + "/cert.pem",
-        ]
+        process.arguments =
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2", "-subj",
+                "/CN=broker",
+                "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder.path + "/key.pem", "-out",
+                folder.path + "/cert.pem",
+            ] + (password.map { ["-passout", "pass:\($0)"] } ?? ["-nodes"])
         process.standardError = FileHandle.nullDevice
         try process.run()
         process.waitUntilExit()
+        return folder
+    }
+
+    @Test func `a broker registers by TLS, with an encrypted key and passwords in a file of their own`() async throws {
+        let folder = try certificate(password: "geheim")
+        func write(_ password: String, to name: String) throws -> String {
+            let path = folder.path + "/\(name).properties"
+            let lines = [
+                "tls.test.mode.enable=false", "tls.server.certPath=\(folder.path)/cert.pem",
+                "tls.server.keyPath=\(folder.path)/key.pem", "tls.server.keyPassword=\(password)",
+                "tls.client.authServer=true", "tls.client.trustCertPath=\(folder.path)/cert.pem",
+            ]
+            try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+            return path
+        }
+        let tls = ["tls.server.mode": "enforcing", "tls.config.file": try write("geheim", to: "tls")]
+        try await Running.run { running in
+            let nameServer = try await running.nameServer("namesrv", tls)
+            let broker = try await running.broker([nameServer], tls)
+            var client = ClientOptions(nameServers: nameServer.address)
+            client.tls = TLSOptions()
+            client.tls?.trustPath = folder.path + "/cert.pem"
+            try await send(5, from: 0, to: "Sealed", client)  // its route is known: the broker has registered
+            try await broker.stop()
+            try await broker.start()
+            try await send(5, from: 5, to: "Sealed", client)
+            let link = try ClusterLink(client)
+            link.start()
+            let told = try await link.ask(RemotingCommand(.getBrokerConfig), at: broker.address)
+            await link.shutdown()
+            let listing = String(decoding: told.body, as: UTF8.self)
+            #expect(!listing.contains("geheim") && listing.contains("tls.config.file"))
+
+            let refused = try Server.broker(
+                "refused", nameServers: [nameServer], settings: ["tls.config.file": try write("falsch", to: "other")],
+                in: running.folder.url)
+            await #expect { try await refused.start() } throws: { "\($0)".contains("key.pem is no key of") }
+        }
+        // A broker that trusts somebody else does not register, and says why.
+        try await Running.run { running in
+            let nameServer = try await running.nameServer("namesrv", tls)
+            let other = try certificate()
+            let broker = try await running.broker(
+                [nameServer],
+                [
+                    "tls.enable": "true", "tls.client.authServer": "true",
+                    "tls.client.trustCertPath": other.path + "/cert.pem",
+                ])
+            try await eventually("it is logged", within: .seconds(20)) { broker.logs.contains("not trusted") }
+        }
+    }
+
+    @Test func `everything goes over TLS where servers want nothing else`() async throws {
+        let folder = try certificate()
         try await Running.run { running in
             let nameServer = try await running.nameServer()
             let broker = try await running.broker(

@@ -13,8 +13,8 @@ final class Running {
     init() throws { folder = try TemporaryFolder("apus-integration") }
 
     /// A name server, started.
-    func nameServer(_ name: String = "namesrv") async throws -> Server {
-        let server = try Server.nameServer(name, in: folder.url)
+    func nameServer(_ name: String = "namesrv", _ settings: [String: String] = [:]) async throws -> Server {
+        let server = try Server.nameServer(name, settings: settings, in: folder.url)
         servers.append(server)
         try await server.start()
         return server

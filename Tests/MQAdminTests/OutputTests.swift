@@ -53,6 +53,10 @@ import Testing
             (.topicNotFound("%RETRY%g"), "group unknown: g has never consumed here"),
             (.brokerNotFound("x"), "broker gone: no name server knows a master called x"),
             (.refused(by: "b:1", code: 16, remark: "no\nSee https"), "no permission: CODE: 16  DESC: no  BROKER: b:1;"),
+            (
+                .refused(by: "b:1", code: 16, remark: "check signature failed."),
+                "no permission: CODE: 16  DESC: check signature failed.  BROKER: b:1; $ROCKETMQ_HOME/conf/tools.yml holds"
+            ),
             (.refused(by: "b:1", code: 17, remark: "no"), "topic unknown: CODE: 17"),
             (.refused(by: "b:1", code: 206, remark: "no"), "group not online: CODE: 206"),
             (.refused(by: "b:1", code: 1, remark: "no"), "CODE: 1  DESC: no  BROKER: b:1"),

@@ -32,11 +32,11 @@ final class ScriptedServer: Sendable {
     }
 
     /// Runs a command as mqadmin does.
-    func admin(_ words: [String]) async -> (code: Int32, output: String, errors: String) {
+    func admin(_ words: [String], toolsFile: String? = nil) async -> (code: Int32, output: String, errors: String) {
         let output = Lock("")
         let errors = Lock("")
         let code = await CommandTable.standard.run(
-            words + ["-n", address], output: Output { text in output.withLock { $0 += text } },
+            words + ["-n", address], toolsFile: toolsFile, output: Output { text in output.withLock { $0 += text } },
             complain: { text in errors.withLock { $0 += text } })
         return (code, output.withLock { $0 }, errors.withLock { $0 })
     }

@@ -35,9 +35,13 @@ public final class Server {
     }
 
     /// A name server on a free port.
-    public static func nameServer(_ name: String = "namesrv", in folder: URL) throws -> Server {
+    /// - Parameter settings: on top of its port.
+    public static func nameServer(
+        _ name: String = "namesrv", settings: [String: String] = [:], in folder: URL
+    ) throws -> Server {
         let port = try Machine.freePort()
-        return try Server("mqnamesrv", name: name, port: port, settings: ["listenPort": "\(port)"], in: folder)
+        let all = ["listenPort": "\(port)"].merging(settings) { $1 }
+        return try Server("mqnamesrv", name: name, port: port, settings: all, in: folder)
     }
 
     /// A broker on free ports, with small files in `folder`.

@@ -54,7 +54,8 @@ import Testing
         let cluster = try FakeCluster(topics: ["t": 1])
         let producer = try await producer(cluster) { $0.bodyByteCountMax = 400 }
         let messages = (0..<20).map { Message(topic: "t", body: Array("message \($0)".utf8)) }
-        let size = try MessageBatches(messages, byteCountMax: 400, makeID: producer.nextID).batches[0].ids.count
+        let size = try MessageBatches(messages, byteCountMax: 400, makeID: { producer.nextID(at: SystemClock.wall()) })
+            .batches[0].ids.count
         cluster.script(.sendBatchMessage, RemotingCommand(.systemBusy, remark: "busy"))
         cluster.script(
             .sendBatchMessage,

@@ -161,7 +161,7 @@ import Testing
         var message = Message(topic: "topic-t", tags: "a", keys: ["k1", "k2"], body: [1, 2, 3])
         message.properties["odd"] = "\"quoted\" \\ and \n breaks, ünïcode"
         message.flag = 7
-        let outgoing = Outgoing(message, topic: "topic-t", options: Producer.Options()) { IDText("AB12") }
+        let outgoing = Outgoing(message, topic: "topic-t", options: Producer.Options()) { _ in IDText("AB12") }
         let fields = RequestFields(
             code: .sendMessageV2, group: "group_g", topic: "topic-t", queueID: index,
             brokerName: Array("broker-\"a\"".utf8), defaultQueueCount: 4)

@@ -58,6 +58,21 @@ import Testing
         #expect(message.messageID == message.offsetMessageID)
     }
 
+    @Test func `a pulled message shows its queue's ends, in the order of Java's map`() throws {
+        let bytes = try record([1])
+        var message = try MessageExt(bytes.span)
+        message.properties = [
+            "WAIT": "true", "TRACE_ON": "true", "UNIQ_KEY": "C0", "CLUSTER": "DefaultCluster",
+            "MSG_REGION": "DefaultRegion",
+        ]
+        message.queueEnds = 0..<1
+        // As mqadmin consumeMessage of 5.3.3 printed it.
+        let shown =
+            "properties={MSG_REGION=DefaultRegion, UNIQ_KEY=C0, CLUSTER=DefaultCluster, MIN_OFFSET=0, WAIT=true, TRACE_ON=true, "
+            + "MAX_OFFSET=1}"
+        #expect(message.description.contains(shown), "\(message)")
+    }
+
     @Test func `bodies of all codecs are expanded and others are left marked`() throws {
         let body = [UInt8](repeating: 65, count: 5000)
         let zlib: SysFlag = [.compressed, SysFlag(rawValue: 0x300)]

@@ -1,3 +1,4 @@
+import Foundation
 import MQBase
 import MQProtocol
 import MQRemoting
@@ -133,6 +134,12 @@ import Testing
         try await eventually("the link is let go of") { forgotten == nil }
     }
 
+    /// Memory of this process.
+    private static var residentByteCount: Int {
+        let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ")
+        return (pages.flatMap { $0.count > 1 ? Int($0[1]) : nil } ?? 0) * 4096
+    }
+
     /// Producers and a consumer while the relay cuts, freezes and delays.
     private func troubled(seconds: Int, _ note: (ClusterLink) -> Void) async throws {
         let (cluster, relay) = try relayed(["t": 4, "%RETRY%g": 1])
@@ -152,6 +159,7 @@ import Testing
         }
         let acknowledged = Lock(Set<String>())
         let isOver = Lock(false)
+        var atHalf: (byteCount: Int, acknowledged: Int)?
         await withTaskGroup(of: Void.self) { group in
             for task in 0..<8 {
                 group.addTask {
@@ -168,8 +176,12 @@ import Testing
                 }
             }
             let end = SystemClock.now().advanced(byMilliseconds: Int64(seconds) * 1000)
+            let half = SystemClock.now().advanced(byMilliseconds: Int64(seconds) * 500)
             var random = SystemRandomNumberGenerator()
             while SystemClock.now() < end {
+                if atHalf == nil, SystemClock.now() >= half {
+                    atHalf = (Self.residentByteCount, acknowledged.withLock { $0.count })
+                }
                 switch Int.random(in: 0..<5, using: &random) {
                 case 0: relay.hangUp()
                 case 1: relay.set(.cut)
@@ -188,6 +200,12 @@ import Testing
         }
         let promised = acknowledged.withLock { $0 }
         #expect(promised.count > 100)
+        // This process keeps every message several times; what the client keeps beside that must not grow.
+        let (before, now) = (try #require(atHalf), Self.residentByteCount)
+        let grown = now - before.byteCount
+        let messages = promised.count - before.acknowledged
+        #expect(grown < messages * 2048 + 32 << 20, "\(grown) bytes more after \(messages) messages")
+        if seconds > 60 { print("\(promised.count) acknowledged; \(grown >> 10) KiB more after the last \(messages)") }
         try await eventually("all \(promised.count) acknowledged messages have come", within: .seconds(60)) {
             seen.withLock { promised.isSubset(of: $0) }
         }

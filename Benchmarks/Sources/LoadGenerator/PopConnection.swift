@@ -11,8 +11,7 @@ final class PopConnection: ConsumerConnection {
     private let options: LoadOptions
     private let topic: String
     private var input = InputBuffer(capacity: 512 * 1024)
-    private var output: [UInt8] = []
-    private var sent = 0
+    private var output = OutputBuffer()
     /// Answer waited for; 0 if none.
     private var opaque = 0
     private var nextOpaque = 1_000_000_001
@@ -25,7 +24,7 @@ final class PopConnection: ConsumerConnection {
         self.topic = topic
     }
 
-    var hasOutput: Bool { sent < output.count }
+    var hasOutput: Bool { !output.isEmpty }
 
     func ask(now: Int64) -> Int64? {
         guard opaque == 0 else { return nil }
@@ -39,23 +38,11 @@ final class PopConnection: ConsumerConnection {
             "pollTime":"15000","queueId":"-1","topic":"\(topic)"},"flag":0,"language":"JAVA","opaque":\(opaque),\
             "serializeTypeCurrentRPC":"JSON","version":479}
             """
-        output.append(contentsOf: frameBytes(header: header))
+        output.append(frameBytes(header: header))
         return nil
     }
 
-    func flush() -> Bool {
-        guard hasOutput else { return true }
-        let count = output.withUnsafeBytes {
-            send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
-        }
-        if count < 0 { return errno == EAGAIN || errno == EINTR }
-        sent += count
-        if sent == output.count {
-            output.removeAll(keepingCapacity: true)
-            sent = 0
-        }
-        return true
-    }
+    func flush() -> Bool { output.flush(to: descriptor) }
 
     func fill() -> Bool { input.fill(from: descriptor) }
 
@@ -107,7 +94,7 @@ final class PopConnection: ConsumerConnection {
                 "topic":"\(topic)"},"flag":0,"language":"JAVA","opaque":\(Self.firstAck),\
                 "serializeTypeCurrentRPC":"JSON","version":479}
                 """
-            output.append(contentsOf: frameBytes(header: header))
+            output.append(frameBytes(header: header))
             at += size
         }
     }

@@ -8,8 +8,7 @@ final class PullConnection: ConsumerConnection {
     private let indexMask: Int
     private var generation = 0
     private var input = InputBuffer(capacity: 512 * 1024)
-    private var output: [UInt8] = []
-    private var sent = 0
+    private var output = OutputBuffer()
     /// Messages may be missing between those that come.
     private let isFiltered: Bool
 
@@ -45,7 +44,7 @@ final class PullConnection: ConsumerConnection {
         indexMask = size - 1
     }
 
-    var hasOutput: Bool { sent < output.count }
+    var hasOutput: Bool { !output.isEmpty }
 
     /// Asks for every queue that has no pull under way and is not put off.
     /// - Returns: the earliest time a queue is put off to; `nil` if none is.
@@ -69,23 +68,11 @@ final class PullConnection: ConsumerConnection {
         let queue = queues[index]
         let middle = "\"},\"flag\":0,\"language\":\"JAVA\",\"opaque\":"
         let header = "\(queue.head)\(queue.offset)\(middle)\(opaque)\(queue.tail)"
-        output.append(contentsOf: frameBytes(header: header))
+        output.append(frameBytes(header: header))
     }
 
     /// Sends what it can in one write. `false` if the broker is gone.
-    func flush() -> Bool {
-        guard hasOutput else { return true }
-        let count = output.withUnsafeBytes {
-            send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
-        }
-        if count < 0 { return errno == EAGAIN || errno == EINTR }
-        sent += count
-        if sent == output.count {
-            output.removeAll(keepingCapacity: true)
-            sent = 0
-        }
-        return true
-    }
+    func flush() -> Bool { output.flush(to: descriptor) }
 
     /// Reads answers once. `false` if the broker is gone.
     func fill() -> Bool { input.fill(from: descriptor) }

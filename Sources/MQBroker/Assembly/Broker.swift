@@ -56,6 +56,7 @@ public final class Broker: Sendable {
         precondition((1...PopHandler.loopsMax).contains(loopCount), "\(loopCount) loops")
         let loops = try BrokerStartError.wrap { try (0..<loopCount).map { try EventLoop("io-\($0)") } }
         let tls = try BrokerStartError.wrap { try config.gate() }
+        let cipher = try BrokerStartError.wrap { try config.outgoingCipher() }
         self.config = config
         identity = settings.identity
         nameServers = settings.registration.nameServers
@@ -81,7 +82,8 @@ public final class Broker: Sendable {
         let pop = try Self.pop(settings, store, tables, files, log)
         let modes = RequestModes(stored: try BrokerStartError.wrap { try files.load(RequestModes.fileName) })
         modes.persist(to: files)
-        registrar = NameServerRegistrar(config: config, topics: tables.topics, loop: loops[0], log: log)
+        registrar = NameServerRegistrar(
+            config: config, topics: tables.topics, loop: loops[0], cipher: cipher, log: log)
         let transactions = try BrokerStartError.wrap {
             try Transactions(
                 store: store, config: config, tables: tables, redelivery: redelivery, stats: stats, log: log)
@@ -96,7 +98,8 @@ public final class Broker: Sendable {
             stats: stats, files: files,
             registrar: registrar, log: log)
         let assignments = AssignmentHandler(
-            config: config, tables: tables, modes: modes, files: files, pool: control.pool, loop: loops[0])
+            config: config, tables: tables, modes: modes, files: files, pool: control.pool, loop: loops[0],
+            cipher: cipher)
         let corridors = Corridors(
             config: config, send: send, tables: tables, store: store, coldReads: coldReads, control: control,
             transactions: transactions, stats: stats, pop: pop, assignments: assignments, timer: timer)

@@ -226,7 +226,7 @@ public final class ClientTable: Sendable {
     }
 
     /// The connection over which a producer of this client id came; `nil` if there is none.
-    func producerTarget(of clientID: String) -> Target? {
+    func producerTarget(ofClient clientID: String) -> Target? {
         state.withLock { state in
             for members in state.producers.values {
                 guard let member = members[clientID], let presence = state.connections[member.connectionID] else {

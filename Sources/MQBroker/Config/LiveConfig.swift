@@ -3,6 +3,7 @@ public import MQProtocol
 import MQRemoting
 import MQSystem
 import MQTLS
+import MQTransport
 import Synchronization
 
 /// The present configuration, swapped whole when an administrator changes a key. Any thread.
@@ -43,6 +44,12 @@ public final class LiveConfig: Sendable {
     /// The door to the listening sockets.
     /// - Throws: what of TLS does not work.
     func gate() throws(TLSError) -> TLSGate { try TLSGate(state.withLock { $0.values }) }
+
+    /// What connections to name servers go behind; `nil`: nothing.
+    /// - Throws: what of TLS does not work.
+    func outgoingCipher() throws(TLSError) -> (@Sendable (SocketAddress) -> any ConnectionCipher)? {
+        try TLSSettings(state.withLock { $0.values }).outgoingCipher()
+    }
 
     /// How often it has changed; answered with code 26.
     public var version: DataVersion { state.withLock { $0.version } }

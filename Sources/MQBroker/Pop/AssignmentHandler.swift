@@ -29,10 +29,10 @@ final class AssignmentHandler: Sendable {
 
     /// - Parameters:
     ///   - pool: threads that may wait.
-    ///   - loop: carries connections to name servers.
+    ///   - loop: carries connections to name servers, which go behind what `cipher` makes.
     init(
         config: LiveConfig, tables: BrokerTables, modes: RequestModes, files: ConfigFiles, pool: WorkerPool,
-        loop: EventLoop
+        loop: EventLoop, cipher: (@Sendable (SocketAddress) -> any ConnectionCipher)? = nil
     ) {
         self.config = config
         topics = tables.topics
@@ -41,7 +41,8 @@ final class AssignmentHandler: Sendable {
         self.modes = modes
         self.files = files
         self.pool = pool
-        client = RemotingClient(loop: loop, connectTimeoutMilliseconds: Self.timeoutMilliseconds)
+        client = RemotingClient(
+            loop: loop, connectTimeoutMilliseconds: Self.timeoutMilliseconds, cipher: cipher)
     }
 
     /// Closes the connections.

@@ -69,14 +69,17 @@ public final class NameServerRegistrar: Sendable {
     private let thread = Lock<Thread?>(nil)
 
     /// A registrar that does nothing yet. `loop` carries its connections; it must run from ``start(waitMilliseconds:)``
-    /// until after ``stop()``.
-    public init(config: LiveConfig, topics: TopicTable, loop: EventLoop, log: Log = .silent) {
+    /// until after ``stop()``. They go behind what `cipher` makes.
+    public init(
+        config: LiveConfig, topics: TopicTable, loop: EventLoop,
+        cipher: (@Sendable (SocketAddress) -> any ConnectionCipher)? = nil, log: Log = .silent
+    ) {
         self.config = config
         self.topics = topics
         self.log = log
         servers = config.current.registration.nameServers
         let watcher = Watcher()
-        client = RemotingClient(loop: loop, service: watcher)
+        client = RemotingClient(loop: loop, service: watcher, cipher: cipher)
         watcher.onLoss.withLock { $0 = { [weak self] in self?.connectionLost() } }
     }
 

@@ -79,7 +79,7 @@ final class ReplyHandler {
         guard let client = properties.first(where: { $0.name == name })?.value else {
             return reply.send(Self.failure("reply message properties[REPLY_TO_CLIENT] is null"))
         }
-        guard let target = clients.producerTarget(of: client) else {
+        guard let target = clients.producerTarget(ofClient: client) else {
             return reply.send(Self.failure("push reply message fail, channel of <\(client)> not found."))
         }
         for (name, value) in marks where !properties.contains(where: { $0.name == name }) {

@@ -124,7 +124,8 @@ func benchmarkProducer(_ arguments: [String]) async throws(ClientError) {
         await withTaskGroup(of: Void.self) { group in
             for task in 0..<taskCount {
                 let share = quantity / taskCount + (task < quantity % taskCount ? 1 : 0)
-                group.addTask {
+                // What is measured is the client: its tasks run where its answers come in.
+                group.addTask(executorPreference: producer.link.executor) {
                     var index = 0
                     var batch = Samples()
                     var flushed = SystemClock.now()

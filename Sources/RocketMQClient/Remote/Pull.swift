@@ -92,6 +92,7 @@ extension ClusterLink {
         guard let next = answer.int64("nextBeginOffset") else {
             throw .badAnswer(from: address, "a pull answer without nextBeginOffset")
         }
+        let (min, max) = (answer.int64("minOffset") ?? 0, answer.int64("maxOffset") ?? 0)
         var messages: [MessageExt] = []
         if status == .found {
             do throws(WireError) {
@@ -99,10 +100,14 @@ extension ClusterLink {
             } catch {
                 throw .badAnswer(from: address, error.description)
             }
-            for index in messages.indices { messages[index].brokerName = request.queue.brokerName }
+            let ends = min <= max ? min..<max : nil
+            for index in messages.indices {
+                messages[index].brokerName = request.queue.brokerName
+                messages[index].queueEnds = ends
+            }
         }
         return PullResult(
-            status: status, next: next, min: answer.int64("minOffset") ?? 0, max: answer.int64("maxOffset") ?? 0,
+            status: status, next: next, min: min, max: max,
             suggestedBrokerID: answer.int64("suggestWhichBrokerId") ?? 0, messages: messages)
     }
 }

@@ -44,12 +44,7 @@ struct IDText: Sendable, Equatable {
 extension ByteBuffer {
     /// Appends `text` as the inside of a JSON string.
     mutating func append(escaping text: String) {
-        let start = count
-        append(utf8: text)
-        let byteCount = count - start
-        let isPlain = span.extracting(start..<count).nextToEscape(from: 0) == byteCount
-        if isPlain { return }
-        truncate(to: start)
-        appendEscaped(Array(text.utf8))
+        let bytes = text.utf8.span
+        if bytes.nextToEscape(from: 0) == bytes.count { append(bytes) } else { appendEscaped(bytes) }
     }
 }

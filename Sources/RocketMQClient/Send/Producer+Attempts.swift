@@ -7,7 +7,9 @@ import MQSystem
 /// Which queue, how often, and what came of it.
 extension Producer {
     /// The way to a topic's queues, found by `deadline`.
-    func plan(of topic: String, before deadline: Instant?) async throws(ClientError) -> SendPlan {
+    nonisolated(nonsending) func plan(
+        of topic: String, before deadline: Instant?
+    ) async throws(ClientError) -> SendPlan {
         if let plan = plans.withLock({ $0.current(topic) }) { return plan }
         let found = try await findPlan(of: topic, before: deadline)
         return plans.withLock { plans in
@@ -38,17 +40,11 @@ extension Producer {
         return .tooBusy(inFlightMax: options.inFlightMax, byteCountMax: options.inFlightByteCountMax)
     }
 
-    /// Runs `body` with room for the message, which is given back afterwards.
-    func withPermit<Value>(
-        _ outgoing: Outgoing, _ timeout: Duration?, _ body: (Instant) async throws(ClientError) -> Value
-    ) async throws(ClientError) -> Value {
-        let allowed = (timeout ?? options.sendTimeout).milliseconds
-        let deadline = SystemClock.now().advanced(byMilliseconds: allowed)
-        if !permits.tryAcquire(outgoing.byteCount) {
-            guard await permits.acquire(outgoing.byteCount, before: deadline) else { throw noPermit() }
-        }
-        defer { permits.release(outgoing.byteCount) }
-        return try await body(deadline)
+    /// Waits for room for the message, which is to be given back afterwards (``SendPermits/release(_:)``).
+    nonisolated(nonsending) func takePermit(
+        _ outgoing: Outgoing, before deadline: Instant
+    ) async throws(ClientError) {
+        guard await permits.acquire(outgoing.byteCount, before: deadline) else { throw noPermit() }
     }
 
     func pick(_ plan: PublishPlan, avoiding failed: String?) -> Int? {
@@ -59,31 +55,50 @@ extension Producer {
     }
 
     /// Sends to one queue that `choose` names, once.
-    func send(
+    nonisolated(nonsending) func send(
         _ message: Message, timeout: Duration?,
         _ choose: (PublishPlan) throws(ClientError) -> (index: Int, queueID: Int)
     ) async throws(ClientError) -> SendResult {
-        let outgoing = try prepare(message)
-        return try await withPermit(outgoing, timeout) { deadline throws(ClientError) in
-            let plan = try await plan(of: outgoing.topic, before: deadline)
-            let (index, queueID) = try choose(plan.plan)
-            do throws(ClientError) {
-                return try await attempt(outgoing, plan, at: index, queueID: queueID, before: deadline)
-            } catch {
-                await forget(outgoing.topic, because: error, at: plan.plan.brokers[index])
-                throw error
-            }
+        let (outgoing, known) = try prepare(message)
+        let begun = SystemClock.now()
+        let deadline = deadline(timeout, since: begun)
+        if !permits.tryAcquire(outgoing.byteCount) { try await takePermit(outgoing, before: deadline) }
+        defer { permits.release(outgoing.byteCount) }
+        let plan: SendPlan
+        if let known { plan = known } else { plan = try await self.plan(of: outgoing.topic, before: deadline) }
+        let (index, queueID) = try choose(plan.plan)
+        do throws(ClientError) {
+            return try await attempt(outgoing, plan, at: index, queueID: queueID, before: deadline, since: begun)
+        } catch {
+            await forget(outgoing.topic, because: error, at: plan.plan.brokers[index])
+            throw error
         }
     }
 
-    /// Sends, going round the queues, until a broker has it, a failure is final, or tries or time are used up.
-    func deliver(_ outgoing: Outgoing, before deadline: Instant) async throws(ClientError) -> SendResult {
+    /// Sends, going round the queues, until a broker has it, a failure is final, or tries or time are used up. Waits for room
+    /// first.
+    nonisolated(nonsending) func deliver(
+        _ outgoing: Outgoing, _ known: SendPlan? = nil, since begun: Instant, before deadline: Instant
+    ) async throws(ClientError) -> SendResult {
+        var begun = begun
+        if !permits.tryAcquire(outgoing.byteCount) {
+            try await takePermit(outgoing, before: deadline)
+            begun = SystemClock.now()
+        }
+        defer { permits.release(outgoing.byteCount) }
         var failure = ClientError.noQueue(topic: outgoing.topic, wanted: "written")
         var failedBroker: String?
-        var plan = try await plan(of: outgoing.topic, before: deadline)
+        var plan: SendPlan
+        if let known {
+            plan = known
+        } else {
+            plan = try await self.plan(of: outgoing.topic, before: deadline)
+            begun = SystemClock.now()
+        }
         for attempt in 0...max(0, options.retries) {
             guard let index = pick(plan.plan, avoiding: failedBroker) else { break }
-            guard SystemClock.now() < deadline else {
+            if attempt > 0 { begun = SystemClock.now() }
+            guard begun < deadline else {
                 if attempt == 0 {  // finding the queues took it all
                     failure = .noAnswer(
                         from: "the name server", .timedOut(milliseconds: options.sendTimeout.milliseconds))
@@ -93,7 +108,8 @@ extension Producer {
             let broker = plan.plan.brokers[index]
             do throws(ClientError) {
                 let queueID = plan.plan.queues.queues[index].queueID
-                let result = try await self.attempt(outgoing, plan, at: index, queueID: queueID, before: deadline)
+                let result = try await self.attempt(
+                    outgoing, plan, at: index, queueID: queueID, before: deadline, since: begun)
                 let mayRetry = options.retriesWhenNotStoredOK && attempt < options.retries
                 if result.status == .sendOK || !mayRetry { return result }
             } catch {
@@ -128,12 +144,12 @@ extension Producer {
     }
 
     /// One try at one queue: the plan's at `index`, or another one of the same broker.
-    private func attempt(
-        _ outgoing: Outgoing, _ plan: SendPlan, at index: Int, queueID: Int, before deadline: Instant
+    nonisolated(nonsending) private func attempt(
+        _ outgoing: Outgoing, _ plan: SendPlan, at index: Int, queueID: Int, before deadline: Instant,
+        since begun: Instant
     ) async throws(ClientError) -> SendResult {
         let broker = plan.plan.brokers[index]
         let pipe = try broker.pipe.get()
-        let begun = SystemClock.now()
         let answer: SendPipe.Answer
         let isUsual =
             outgoing.code == .sendMessageV2 && queueID == plan.plan.queues.queues[index].queueID

@@ -15,7 +15,9 @@ extension Producer {
         _ messages: [Message], timeout: Duration? = nil
     ) async throws(ClientError) -> [SendResult] {
         try requireRunning()
-        let batches = try MessageBatches(messages, byteCountMax: options.bodyByteCountMax, makeID: nextID).batches
+        let batches = try MessageBatches(messages, byteCountMax: options.bodyByteCountMax) {
+            nextID(at: SystemClock.wall())
+        }.batches
         var results: [SendResult] = []
         results.reserveCapacity(messages.count)
         for batch in batches {
@@ -34,9 +36,8 @@ extension Producer {
     ) async throws(ClientError) -> [SendResult] {
         let outgoing = Outgoing(
             batch: batch.body, topic: namespace.wrap(first.topic), waitsForStore: first.waitsForStore)
-        let result = try await withPermit(outgoing, timeout) { deadline throws(ClientError) in
-            try await deliver(outgoing, before: deadline)
-        }
+        let now = SystemClock.now()
+        let result = try await deliver(outgoing, since: now, before: deadline(timeout, since: now))
         let places = result.offsetMessageID.split(separator: ",")
         return batch.ids.indices.map { index in
             SendResult(

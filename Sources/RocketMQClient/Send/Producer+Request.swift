@@ -10,7 +10,7 @@ import MQSystem
 extension Producer {
     /// Sends `message` and waits until a consumer of it replies (``Message/reply(to:body:)``).
     /// - Parameter timeout: for both.
-    /// - Throws: what ``send(_:)-(Message)`` throws; `noAnswer` if no reply came in time: a consumer may have handled it
+    /// - Throws: what ``Producer/send(_:timeout:)-(Message,_)`` throws; `noAnswer` if no reply came in time: a consumer may have handled it
     ///   all the same.
     public func request(_ message: Message, timeout: Duration = .seconds(3)) async throws(ClientError) -> MessageExt {
         var message = message

@@ -50,7 +50,7 @@ final class SendPermits: Sendable {
     }
 
     /// Waits for a permit. `false`: the deadline passed, or the task was cancelled.
-    func acquire(_ byteCount: Int, before deadline: Instant) async -> Bool {
+    nonisolated(nonsending) func acquire(_ byteCount: Int, before deadline: Instant) async -> Bool {
         if tryAcquire(byteCount) { return true }
         let number = state.withLock { state in
             state.nextNumber += 1

@@ -103,7 +103,7 @@ struct RequestFields {
         writer.field("j", 0, to: &buffer)
         writer.field("k", Self.no, to: &buffer)
         writer.field("m", code == .sendBatchMessage ? Self.yes : Self.no, to: &buffer)
-        writer.field("n", to: &buffer) { $0.appendEscaped(brokerName) }
+        writer.field("n", to: &buffer) { $0.appendEscaped(brokerName.span) }
     }
 }
 

@@ -85,7 +85,7 @@ public final class TransactionProducer: Sendable {
     ///
     /// When it returns with ``TransactionState/commit`` and ``TransactionResult/notTold`` is `nil`, the broker has stored the
     /// message for consumers, as safely as its settings promise.
-    /// - Throws: `invalid`, `topicNotFound`, `refused`, … before `execute` has run: as ``Producer/send(_:)``.
+    /// - Throws: `invalid`, `topicNotFound`, `refused`, … before `execute` has run: as ``Producer/send(_:timeout:)-(Message,_)``.
     @discardableResult
     public func send(
         _ message: Message, executing execute: TransactionExecutor
