@@ -3,6 +3,9 @@ import MQBase
 
 /// A mutex around a value: `pthread_mutex_t`, because the thread sanitizer reports `Synchronization.Mutex` falsely
 /// (5.8 against 4.7 ns). A leaf lock: no I/O, log, callback or second lock inside.
+///
+/// A function is not to be the value itself, nor an optional one: Swift would wrap it once more at each ``withLock(_:)``, until
+/// calling it overflows the stack. In a property of a struct it stays as it is.
 @safe public final class Lock<Value>: @unchecked Sendable {
     // @unchecked: `stored` is touched only between lock and unlock of `mutex`.
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>

@@ -29,7 +29,8 @@ import Testing
         let half = try peer.ask(.half("half", "a"))
         #expect(try peer.ask(.put("level", "b", queue: 2, properties: "DELAY\u{1}1\u{2}")).responseCode == .success)
         #expect(
-            try peer.ask(.put("timed", "c", queue: 3, properties: "TIMER_DELAY_MS\u{1}600\u{2}")).responseCode == .success)
+            try peer.ask(.put("timed", "c", queue: 3, properties: "TIMER_DELAY_MS\u{1}600\u{2}")).responseCode
+                == .success)
         running.stop()
         try forget(["half", "level", "timed"], in: running.folder)
         try running.restart()

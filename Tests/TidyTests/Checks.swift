@@ -27,6 +27,7 @@ struct Checks {
 
     func all(_ source: SourceText, of module: String) -> [Finding] {
         imports(source, of: module) + unsafeCode(source, of: module) + bannedCalls(source, of: module)
+            + lockedFunctions(source)
     }
 
     /// Imports that the module table does not allow.
@@ -58,6 +59,14 @@ struct Checks {
             }
         }
         return findings
+    }
+
+    /// Locks whose value is a function: each look at it wraps it once more, until calling it overflows the stack.
+    func lockedFunctions(_ source: SourceText) -> [Finding] {
+        source.code.enumerated().filter { $1.contains(/\b(Lock|Monitor)<\(*(@Sendable|@escaping|\([^<>]*\) *->)/) }.map
+        {
+            Finding(path: source.path, line: $0.offset + 1, what: "a lock on a function: put it into a struct")
+        }
     }
 
     /// Calls that have a named replacement here, by the word that gives them away.

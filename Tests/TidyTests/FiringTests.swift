@@ -68,6 +68,16 @@ import Testing
         #expect(findings("// \(text)", in: "MQStore") == [])
     }
 
+    @Test func `a lock on a function is found, one on what holds functions is not`() {
+        for type in ["Lock<@Sendable () -> Void>", "Lock<(@Sendable (Int) -> Void)?>", "Monitor<(() -> Void)?>"] {
+            #expect(
+                findings("let x = \(type)(nil)", in: "MQStore") == ["1: a lock on a function: put it into a struct"])
+        }
+        for type in ["Lock<[@Sendable () -> Void]>", "Lock<Listener>", "Lock<(byKey: [Int: Int], all: Int)>"] {
+            #expect(findings("let x = \(type)(y)", in: "MQStore") == [])
+        }
+    }
+
     @Test func `printing is for those who talk to a terminal`() {
         #expect(findings("print(1)", in: "MQAdmin") == [])
         #expect(findings("print(1)", in: "AdminMain") == [])

@@ -40,7 +40,11 @@ public final class OffsetTable: Sendable {
     /// What an administrator has set and consumers have not heard.
     let resets = PendingResets()
     private let resetNotice = ChangeNotice()
-    private let eachReset = Lock<(@Sendable (PopQueueKey, Int64) -> Void)?>(nil)
+    private let listener = Lock(Listener())
+
+    private struct Listener {
+        var reset: (@Sendable (PopQueueKey, Int64) -> Void)?
+    }
     private let flushMilliseconds: Int64
     private let offsetsMax: Int
     private let servesLiteQueues: Bool
@@ -151,7 +155,7 @@ public final class OffsetTable: Sendable {
     func onReset(_ body: @escaping @Sendable () -> Void) { resetNotice.listen(body) }
 
     /// Calls `body` after every reset of a queue, on the thread that made it; it may wait for the disk.
-    func onEachReset(_ body: @escaping @Sendable (PopQueueKey, Int64) -> Void) { eachReset.withLock { $0 = body } }
+    func onEachReset(_ body: @escaping @Sendable (PopQueueKey, Int64) -> Void) { listener.withLock { $0.reset = body } }
 
     /// Consumers that wait are to hear of resets now.
     func announceResets() { resetNotice.changed() }
@@ -161,7 +165,7 @@ public final class OffsetTable: Sendable {
     func reset(group: String, topic: String, queueID: Int32, to offset: Int64) -> Bool {
         guard resets.set(group: group, topic: topic, queueID: queueID, to: offset) else { return false }
         guard set(group: group, topic: topic, queueID: queueID, offset: offset) == .full else {
-            eachReset.withLock { $0 }?(PopQueueKey(group: group, topic: topic, queueID: queueID), offset)
+            listener.withLock { $0.reset }?(PopQueueKey(group: group, topic: topic, queueID: queueID), offset)
             return true
         }
         _ = resets.take(group: group, topic: topic, queueID: queueID)

@@ -80,7 +80,7 @@ public final class NameServerRegistrar: Sendable {
         servers = config.current.registration.nameServers
         let watcher = Watcher()
         client = RemotingClient(loop: loop, service: watcher, cipher: cipher)
-        watcher.onLoss.withLock { $0 = { [weak self] in self?.connectionLost() } }
+        watcher.listener.withLock { $0.lost = { [weak self] in self?.connectionLost() } }
     }
 
     /// Registers for the first time and from then on.
@@ -358,7 +358,11 @@ public final class NameServerRegistrar: Sendable {
 
 /// Name servers ask nothing of a broker yet; a lost connection means that they have forgotten it.
 private final class Watcher: RemotingService {
-    let onLoss = Lock<@Sendable () -> Void>({})
+    let listener = Lock(Listener())
+
+    struct Listener {
+        var lost: (@Sendable () -> Void)?
+    }
 
     func handle(
         _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
@@ -366,5 +370,5 @@ private final class Watcher: RemotingService {
         channel.reply(to: header.opaque, isOneWay: header.isOneWay).send(.notSupported(header.code))
     }
 
-    func closed(_ channel: RemotingChannel, because reason: CloseReason) { onLoss.withLock { $0 }() }
+    func closed(_ channel: RemotingChannel, because reason: CloseReason) { listener.withLock { $0.lost }?() }
 }

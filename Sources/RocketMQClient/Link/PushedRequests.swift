@@ -11,7 +11,11 @@ final class PushedRequests: RemotingService, Sendable {
     private let options: ClientOptions
     private let members: Members
     private let replies: OpenRequests
-    private let lostConnection = Lock<(@Sendable () -> Void)?>(nil)
+    private let listener = Lock(Listener())
+
+    private struct Listener {
+        var lostConnection: (@Sendable () -> Void)?
+    }
 
     init(_ options: ClientOptions, members: Members, replies: OpenRequests) {
         self.options = options
@@ -19,7 +23,7 @@ final class PushedRequests: RemotingService, Sendable {
         self.replies = replies
     }
 
-    func onLostConnection(_ action: @escaping @Sendable () -> Void) { lostConnection.withLock { $0 = action } }
+    func onLostConnection(_ action: @escaping @Sendable () -> Void) { listener.withLock { $0.lostConnection = action } }
 
     func handle(
         _ header: RemotingHeader, _ frame: RemotingFrame, in bytes: Span<UInt8>, on channel: RemotingChannel
@@ -88,6 +92,6 @@ final class PushedRequests: RemotingService, Sendable {
     }
 
     func closed(_ channel: RemotingChannel, because reason: CloseReason) {
-        lostConnection.withLock { $0 }?()
+        listener.withLock { $0.lostConnection }?()
     }
 }
