@@ -65,6 +65,11 @@ import Testing
                 #expect(wanted.allSatisfy { byKey[$0.key] == $0.value }, "\(byKey)")
             }
             try await compare()
+            // Offsets are written now and then; nothing but its offset tells of a group that is not there.
+            let offsets = cluster.folder.appending(path: "store/config/consumerOffset.json")
+            try await eventually("the offset of who left is written") {
+                try String(contentsOf: offsets, encoding: .utf8).contains("t@gone")
+            }
             try await cluster.killBroker()
             try await cluster.startBroker()
             try await compare()
