@@ -103,9 +103,9 @@ extension QueueFile {
         }
     }
 
-    /// Makes the names of the files in a queue's folder durable, and that of the folder.
+    /// Makes the names of the files in a queue's folder durable, and those of the folders up to the store's.
     static func synchronizeNames(above folder: String) throws(SystemError) {
-        for path in [folder, folder + "/..", folder + "/../.."] {
+        for path in [folder, folder + "/..", folder + "/../..", folder + "/../../.."] {
             do throws(SystemError) {
                 try Directory.synchronize(path)
             } catch {

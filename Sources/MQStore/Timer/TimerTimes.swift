@@ -45,8 +45,9 @@ public struct TimerTimes: Equatable, Sendable {
         let (out, now) = (floor(out), floor(now))
         let window = rollSlots * precision
         guard out - now >= window else { return (out, false) }
-        // The last way must be long enough to be put in again in time.
-        let isClose = out - now - window < rollSlots / 3 * precision
+        // The last way must be long enough to be put in again in time; with a window of two slots a third of it is none.
+        let rest = out - now - window
+        let isClose = rest == 0 || rest < rollSlots / 3 * precision
         return (now + (isClose ? rollSlots / 2 * precision : window), true)
     }
 

@@ -70,4 +70,13 @@ import Testing
             }
         }
     }
+
+    @Test func `a queue stays where its consumers are when its records go, also one in a folder that is new`() throws {
+        try survives { course in
+            try course.send([message(1, queueID: 1)])
+            for number in 2...6 { try course.send([message(number, byteCount: 4000)]) }
+            try course.store.settle()
+            for _ in 0..<4 { course.retainRound() }
+        }
+    }
 }

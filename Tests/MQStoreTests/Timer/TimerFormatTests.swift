@@ -113,6 +113,7 @@ import Testing
         // As Java did: 199,999 s away, put in after one day.
         #expect(times.place(out: 1_795_440_568_000, now: now) == (now + 86_400_000, true))
         #expect(times.place(out: now + 300_000_000, now: now) == (now + 172_800_000, true))
+        #expect(TimerTimes(rollWindow: 2).place(out: now + 2000, now: now) == (now + 1000, true))
         #expect(TimerTimes(rollWindow: 1).rollSlots == 7 * 86_400 - 60)
         #expect(TimerTimes(rollWindow: 700_000).rollSlots == 7 * 86_400 - 60)
     }
