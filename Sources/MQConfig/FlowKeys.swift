@@ -67,7 +67,8 @@ public enum FlowKeys {
     /// How long a flush may take before sends are refused.
     public static let osPageCacheBusyTimeOutMills = ConfigKey<Duration>.milliseconds(
         "osPageCacheBusyTimeOutMills", default: 1000, in: 1...3_600_000,
-        "While a send waits longer than this for a synchronous flush, others are refused with [REJECTREQUEST]."
+        "While a send waits longer than this for a synchronous flush, others are refused with [REJECTREQUEST]; what came "
+            + "during a write that took longer, with [PCBUSY_CLEAN_QUEUE]."
     ).live
 
     /// Keys of `MessageStoreConfig`.

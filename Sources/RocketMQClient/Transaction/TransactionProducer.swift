@@ -95,7 +95,7 @@ public final class TransactionProducer: Sendable {
         message.properties[PropertyName.uniqueKey] = id
         message.properties[PropertyName.transactionPrepared] = "true"
         message.properties[PropertyName.producerGroup] = group
-        message.delayLevel = nil  // as Java does: a half message cannot be delayed
+        message.delayLevel = nil  // as Java does: its broker would ask about the message for ever
         let sent = try await producer.send(message)
         var state = TransactionState.rollback
         var remark: String?
