@@ -26,17 +26,12 @@ import Testing
 
         /// strace as it lets the n-th call fail.
         func tracer(_ number: Int, log: String) -> [String] {
-            var command = [
-                "/usr/bin/env", "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=\(call)",
-                "-e", "inject=\(call):error=\(error):when=\(number)\(isLasting ? "+" : "")",
-            ]
-            if isOfLog {
-                for index in 0..<64 {
-                    let name = String(index * FaultTests.fileByteCount)
-                    command += ["-P", log + "/" + String(repeating: "0", count: 20 - name.count) + name]
-                }
+            let files = (0..<64).map { index in
+                let name = String(index * FaultTests.fileByteCount)
+                return log + "/" + String(repeating: "0", count: 20 - name.count) + name
             }
-            return command
+            return Tracer.command(
+                call, "error=\(error):when=\(number)\(isLasting ? "+" : "")", on: isOfLog ? files : [])
         }
     }
 
@@ -82,12 +77,7 @@ import Testing
             let load = CrashLoad(port: broker.port)
             try await load.run(acknowledgements: 1)  // makes the topic
             try await broker.stop()
-            let slow = [
-                "/usr/bin/env", "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e",
-                "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=3000000:when=1+", "-P",
-                running.folder.url.path + "/store/commitlog/00000000000000000000",
-            ]
-            try await broker.start(under: slow)
+            try await broker.start(under: running.slow("fdatasync", seconds: 3, when: "1+"))
             let late = try await load.ask(CrashLoad.send(1000))
             #expect(late.code == 10)  // FLUSH_DISK_TIMEOUT
             for field in ["msgId", "queueId", "queueOffset", "transactionId"] {

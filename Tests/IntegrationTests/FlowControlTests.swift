@@ -23,12 +23,7 @@ import Testing
             try await load.run(acknowledgements: 1)  // makes the topic
             try await broker.stop()
             // A sync of the log takes three seconds.
-            let slow = [
-                "/usr/bin/env", "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e",
-                "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=3000000:when=1+", "-P",
-                running.folder.url.path + "/store/commitlog/00000000000000000000",
-            ]
-            try await broker.start(under: slow)
+            try await broker.start(under: running.slow("fdatasync", seconds: 3, when: "1+"))
             let first = Task { try await load.ask(CrashLoad.send(1000)) }
             var options = Producer.Options()
             options.retries = 2

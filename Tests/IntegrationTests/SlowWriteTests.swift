@@ -19,12 +19,7 @@ import Testing
             try await load.run(acknowledgements: 1)  // makes the topic
             try await broker.stop()
             // The third write of a thread to the log takes two seconds.
-            let slow = [
-                "/usr/bin/env", "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e",
-                "trace=pwrite64", "-e", "inject=pwrite64:delay_enter=2000000:when=3", "-P",
-                running.folder.url.path + "/store/commitlog/00000000000000000000",
-            ]
-            try await broker.start(under: slow)
+            try await broker.start(under: running.slow("pwrite64", seconds: 2, when: "3"))
             let (first, second) = (try RemotingPeer(port: broker.port), try RemotingPeer(port: broker.port))
             for number in 0..<2 { #expect(try first.ask(CrashLoad.send(number)).responseCode == .success) }
             #expect(try second.ask(RemotingCommand(.getBrokerRuntimeInfo)).responseCode == .success)
@@ -67,12 +62,7 @@ import Testing
             let load = CrashLoad(port: broker.port)
             try await load.run(acknowledgements: 1)
             try await broker.stop()
-            let slow = [
-                "/usr/bin/env", "strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e",
-                "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=2000000:when=1", "-P",
-                running.folder.url.path + "/store/commitlog/00000000000000000000",
-            ]
-            try await broker.start(under: slow)
+            try await broker.start(under: running.slow("fdatasync", seconds: 2, when: "1"))
             let (producer, admin) = (try RemotingPeer(port: broker.port), try RemotingPeer(port: broker.port))
             func figures() throws -> [String: String] {
                 try KVTable(parsing: admin.ask(RemotingCommand(.getBrokerRuntimeInfo)).body).table

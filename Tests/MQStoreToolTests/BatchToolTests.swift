@@ -16,9 +16,6 @@ import Testing
     private let folder: TemporaryFolder
     private var root: String { folder.path + "/store" }
     private let unitFolder = "batchconsumequeue/b/0/"
-    private static let options = [
-        "--log-file-size", "65536", "--queue-file-size", "2000", "--index-slots", "100", "--index-entries", "400",
-    ]
 
     init() throws { folder = try TemporaryFolder() }
 
@@ -62,10 +59,7 @@ import Testing
     }
 
     private func run(_ arguments: String...) -> (code: Int32, output: String) {
-        var output = ""
-        let words = [arguments[0], root] + arguments.dropFirst() + Self.options
-        let code = StoreCommand.run(words, output: { output += $0 }, complain: { output += $0 + "\n" })
-        return (code, output)
+        SmallFiles.run(arguments[0], root, Array(arguments.dropFirst()))
     }
 
     private func write(_ bytes: [UInt8], unit: Int, at offset: Int) throws {

@@ -40,15 +40,7 @@ import Testing
         store.stop()
     }
 
-    private func run(_ command: String) -> (code: Int32, output: String) {
-        var output = ""
-        let words = [
-            command, root, "--log-file-size", "65536", "--queue-file-size", "2000", "--index-slots", "100",
-            "--index-entries", "400",
-        ]
-        let code = StoreCommand.run(words, output: { output += $0 }, complain: { output += $0 + "\n" })
-        return (code, output)
-    }
+    private func run(_ command: String) -> (code: Int32, output: String) { SmallFiles.run(command, root) }
 
     @Test func `a store with lite queues is whole, and a unit that lies in one is found and repaired`() throws {
         try fill()
