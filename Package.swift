@@ -65,6 +65,7 @@ let package = Package(
     targets: [
         // Layer 0: C, numbers, bytes, observation.
         .target(name: "CMQLinux", exclude: ["README.md"]),
+        .target(name: "CMQBytes"),
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
@@ -72,7 +73,7 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         module("MQBase", layer: 0),
-        module("MQBytes", layer: 0, uses: ["MQBase", "CISAL"]),
+        module("MQBytes", layer: 0, uses: ["MQBase", "CMQBytes", "CISAL"]),
         module("MQObserve", layer: 0, uses: ["MQBase"]),
         // Layer 1: the system.
         module("MQSystem", layer: 1, uses: ["MQBase", "MQBytes", "CMQLinux"]),

@@ -69,6 +69,13 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// Whether the bytes of `other` lie at `offset`; `false` where the span ends before them.
+    /// - Precondition: `offset` is not negative.
+    @inlinable @inline(__always) public func holds(_ other: Span<UInt8>, at offset: Int) -> Bool {
+        precondition(offset >= 0, "negative offset \(offset)")
+        return count &- offset >= other.count && extracting(offset..<offset &+ other.count).equals(other)
+    }
+
     /// Whether the span begins with the bytes of `text`.
     @inlinable public func starts(with text: StaticString) -> Bool {
         count >= text.utf8CodeUnitCount && extracting(0..<text.utf8CodeUnitCount).equals(text)
@@ -94,115 +101,11 @@ extension Span where Element == UInt8 {
     // Both look at eight bytes at a time. @inline(__always): they run once for every string of a header and every
     // property of a message; as calls they were a tenth of a send.
 
-    /// The index of the first `"` or `\` at or behind `start`; the count if there is none.
-    @inlinable @inline(__always) public func nextQuoteOrBackslash(from start: Int) -> Int {
-        var index = start
-        while index &+ 8 <= count {
-            let word = word(at: index)
-            let found = Self.zeroBytes(word ^ 0x2222_2222_2222_2222) | Self.zeroBytes(word ^ 0x5C5C_5C5C_5C5C_5C5C)
-            if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
-            index &+= 8
-        }
-        while index < count {
-            let byte = self[index]
-            if byte == 0x22 || byte == 0x5C { return index }
-            index &+= 1
-        }
-        return count
-    }
-
-    /// As ``next(_:from:)``, for a byte that is expected far away.
-    /// - Precondition: `start` is inside the span, or its end.
-    public func nextFar(_ byte: UInt8, from start: Int) -> Int {
-        precondition(start >= 0 && start <= count, "start \(start) outside \(count) bytes")
-        guard start < count else { return count }
-        // SAFETY: checked above; memchr reads `count - start` bytes at most.
-        return unsafe withUnsafeBufferPointer { bytes in
-            let base = unsafe UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped)
-            guard let found = unsafe memchr(base + start, Int32(byte), count &- start) else { return count }
-            return unsafe UnsafeRawPointer(found) - base
-        }
-    }
-
-    /// The index of the first `byte` at or behind `start`; the count if there is none.
-    @inlinable @inline(__always) public func next(_ byte: UInt8, from start: Int) -> Int {
-        var index = start
-        let pattern = 0x0101_0101_0101_0101 &* UInt64(byte)
-        while index &+ 8 <= count {
-            let found = Self.zeroBytes(word(at: index) ^ pattern)
-            if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
-            index &+= 8
-        }
-        while index < count {
-            if self[index] == byte { return index }
-            index &+= 1
-        }
-        return count
-    }
-
-    /// The index of the first byte below `bound` (at most 128) at or behind `start`; the count if there is none.
-    @inlinable @inline(__always) public func nextByte(below bound: UInt8, from start: Int) -> Int {
-        var index = start
-        let pattern = 0x0101_0101_0101_0101 &* UInt64(bound)
-        while index &+ 8 <= count {
-            let word = word(at: index)
-            // The lowest marked byte is below the bound; a borrow can only mark bytes above it wrongly.
-            let found = (word &- pattern) & ~word & 0x8080_8080_8080_8080
-            if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
-            index &+= 8
-        }
-        while index < count {
-            if self[index] < bound { return index }
-            index &+= 1
-        }
-        return count
-    }
-
-    /// The index of the first byte at or behind `start` that a JSON string must escape: `"`, `\` and what is below 32; the
-    /// count if there is none.
-    @inlinable public func nextToEscape(from start: Int) -> Int {
-        var index = start
-        while index &+ 8 <= count {
-            let word = word(at: index)
-            // As in `nextByte(below:)` and `zeroBytes`, the lowest mark counts.
-            let found =
-                (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080
-                | Self.zeroBytes(word ^ 0x2222_2222_2222_2222) | Self.zeroBytes(word ^ 0x5C5C_5C5C_5C5C_5C5C)
-            if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
-            index &+= 8
-        }
-        while index < count {
-            let byte = self[index]
-            if byte < 32 || byte == 0x22 || byte == 0x5C { return index }
-            index &+= 1
-        }
-        return count
-    }
-
-    /// The byte that the JSON escape `\u0000` … `\u0007` at `index` stands for, `nil` for anything else: properties are full
-    /// of \u0001 and \u0002, and taking them by the general way costs ten times as much.
-    @inlinable @inline(__always) public func escapedSeparator(at index: Int) -> UInt8? {
-        if index &+ 8 <= count {
-            let word = word(at: index)
-            guard word & 0x0000_F8FF_FFFF_FFFF == 0x0000_3030_3030_755C else { return nil }
-            return UInt8(truncatingIfNeeded: word >> 40) & 7
-        }
-        guard index &+ 6 <= count, int32(at: index) == 0x5C75_3030,
-            UInt16(bitPattern: int16(at: index &+ 4)) & 0xFFF8 == 0x3030
-        else { return nil }
-        return self[index &+ 5] & 7
-    }
-
     /// Eight bytes, the first one lowest.
     /// - Precondition: all eight are inside the span.
     @inlinable @inline(__always) public func word(at index: Int) -> UInt64 {
         precondition(index >= 0 && index &+ 8 <= count, "read past the end of a span")
         // SAFETY: checked on the line above; unaligned.
         return unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
-    }
-
-    /// The top bit of the lowest zero byte of `word` is set; bits above it mean nothing.
-    @inlinable @inline(__always) static func zeroBytes(_ word: UInt64) -> UInt64 {
-        (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
     }
 }

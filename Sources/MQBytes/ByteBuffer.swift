@@ -1,3 +1,4 @@
+import CMQBytes
 public import Glibc
 
 /// Growable bytes with one owner: what frames and records are built in. Not copyable; keep it in a class or pass it
@@ -122,43 +123,40 @@ extension ByteBuffer {
         end += byteCount
     }
 
-    /// Appends the JSON text from `start` on and puts bytes for its `\u0000` … `\u0007`, up to the first escape of another
-    /// kind. Copies while it looks, eight bytes at a time.
-    /// - Returns: where that escape is; the count if there is none.
-    /// - Precondition: `start` is inside the span, or its end.
-    public mutating func append(unescapingSeparatorsOf text: Span<UInt8>, from start: Int) -> Int {
-        precondition(start >= 0 && start <= text.count, "start \(start) outside \(text.count) bytes")
-        reserve(text.count &- start &+ 8)
-        // SAFETY: what is appended is never longer than what was read, and room for all of it and eight bytes is reserved;
-        // what is stored too much is overwritten by what is appended next.
+    /// Appends the JSON text of `range` and puts bytes for its `\u0000` … `\u0007`, up to the first escape of another kind.
+    /// Copies while it looks, sixteen bytes at a time, so that it is quickest where more follows in `text`.
+    /// - Returns: where that escape is; the range's end if there is none.
+    /// - Precondition: `range` is inside the span.
+    public mutating func append(unescapingSeparatorsOf text: Span<UInt8>, _ range: Range<Int>) -> Int {
+        precondition(range.lowerBound >= 0 && range.upperBound <= text.count, "\(range) outside \(text.count) bytes")
+        let limit = range.upperBound
+        reserve(range.count &+ 16)
+        // SAFETY: what is appended is never longer than what was read, and room for all of it and sixteen bytes is
+        // reserved; what is stored too much is overwritten by what is appended next.
         var target = unsafe base.unsafelyUnwrapped + end
         defer { end = unsafe target - base.unsafelyUnwrapped }
-        var index = start
-        while index &+ 8 <= text.count {
-            let word = text.word(at: index)
-            unsafe UnsafeMutableRawPointer(target).storeBytes(of: word.littleEndian, as: UInt64.self)
-            let found = Span<UInt8>.zeroBytes(word ^ 0x5C5C_5C5C_5C5C_5C5C)
-            let plain = found == 0 ? 8 : found.trailingZeroBitCount / 8
-            unsafe target += plain
-            index &+= plain
-            guard found != 0 else { continue }
-            guard let separator = text.escapedSeparator(at: index) else { return index }
-            unsafe target.pointee = separator
-            unsafe target += 1
-            index &+= 6
-        }
-        while index < text.count {
-            if text[index] != UInt8(ascii: "\\") {
-                unsafe target.pointee = text[index]
-                index &+= 1
-            } else {
-                guard let separator = text.escapedSeparator(at: index) else { return index }
+        return unsafe text.withUnsafeBufferPointer { bytes in
+            var index = range.lowerBound
+            while index < limit {
+                if index &+ 16 <= text.count {
+                    let found = unsafe mq_copy_equal16(bytes.baseAddress.unsafelyUnwrapped + index, target, 0x5C)
+                    let plain = min(found == 0 ? 16 : found.trailingZeroBitCount, limit &- index)
+                    unsafe target += plain
+                    index &+= plain
+                    if found == 0 || index == limit { continue }
+                } else if text[index] != 0x5C {
+                    unsafe target.pointee = text[index]
+                    unsafe target += 1
+                    index &+= 1
+                    continue
+                }
+                guard index &+ 6 <= limit, let separator = text.escapedSeparator(at: index) else { return index }
                 unsafe target.pointee = separator
+                unsafe target += 1
                 index &+= 6
             }
-            unsafe target += 1
+            return index
         }
-        return index
     }
 
     /// Appends 32-bit words, each big-endian, in one piece.

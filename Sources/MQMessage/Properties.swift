@@ -51,9 +51,9 @@ public enum Properties {
         /// The next pair; `nil` if there is none.
         @inlinable @inline(__always) public mutating func next(in text: Span<UInt8>) -> Pair? {
             while position < text.count {
-                var middle = text.nextByte(below: Properties.valueEnd + 1, from: position)
+                var middle = text.nextByte(upTo: Properties.valueEnd, from: position)
                 while middle < text.count, text[middle] == 0 {  // no separator
-                    middle = text.nextByte(below: Properties.valueEnd + 1, from: middle &+ 1)
+                    middle = text.nextByte(upTo: Properties.valueEnd, from: middle &+ 1)
                 }
                 guard middle < text.count else { return nil }
                 guard text[middle] == Properties.nameEnd else {

@@ -23,6 +23,16 @@ public struct HeaderText: Equatable, Sendable {
     /// Whether the bytes must be unescaped before use.
     @inlinable public var isEscaped: Bool { sizeAndMark & Self.escapedMark != 0 }
 
+    /// The same text of a header that begins `distance` bytes later.
+    @inline(__always) func moved(by distance: UInt32) -> HeaderText {
+        HeaderText(start: start &+ distance, sizeAndMark: sizeAndMark)
+    }
+
+    private init(start: UInt32, sizeAndMark: UInt32) {
+        self.start = start
+        self.sizeAndMark = sizeAndMark
+    }
+
     /// No text.
     public static let empty = HeaderText(0..<0, isEscaped: false)
 
@@ -36,12 +46,12 @@ public struct HeaderText: Equatable, Sendable {
     /// a lone surrogate becomes U+FFFD.
     public func append(from bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
         guard isEscaped else { return buffer.append(bytes.extracting(range)) }
-        let raw = bytes.extracting(0..<range.upperBound)
-        var index = range.lowerBound
+        var rest = range
         while true {
-            index = buffer.append(unescapingSeparatorsOf: raw, from: index)
-            guard index < raw.count else { return }
-            index = JSONEscape.append(raw, at: index, to: &buffer)
+            let index = buffer.append(unescapingSeparatorsOf: bytes, rest)
+            guard index < rest.upperBound else { return }
+            let next = JSONEscape.append(bytes.extracting(0..<rest.upperBound), at: index, to: &buffer)
+            rest = next..<rest.upperBound
         }
     }
 

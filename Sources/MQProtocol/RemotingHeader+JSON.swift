@@ -3,23 +3,27 @@ import MQBytes
 extension RemotingHeader {
     /// Reads `{"code":310,"extFields":{"a":"b"},"flag":0,…}`. Keys in any order; unknown ones are passed over.
     mutating func decodeJSON(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(WireError) {
+        if decodeKnown(bytes, range) { return }
         let bytes = bytes.extracting(0..<range.upperBound)
+        var opaqueAt = 0..<0
         var scanner = HeaderScanner(position: range.lowerBound)
         try scanner.expect(UInt8(ascii: "{"), in: bytes)
         guard !scanner.take(UInt8(ascii: "}"), in: bytes) else { return }
         repeat {
-            guard try !usualMember(&scanner, bytes) else { continue }
+            guard try !usualMember(&scanner, bytes, &opaqueAt) else { continue }
             let key = try scanner.string(in: bytes)
             try scanner.expect(UInt8(ascii: ":"), in: bytes)
             try member(bytes.extracting(key.range), &scanner, bytes)
         } while scanner.take(UInt8(ascii: ","), in: bytes)
         try scanner.expect(UInt8(ascii: "}"), in: bytes)
+        learn(bytes, range, opaqueAt: opaqueAt)
     }
 
     /// Reads a member that is written as clients write it: without blanks, numbers as numbers. `false`: it is not, and
     /// nothing has been read.
+    /// - Parameter opaqueAt: set to where the opaque lies.
     @inline(__always) private mutating func usualMember(
-        _ scanner: inout HeaderScanner, _ bytes: Span<UInt8>
+        _ scanner: inout HeaderScanner, _ bytes: Span<UInt8>, _ opaqueAt: inout Range<Int>
     ) throws(WireError) -> Bool {
         guard scanner.position &+ 1 < bytes.count else { return false }
         switch bytes[scanner.position &+ 1] {
@@ -27,7 +31,10 @@ extension RemotingHeader {
         case UInt8(ascii: "e") where scanner.take("\"extFields\":", in: bytes): try extFields(&scanner, bytes)
         case UInt8(ascii: "f") where scanner.take("\"flag\":", in: bytes): flag = try scanner.int32(in: bytes)
         case UInt8(ascii: "l") where scanner.take("\"language\":\"JAVA\"", in: bytes): language = .java
-        case UInt8(ascii: "o") where scanner.take("\"opaque\":", in: bytes): opaque = try scanner.int32(in: bytes)
+        case UInt8(ascii: "o") where scanner.take("\"opaque\":", in: bytes):
+            let start = scanner.position
+            opaque = try scanner.int32(in: bytes)
+            opaqueAt = opaque >= 0 ? start..<scanner.position : 0..<0
         case UInt8(ascii: "s") where scanner.take("\"serializeTypeCurrentRPC\":\"JSON\"", in: bytes): break
         case UInt8(ascii: "v") where scanner.take("\"version\":", in: bytes): version = try scanner.int32(in: bytes)
         default: return false
@@ -91,7 +98,7 @@ extension RemotingHeader {
     @inline(__always) static func quotedValue(_ bytes: Span<UInt8>, from start: Int) -> HeaderText? {
         var end = bytes.nextQuoteOrBackslash(from: start)
         let isEscaped = end < bytes.count && bytes[end] == UInt8(ascii: "\\")
-        if isEscaped { end = bytes.nextFar(UInt8(ascii: "\""), from: end) }
+        if isEscaped { end = bytes.next(UInt8(ascii: "\""), from: end) }
         guard end < bytes.count, bytes[end] == UInt8(ascii: "\"") else { return nil }
         if isEscaped, bytes[end &- 1] == UInt8(ascii: "\\") { return nil }
         return HeaderText(start: start, end: end, isEscaped: isEscaped)

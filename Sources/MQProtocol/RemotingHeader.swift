@@ -22,10 +22,12 @@ public struct RemotingHeader: Sendable {
     public internal(set) var remark: HeaderText?
     /// The ext fields, but for those of ``letter(_:)``, in the order they came.
     public internal(set) var fields: [Field] = []
-    private(set) var fieldCount = 0
+    var fieldCount = 0
     // By letter, and not among `fields`: a send has a dozen, and looking each up by its name took twice as long.
     @usableFromInline var letters = InlineArray<16, HeaderText>(repeating: .empty)
     @usableFromInline var lettersPresent: UInt16 = 0
+    /// What headers of sends look like here.
+    var shape = HeaderShape()
 
     /// An empty header, to decode into.
     public init() { fields.reserveCapacity(32) }

@@ -362,7 +362,9 @@ public final class MessageStore: Sendable {
         flusher.appended()
         if !config.isFlushSynchronous {  // otherwise readers see more when it is flushed
             var isAwaited = false
-            for entry in batch.entries where entry.queue.waiters != 0 { isAwaited = true }
+            for index in batch.entries.indices where batch.entries[index].queue.waiters != 0 {  // no copies of entries
+                isAwaited = true
+            }
             for slot in batch.liteSlots where slot.queue.waiters != 0 { isAwaited = true }
             dispatcher.confirmedMoved(isAwaited: isAwaited)
         }

@@ -129,41 +129,41 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     private func read() {
         guard let handler else { return }
         if gate != nil || cipher != nil { return readBehindGate(handler) }
-        // Small leftovers go in front of the loop's buffer; a large frame grows in a buffer of its own.
+        // Small leftovers go in front of what is read into the loop's buffer; a large frame grows in a buffer of its own.
+        guard input.count > 32 << 10 else { return loop.read(self) }
         var buffer = ByteBuffer()
-        if input.count > 32 << 10 {
-            swap(&buffer, &input)
-            guard fill(&buffer) else { return swap(&buffer, &input) }
-            buffer.removeFirst(handler.received(buffer.span, on: self))
-            buffer.trim(to: 64 << 10)
-            if isOpen { swap(&buffer, &input) }
-            return
+        swap(&buffer, &input)
+        guard fill(&buffer) else { return swap(&buffer, &input) }
+        buffer.removeFirst(handler.received(buffer.span, on: self))
+        buffer.trim(to: 64 << 10)
+        if isOpen { swap(&buffer, &input) }
+    }
+
+    /// Has `bytes` handled, which are all that waits. What is left of them is kept.
+    func take(_ bytes: Span<UInt8>) {
+        guard let handler else { return }  // closed since it was read
+        let consumed = handler.received(bytes, on: self)
+        input.removeAll()
+        if isOpen, consumed < bytes.count {
+            input.append(bytes.extracting(consumed..<bytes.count))
+        } else {
+            input.trim(to: 4 << 10)
         }
-        swap(&buffer, &loop.readBuffer)
-        buffer.removeAll()
-        buffer.append(input.span)
-        if fill(&buffer) {
-            let consumed = handler.received(buffer.span, on: self)
-            input.removeAll()
-            if isOpen, consumed < buffer.count {
-                input.append(buffer.span.extracting(consumed..<buffer.count))
-            } else {
-                input.trim(to: 4 << 10)
-            }
-        }
-        swap(&buffer, &loop.readBuffer)
     }
 
     /// A connection's first bytes, and all of those behind a cipher.
     private func readBehindGate(_ handler: any ConnectionHandler) {
-        var raw = ByteBuffer()
-        swap(&raw, &loop.readBuffer)
-        raw.removeAll()
-        defer { swap(&raw, &loop.readBuffer) }
-        guard fill(&raw) else { return }
+        loop.lendReadBuffer { raw in
+            let start = raw.count
+            if fill(&raw) { open(raw.span.extracting(start..<raw.count), handler) }
+            raw.truncate(to: start)
+        }
+    }
+
+    private func open(_ raw: Span<UInt8>, _ handler: any ConnectionHandler) {
         if let gate {
             self.gate = nil
-            switch gate.admit(raw.span[0]) {
+            switch gate.admit(raw[0]) {
             case .plain: break
             case .sealed(let cipher): seal(with: cipher)
             case .refused(let reason): return close(reason)
@@ -174,14 +174,14 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         if let cipher {
             do throws(CipherError) {
                 defer { if !sealed.isEmpty { outputAdded() } }
-                try cipher.open(raw.span, into: &plain, answer: &sealed)
+                try cipher.open(raw, into: &plain, answer: &sealed)
             } catch {
                 if isOpen { flush() }  // the alert
                 return close(error.description)
             }
             if cipher.isReady, pendingByteCount > 0 { outputAdded() }  // what waited for the handshake
         } else {
-            plain.append(raw.span)
+            plain.append(raw)
         }
         guard isOpen, !plain.isEmpty else { return swap(&plain, &input) }
         plain.removeFirst(handler.received(plain.span, on: self))
@@ -189,8 +189,10 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
         if isOpen { swap(&plain, &input) }
     }
 
-    /// Reads once into `buffer`. `false` if there was nothing, or if the connection ended.
-    private func fill(_ buffer: inout ByteBuffer) -> Bool {
+    /// Reads once into `buffer`, where asked behind what waits already. `false` if there was nothing, or if the connection
+    /// ended.
+    func fill(_ buffer: inout ByteBuffer, behindLeftovers: Bool = false) -> Bool {
+        if behindLeftovers { buffer.append(input.span) }
         var result = 0
         // SAFETY: the closure fills at most the room it is lent.
         unsafe buffer.appendUnsafely(atLeast: 16 << 10) { room in

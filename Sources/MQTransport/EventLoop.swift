@@ -6,7 +6,7 @@ import Synchronization
 
 /// One thread that waits for sockets and timers and runs everything that belongs to its connections.
 ///
-/// A wake-up is a batch: every readable socket is read and handled, then jobs and due timers run, then the
+/// A wake-up is a batch: every readable socket is read, what came is handled, then jobs and due timers run, then the
 /// `endOfWakeUp` hooks (a broker appends here what the wake-up brought), then each connection that has output
 /// writes it with one system call. Nothing that runs here may wait for a disk; writes that
 /// end in the page cache are fine.
@@ -35,8 +35,17 @@ import Synchronization
     public private(set) var now: Instant
     /// The wall clock as of this wake-up. Loop only.
     public private(set) var wall: Timestamp
-    /// What sockets are read into, shared by all connections of the loop.
-    var readBuffer = ByteBuffer(capacity: 0)
+    /// What sockets are read into, one behind the other.
+    private var readBuffer = ByteBuffer(capacity: 0)
+    /// Whose bytes lie where in `readBuffer`, until they are handled.
+    private var arrivals: [Arrival] = []
+    /// With so much read, it is handled before more is: what is read must still be in the processor's cache then.
+    private static let arrivedByteCountMax = 64 << 10
+
+    private struct Arrival {
+        let connection: Connection
+        let range: Range<Int>
+    }
 
     private struct Slot {
         var source: (any EventSource)?
@@ -149,10 +158,11 @@ import Synchronization
 
     private func run() {
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
-        readBuffer.reserve(Connection.readByteCountMax)
+        readBuffer.reserve(Self.arrivedByteCountMax + Connection.readByteCountMax)
         while !isStopping.load(ordering: .relaxed) {
             runsJobsSoon = true
             poller.wait(milliseconds: waitMilliseconds(), before: readClocks) { self.handle($0, $1) }
+            deliver()
             runJobs()
             runTimers()
             for hook in hooks { hook() }
@@ -178,6 +188,38 @@ import Synchronization
         // A source that an earlier event of this wake-up closed has a new generation.
         guard slots[index].generation == UInt32(key >> 32), let source = slots[index].source else { return }
         source.ready(events)
+    }
+
+    /// Reads `connection`; what came is handled when other sockets have been read too. System calls in a row, and then the
+    /// requests in a row: each finds its code and data in the processor's cache.
+    func read(_ connection: Connection) {
+        if readBuffer.count >= Self.arrivedByteCountMax { deliver() }
+        lendReadBuffer { buffer in
+            let start = buffer.count
+            if connection.fill(&buffer, behindLeftovers: true) {
+                arrivals.append(Arrival(connection: connection, range: start..<buffer.count))
+            } else {
+                buffer.truncate(to: start)
+            }
+        }
+    }
+
+    /// Has what was read handled.
+    private func deliver() {
+        guard !arrivals.isEmpty else { return }
+        lendReadBuffer { buffer in
+            for arrival in arrivals { arrival.connection.take(buffer.span.extracting(arrival.range)) }
+            arrivals.removeAll(keepingCapacity: true)
+            buffer.removeAll()
+        }
+    }
+
+    /// Lends the buffer as a local one: handlers may come back to the loop.
+    @inline(__always) func lendReadBuffer(_ body: (inout ByteBuffer) -> Void) {
+        var buffer = ByteBuffer()
+        swap(&buffer, &readBuffer)
+        body(&buffer)
+        swap(&buffer, &readBuffer)
     }
 
     /// Runs what was asked for, and what that asks for in turn: a change of threads, or two system calls, less each time.

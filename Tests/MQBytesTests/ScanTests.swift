@@ -71,10 +71,13 @@ import Testing
                     break
                 }
             }
-            var buffer = ByteBuffer()
-            buffer.append(9)
-            let end = buffer.append(unescapingSeparatorsOf: raw.span, from: start)
-            #expect(end == index && buffer.toArray() == wanted, "seed \(seed): \(text) from \(start)")
+            for behind in ["", "\\", #"\u0001 and more behind"#] {  // which is no part of the text
+                var buffer = ByteBuffer()
+                buffer.append(9)
+                let all = raw + Array(behind.utf8)
+                let end = buffer.append(unescapingSeparatorsOf: all.span, start..<raw.count)
+                #expect(end == index && buffer.toArray() == wanted, "seed \(seed): \(text) from \(start), \(behind)")
+            }
         }
     }
 

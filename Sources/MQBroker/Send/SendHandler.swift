@@ -105,9 +105,14 @@ final class SendHandler {
                 staged = try stageOne(request, route, queueID, request.flag, body, channel, batch)
             }
         }
-        batch.credit(
-            staged.detour ?? route, messages: batch.records.entries.count - first,
-            bytes: batch.records.byteCount - bytesBefore)
+        let messages = batch.records.entries.count - first
+        let bytesStaged = batch.records.byteCount - bytesBefore
+        // Not `detour ?? route`: that counts a reference up and down, for every message.
+        if let detour = staged.detour {
+            batch.credit(detour, messages: messages, bytes: bytesStaged)
+        } else {
+            batch.credit(route, messages: messages, bytes: bytesStaged)
+        }
         batch.waiting.append(
             SendBatch.Waiting(
                 channel: batch.place(of: channel), opaque: header.opaque, isOneWay: header.isOneWay || !isAnswered,
