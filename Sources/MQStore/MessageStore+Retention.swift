@@ -16,7 +16,10 @@ extension MessageStore {
     private func settled() -> PhysicalOffset {
         let limit = min(flushedOffset, dispatchedOffset)
         if let last = log.removable(before: limit).last, last.end > kept.value {
-            do throws(SystemError) { try keep() } catch {
+            do throws(SystemError) {
+                // The point before tells of files that will be gone.
+                if let point = try keep() { _ = try writePoint(point) }
+            } catch {
                 logger.error("cannot sync queues", ["reason": error.description])
             }
         }

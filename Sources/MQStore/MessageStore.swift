@@ -54,8 +54,8 @@ public final class MessageStore: Sendable {
     let kept: Watermark
     /// Counts removals of queues: a recovery point from before tells of queues that are gone.
     let deletions = Atomic<Int>(0)
-    /// Held while the recovery point is written or removed.
-    let pointFile = Lock<Void>(())
+    /// Held while the recovery point is written or removed; where the record of the newest one ended that was written.
+    let pointFile = Lock<Int64>(0)
     /// Records from here on were scanned at the start or written by this process; others are checked when they are read.
     let checkedFrom: PhysicalOffset
     let damaged = Atomic<Int>(0)
@@ -104,8 +104,9 @@ public final class MessageStore: Sendable {
             guard config.isIndexEnabled else { return nil }
             return try MessageIndex(
                 folder: config.root + "/index", slotCount: config.indexSlotCount, entryCount: config.indexEntryCount,
-                trustedUntil: last.isCacheIntact ? nil : last.checkpoint.index, synced: last.point?.index,
-                wasClean: last.wasClean, end: outcome.end)
+                evidence: IndexEvidence(
+                    wasClean: last.wasClean, isCacheIntact: last.isCacheIntact, fullUntil: last.checkpoint.index,
+                    synced: last.point?.index, end: outcome.end))
         }
         self.index = index
         checkedFrom = outcome.dispatchFrom
@@ -130,6 +131,7 @@ public final class MessageStore: Sendable {
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
             // the file that is there until all is repaired.
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
+            try repairIndex()
             if !last.wasClean {
                 // Nothing counts as synced but what the recovery point tells of.
                 for queue in queues.all { queue.distrustSync(known: last.queues[queue.key]?.end) }
@@ -160,6 +162,19 @@ public final class MessageStore: Sendable {
 
     /// How far a clock may be put back without store times going back, milliseconds.
     private static let clockStepMax: Int64 = 600_000
+
+    /// Withdraws what is told of index files that are not there as they were, and removes what cannot be trusted.
+    private func repairIndex() throws(SystemError) {
+        guard let index else { return }
+        if index.rebuildFrom != nil {
+            if checkpoint.current.index > index.fullUntil {
+                try checkpoint.update { $0.index = index.fullUntil }
+                try checkpoint.synchronize()
+            }
+            if !index.holdsSynced { try removePoint() }
+        }
+        try index.repair()
+    }
 
     /// Cuts and completes the queues.
     private func finishRecovery(
@@ -226,7 +241,7 @@ public final class MessageStore: Sendable {
                 ])
         }
         let trusted = checkpoint.current.queues
-        try Directory.removeFile(RecoveryPoint.path(in: config.root))
+        try removePoint()
         try checkpoint.update { $0.queues = 0 }
         try checkpoint.synchronize()
         var progress = Progress("rebuilding damaged queues", from: log.min, to: end, stepsPerLook: 1, logger)
