@@ -15,9 +15,9 @@ public struct CompactionSettings: Equatable, Sendable {
     public var keysMax: Int
 
     init(_ values: ConfigValues) {
-        isEnabled = values[LiteQueueKeys.enableCompaction]
-        intervalMilliseconds = values[LiteQueueKeys.compactionScheduleInternal].milliseconds
-        keysMax = values[LiteQueueKeys.maxOffsetMapSize] / 24
+        isEnabled = values[CompactionKeys.enableCompaction]
+        intervalMilliseconds = values[CompactionKeys.compactionScheduleInternal].milliseconds
+        keysMax = values[CompactionKeys.maxOffsetMapSize] / 24
     }
 }
 
