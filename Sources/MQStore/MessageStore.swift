@@ -17,17 +17,23 @@ public final class MessageStore: Sendable {
         public var flushed: @Sendable () -> Void
         /// Asked before old files are looked for: when they go now. `nil`: as configured at the start.
         public var retention: (@Sendable () -> RetentionSettings)?
+        /// Asked on the `clean` thread before a file of the log goes: whether everything before `end` may. `isDiskFull`:
+        /// messages are refused until it does. After `false` it is asked again in the next round.
+        public var mayDelete: @Sendable (_ end: PhysicalOffset, _ isDiskFull: Bool) -> Bool
         /// What extension units note of new messages; on the `dispatch` thread.
         public var bitMap: BitMapMaker?
 
         /// All are called until the store has stopped.
         public init(
             arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void,
-            retention: (@Sendable () -> RetentionSettings)? = nil, bitMap: BitMapMaker? = nil
+            retention: (@Sendable () -> RetentionSettings)? = nil,
+            mayDelete: @escaping @Sendable (_ end: PhysicalOffset, _ isDiskFull: Bool) -> Bool = { _, _ in true },
+            bitMap: BitMapMaker? = nil
         ) {
             self.arrived = arrived
             self.flushed = flushed
             self.retention = retention
+            self.mayDelete = mayDelete
             self.bitMap = bitMap
         }
     }
@@ -287,7 +293,9 @@ public final class MessageStore: Sendable {
             log.prepareFiles { self.logger.error("cannot prepare the next file", ["reason": $0.description]) }
         }
         let clean = Thread("clean", nice: 10) { [self] in
-            retention.run(retentionParts, settings: events.retention ?? { self.config.retention })
+            var parts = retentionParts
+            parts.mayDelete = events.mayDelete
+            retention.run(parts, settings: events.retention ?? { self.config.retention })
         }
         threads.withLock { $0 = [flush, dispatch, keep, prepare, clean] }
     }
