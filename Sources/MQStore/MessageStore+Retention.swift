@@ -38,7 +38,10 @@ extension MessageStore {
         for queue in queues.all where !isKept(queue.topic, queue.queueID) {
             guard try queue.isExpired(before: log.min) else { continue }
             try withdrawPoint()
-            try queue.clear(before: log.restart([queue]))
+            try keeping.withLock { (_) throws(SystemError) in
+                try queue.clear(before: log.restart([queue]))
+                try queues.forgetNames(of: queue.topic)
+            }
             logger.info("expired queue removed", ["topic": queue.topic, "queue": String(queue.queueID)])
         }
     }

@@ -137,8 +137,9 @@ public final class MessageStore: Sendable {
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
             // the file that is there until all is repaired.
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
-            try repairIndex()
+            try repairIndex(last)
             if !last.wasClean {
+                try lowerCheckpoint(to: last.point?.record)
                 // Nothing counts as synced but what the recovery point tells of.
                 for queue in queues.all { queue.distrustSync(known: last.queues[queue.key]?.end) }
             }
@@ -170,16 +171,28 @@ public final class MessageStore: Sendable {
     private static let clockStepMax: Int64 = 600_000
 
     /// Withdraws what is told of index files that are not there as they were, and removes what cannot be trusted.
-    private func repairIndex() throws(SystemError) {
+    private func repairIndex(_ last: LastRun) throws(SystemError) {
         guard let index else { return }
         if index.rebuildFrom != nil {
             if checkpoint.current.index > index.fullUntil {
                 try checkpoint.update { $0.index = index.fullUntil }
                 try checkpoint.synchronize()
             }
-            if !index.holdsSynced { try removePoint() }
+            // What it tells of queues stays: they are cut to its record in a moment.
+            if !index.holdsSynced, var point = last.point {
+                point.index = RecoveryPoint.Index()
+                try point.write(RecoveryPoint.path(in: config.root))
+            }
         }
         try index.repair()
+    }
+
+    /// Queues are about to be cut to the point's record. The checkpoint may be newer, and counts alone when the point goes: a
+    /// topic is deleted, or RocketMQ opens the store. It must not tell of units that were synced once and are written again.
+    private func lowerCheckpoint(to record: RecoveryPoint.Record?) throws(SystemError) {
+        guard let record, checkpoint.current.queues > record.storeTimestamp else { return }
+        try checkpoint.update { $0.queues = record.storeTimestamp }
+        try checkpoint.synchronize()
     }
 
     /// Cuts and completes the queues.

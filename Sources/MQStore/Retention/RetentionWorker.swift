@@ -156,18 +156,22 @@ struct RetentionWorker {
         let min = parts.log.min
         guard cleanedTo < min else { return true }
         var left = max(1, settings.intervalMilliseconds / max(1, settings.queueFileIntervalMilliseconds))
+        var isDone = true
         for queue in parts.queues.all {
             do throws(SystemError) {
-                while try queue.removeOldFile() {
+                var old = try queue.removeOldFile()
+                while old == .removed {
                     left -= 1
                     guard left > 0 else { return true }
                     guard pause(settings.queueFileIntervalMilliseconds) else { return false }
+                    old = try queue.removeOldFile()
                 }
+                if old == .needed { isDone = false }
             } catch {
                 parts.logger.error("a file of a queue cannot be deleted", ["reason": error.description])
             }
         }
-        cleanedTo = min
+        if isDone { cleanedTo = min }
         return true
     }
 
