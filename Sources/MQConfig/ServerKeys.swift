@@ -111,7 +111,7 @@ extension ConfigTable {
             Section(
                 "MessageStoreConfig",
                 StoreKeys.all + RetentionKeys.all + FormatKeys.all + TimerKeys.store + FlowKeys.store
-                    + LiteQueueKeys.all,
+                    + LiteQueueKeys.all + CompactionKeys.all,
                 notYet: NotYetKeys.store),
             Section("AuthConfig", [], notYet: NotYetKeys.auth),
         ],

@@ -92,12 +92,15 @@ extension MessageStore {
         }
     }
 
-    /// Writes the point if the log is on the disk as far as it tells, unless it tells of queues that were removed since.
+    /// Writes the point if the log is on the disk as far as it tells, unless it tells of queues that were removed since, or
+    /// a newer one is there: `keep` and `clean` make them.
     /// - Returns: `false`: later.
     func writePoint(_ point: RecoveryPoint) throws(SystemError) -> Bool {
         guard flusher.flushed.value.rawValue >= point.record.range.upperBound else { return false }
-        try pointFile.withLock { (_) throws(SystemError) in
-            guard point.deletions == deletions.load(ordering: .acquiring) else { return }
+        try pointFile.withLock { (newest) throws(SystemError) in
+            let end = point.record.range.upperBound
+            guard point.deletions == deletions.load(ordering: .acquiring), end >= newest else { return }
+            newest = end
             try put(point, at: RecoveryPoint.path(in: config.root))
         }
         return true
@@ -108,11 +111,16 @@ extension MessageStore {
     func withdrawPoint() throws(SystemError) {
         try pointFile.withLock { (_) throws(SystemError) in
             deletions.add(1, ordering: .releasing)
-            let path = RecoveryPoint.path(in: config.root)
-            guard Directory.exists(path) else { return }
-            try Directory.removeFile(path)
-            try Directory.synchronize(config.root)
+            try removePoint()
         }
+    }
+
+    /// Removes the recovery point, durably. Recovery, or whoever has ``pointFile``.
+    func removePoint() throws(SystemError) {
+        let path = RecoveryPoint.path(in: config.root)
+        guard Directory.exists(path) else { return }
+        try Directory.removeFile(path)
+        try Directory.synchronize(config.root)
     }
 
     /// Says that nothing is behind the last record: the next start need not look for it.

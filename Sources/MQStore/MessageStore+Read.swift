@@ -57,7 +57,9 @@ extension MessageStore {
     public func deleteQueues(of topic: String) throws(SystemError) {
         try withdrawPoint()
         try compaction.remove(topic)  // before the queues begin anew: what is left by a crash would be of others
-        try queues.clear(topic, before: log.restart(queues.queues(of: topic)))
+        try keeping.withLock { (_) throws(SystemError) in  // the checkpoint stays until the names are gone
+            try queues.clear(topic, before: log.restart(queues.queues(of: topic)))
+        }
         try compaction.remove(topic)
     }
 

@@ -16,7 +16,10 @@ extension MessageStore {
     private func settled() -> PhysicalOffset {
         let limit = min(flushedOffset, dispatchedOffset)
         if let last = log.removable(before: limit).last, last.end > kept.value {
-            do throws(SystemError) { try keep() } catch {
+            do throws(SystemError) {
+                // The point before tells of files that will be gone.
+                if let point = try keep() { _ = try writePoint(point) }
+            } catch {
                 logger.error("cannot sync queues", ["reason": error.description])
             }
         }
@@ -35,7 +38,10 @@ extension MessageStore {
         for queue in queues.all where !isKept(queue.topic, queue.queueID) {
             guard try queue.isExpired(before: log.min) else { continue }
             try withdrawPoint()
-            try queue.clear(before: log.restart([queue]))
+            try keeping.withLock { (_) throws(SystemError) in
+                try queue.clear(before: log.restart([queue]))
+                try queues.forgetNames(of: queue.topic)
+            }
             logger.info("expired queue removed", ["topic": queue.topic, "queue": String(queue.queueID)])
         }
     }

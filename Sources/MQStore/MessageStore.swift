@@ -17,17 +17,23 @@ public final class MessageStore: Sendable {
         public var flushed: @Sendable () -> Void
         /// Asked before old files are looked for: when they go now. `nil`: as configured at the start.
         public var retention: (@Sendable () -> RetentionSettings)?
+        /// Asked on the `clean` thread before a file of the log goes: whether everything before `end` may. `isDiskFull`:
+        /// messages are refused until it does. After `false` it is asked again in the next round.
+        public var mayDelete: @Sendable (_ end: PhysicalOffset, _ isDiskFull: Bool) -> Bool
         /// What extension units note of new messages; on the `dispatch` thread.
         public var bitMap: BitMapMaker?
 
         /// All are called until the store has stopped.
         public init(
             arrived: @escaping @Sendable (ConsumeQueue) -> Void, flushed: @escaping @Sendable () -> Void,
-            retention: (@Sendable () -> RetentionSettings)? = nil, bitMap: BitMapMaker? = nil
+            retention: (@Sendable () -> RetentionSettings)? = nil,
+            mayDelete: @escaping @Sendable (_ end: PhysicalOffset, _ isDiskFull: Bool) -> Bool = { _, _ in true },
+            bitMap: BitMapMaker? = nil
         ) {
             self.arrived = arrived
             self.flushed = flushed
             self.retention = retention
+            self.mayDelete = mayDelete
             self.bitMap = bitMap
         }
     }
@@ -54,8 +60,8 @@ public final class MessageStore: Sendable {
     let kept: Watermark
     /// Counts removals of queues: a recovery point from before tells of queues that are gone.
     let deletions = Atomic<Int>(0)
-    /// Held while the recovery point is written or removed.
-    let pointFile = Lock<Void>(())
+    /// Held while the recovery point is written or removed; where the record of the newest one ended that was written.
+    let pointFile = Lock<Int64>(0)
     /// Records from here on were scanned at the start or written by this process; others are checked when they are read.
     let checkedFrom: PhysicalOffset
     let damaged = Atomic<Int>(0)
@@ -104,8 +110,9 @@ public final class MessageStore: Sendable {
             guard config.isIndexEnabled else { return nil }
             return try MessageIndex(
                 folder: config.root + "/index", slotCount: config.indexSlotCount, entryCount: config.indexEntryCount,
-                trustedUntil: last.isCacheIntact ? nil : last.checkpoint.index, synced: last.point?.index,
-                wasClean: last.wasClean, end: outcome.end)
+                evidence: IndexEvidence(
+                    wasClean: last.wasClean, isCacheIntact: last.isCacheIntact, fullUntil: last.checkpoint.index,
+                    synced: last.point?.index, end: outcome.end))
         }
         self.index = index
         checkedFrom = outcome.dispatchFrom
@@ -130,7 +137,9 @@ public final class MessageStore: Sendable {
             // Before the queues are touched, because rebuilding them may be interrupted; but what a crash left is told by
             // the file that is there until all is repaired.
             if last.wasClean { try AbortFile.write(abort, in: config.root) }
+            try repairIndex(last)
             if !last.wasClean {
+                try lowerCheckpoint(to: last.point?.record)
                 // Nothing counts as synced but what the recovery point tells of.
                 for queue in queues.all { queue.distrustSync(known: last.queues[queue.key]?.end) }
             }
@@ -160,6 +169,31 @@ public final class MessageStore: Sendable {
 
     /// How far a clock may be put back without store times going back, milliseconds.
     private static let clockStepMax: Int64 = 600_000
+
+    /// Withdraws what is told of index files that are not there as they were, and removes what cannot be trusted.
+    private func repairIndex(_ last: LastRun) throws(SystemError) {
+        guard let index else { return }
+        if index.rebuildFrom != nil {
+            if checkpoint.current.index > index.fullUntil {
+                try checkpoint.update { $0.index = index.fullUntil }
+                try checkpoint.synchronize()
+            }
+            // What it tells of queues stays: they are cut to its record in a moment.
+            if !index.holdsSynced, var point = last.point {
+                point.index = RecoveryPoint.Index()
+                try point.write(RecoveryPoint.path(in: config.root))
+            }
+        }
+        try index.repair()
+    }
+
+    /// Queues are about to be cut to the point's record. The checkpoint may be newer, and counts alone when the point goes: a
+    /// topic is deleted, or RocketMQ opens the store. It must not tell of units that were synced once and are written again.
+    private func lowerCheckpoint(to record: RecoveryPoint.Record?) throws(SystemError) {
+        guard let record, checkpoint.current.queues > record.storeTimestamp else { return }
+        try checkpoint.update { $0.queues = record.storeTimestamp }
+        try checkpoint.synchronize()
+    }
 
     /// Cuts and completes the queues.
     private func finishRecovery(
@@ -226,7 +260,7 @@ public final class MessageStore: Sendable {
                 ])
         }
         let trusted = checkpoint.current.queues
-        try Directory.removeFile(RecoveryPoint.path(in: config.root))
+        try removePoint()
         try checkpoint.update { $0.queues = 0 }
         try checkpoint.synchronize()
         var progress = Progress("rebuilding damaged queues", from: log.min, to: end, stepsPerLook: 1, logger)
@@ -272,7 +306,9 @@ public final class MessageStore: Sendable {
             log.prepareFiles { self.logger.error("cannot prepare the next file", ["reason": $0.description]) }
         }
         let clean = Thread("clean", nice: 10) { [self] in
-            retention.run(retentionParts, settings: events.retention ?? { self.config.retention })
+            var parts = retentionParts
+            parts.mayDelete = events.mayDelete
+            retention.run(parts, settings: events.retention ?? { self.config.retention })
         }
         threads.withLock { $0 = [flush, dispatch, keep, prepare, clean] }
     }

@@ -136,9 +136,18 @@ final class QueueTable: Sendable {
         let cleared = queues(of: topic)
         for queue in cleared { try queue.clear(before: end) }
         guard !cleared.isEmpty else { return }
+        try forgetNames(of: topic)
         try Directory.removeIfEmpty(root + "/" + topic)
         if let batches { try Directory.removeIfEmpty(batches.root + "/" + topic) }
         if let extensions { try Directory.removeIfEmpty(extensions.root + "/" + topic) }
+    }
+
+    /// Queues of `topic` were removed: their folders' names are durably gone when it returns. What is left of them
+    /// otherwise would be less than the checkpoint counts.
+    func forgetNames(of topic: String) throws(SystemError) {
+        for root in [root, batches?.root].compactMap({ $0 }) where Directory.exists(root + "/" + topic) {
+            try Directory.synchronize(root + "/" + topic)
+        }
     }
 
     private func folder(_ topic: String, _ queueID: Int) -> String { "\(root)/\(topic)/\(queueID)" }

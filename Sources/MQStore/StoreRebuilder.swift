@@ -28,7 +28,7 @@ package final class StoreRebuilder {
             config.isIndexEnabled
             ? try MessageIndex(
                 folder: folder + "/index", slotCount: config.indexSlotCount, entryCount: config.indexEntryCount,
-                trustedUntil: nil, wasClean: true, end: PhysicalOffset(rawValue: .max)) : nil
+                evidence: .complete(end: PhysicalOffset(rawValue: .max))) : nil
         // Who asks may not know; but only a broker that serves lite queues writes offsets in them.
         worker = DispatchWorker(
             queues: queues, index: index, delayLevels: config.delayLevels, servesLiteQueues: true)

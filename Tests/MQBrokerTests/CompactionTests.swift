@@ -1,3 +1,5 @@
+import Foundation
+import MQBase
 import MQMessage
 import MQProtocol
 import MQTestKit
@@ -85,6 +87,30 @@ import Testing
         #expect(try peer.pop(.pop("c", queue: 0, group: "p", with: ["exp": "none"])).isEmpty)
     }
 
+    @Test func `old files of the log go when what is left of compacted topics is copied, not before`() throws {
+        let running = try RunningBroker([
+            "compactionScheduleInternal": "86400000", "mappedFileSizeCommitLog": String(1 << 18),
+            "flushIntervalCommitLog": "20", "flushCommitLogLeastPages": "0", "fileReservedTime": "0",
+            "deleteWhen": (0..<24).map(String.init).joined(separator: ";"), "cleanResourceInterval": "10",
+        ])
+        var peer = try running.connect()
+        #expect(try peer.ask(Self.compacted("c")).responseCode == .success)
+        for number in 0..<50 { #expect(try peer.ask(Self.put("k\(number % 5)", "\(number)")).responseCode == .success) }
+        let filler = String(repeating: "x", count: 60_000)
+        let first = running.folder.appending(path: "commitlog/00000000000000000000").path
+        for _ in 0..<12 { #expect(try peer.ask(.put("f", filler)).responseCode == .success) }
+        for _ in 0..<5000 where FileManager.default.fileExists(atPath: first) {
+            _ = try peer.ask(.pull("f", from: 0))
+        }
+        #expect(!FileManager.default.fileExists(atPath: first))
+        let left = (45..<50).map { "\($0) \($0)" }
+        #expect(try texts(peer, end: 50) == left)
+        try running.restart()
+        peer = try running.connect()
+        #expect(try peer.ask(Self.put("k9", "new")).responseCode == .success)
+        #expect(try texts(peer, end: 51) == left + ["50 new"])
+    }
+
     @Test func `what cannot be compacted is refused`() throws {
         let running = try RunningBroker()
         let peer = try running.connect()
@@ -95,5 +121,53 @@ import Testing
         let batches = try peer.ask(Self.compacted("b", ",+queue.type=BatchCQ"))
         #expect(batches.responseCode == .invalidParameter)
         #expect(batches.remark == "cleanup.policy=COMPACTION needs queue.type=SimpleCQ")
+    }
+}
+
+/// Goal: a file goes when nobody needs it, waits while compactions get on, and is given up only when they do not and the
+/// disk is full.
+@Suite struct DeletionHoldTests {
+    private let queue = DeletionHold.Queue(topic: "c", queueID: 0)
+    private let other = DeletionHold.Queue(topic: "c", queueID: 1)
+    private let start = Instant(nanoseconds: 1 << 40)
+
+    private func after(_ milliseconds: Int64) -> Instant { start.advanced(byMilliseconds: milliseconds) }
+
+    @Test func `nobody needs it`() {
+        var hold = DeletionHold()
+        #expect(hold.asked(lacking: [], isDiskFull: false, at: start) == .go)
+        #expect(hold.asked(lacking: [], isDiskFull: true, at: start) == .go)
+    }
+
+    @Test func `it waits as long as nothing was tried, whatever the time and the disk`() {
+        var hold = DeletionHold()
+        #expect(hold.asked(lacking: [queue], isDiskFull: true, at: start) == .wait([queue]))
+        #expect(hold.asked(lacking: [queue], isDiskFull: true, at: after(1_000_000)) == .wait([queue]))
+    }
+
+    @Test func `it waits while compactions get on`() {
+        var hold = DeletionHold()
+        for round in 0..<100 as Range<Int64> {
+            hold.tried(queue, gotOn: round % 2 == 0, at: after(round * 60_000))
+            #expect(hold.asked(lacking: [queue], isDiskFull: true, at: after(round * 60_000 + 1)) == .wait([queue]))
+        }
+    }
+
+    @Test func `what is tried in vain for two minutes is given up if the disk is full, and only then`() {
+        var hold = DeletionHold()
+        for second in 0..<120 as Range<Int64> {
+            hold.tried(queue, gotOn: false, at: after(second * 1000))
+            #expect(hold.asked(lacking: [queue], isDiskFull: true, at: after(second * 1000)) == .wait([queue]))
+        }
+        #expect(hold.asked(lacking: [queue], isDiskFull: false, at: after(120_000)) == .wait([queue]))
+        #expect(hold.asked(lacking: [queue, other], isDiskFull: true, at: after(120_000)) == .wait([queue, other]))
+        #expect(hold.asked(lacking: [queue], isDiskFull: true, at: after(120_000)) == .abandon([queue]))
+    }
+
+    @Test func `a queue that lacks nothing any more begins anew`() {
+        var hold = DeletionHold()
+        hold.tried(queue, gotOn: false, at: start)
+        #expect(hold.asked(lacking: [], isDiskFull: true, at: after(60_000)) == .go)
+        #expect(hold.asked(lacking: [queue], isDiskFull: true, at: after(200_000)) == .wait([queue]))
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MQBase
 import MQBytes
 import MQMessage
 import MQTestKit
@@ -56,6 +57,23 @@ import Testing
         let names = try FileManager.default.contentsOfDirectory(
             atPath: store.root.appending(path: "compacted/C/0").path)
         #expect(names == ["00000000000000000008"])
+    }
+
+    @Test func `what of it lies in old files of the log and is not copied is known`() throws {
+        let store = try TestStore()
+        for number in 0..<3 { try store.append(Self.message("k\(number)", "\(number)")) }
+        try store.settle()
+        let queue = try #require(store.store.existingQueue("C", 0))
+        let places = try (0..<3).map { try #require(try queue.unit(at: $0)).physicalOffset }
+        func lacks(_ logOffset: Int64) throws -> Bool {
+            try store.store.compaction.lacks(queue, before: PhysicalOffset(rawValue: logOffset))
+        }
+        #expect(try [places[0], places[0] + 1, places[2], 1 << 20].map(lacks) == [false, true, true, true])
+        _ = try compact(store)
+        #expect(try [places[0] + 1, 1 << 20].map(lacks) == [false, false])
+        try store.append(Self.message("k9", "9"))
+        try store.settle()
+        #expect(try [places[2] + 1, 1 << 20].map(lacks) == [false, true])
     }
 
     @Test func `reads keep to their limits and go on where they stopped`() throws {

@@ -158,29 +158,91 @@ import Testing
         try store.settle()
     }
 
-    @Test func `a full file that the checkpoint vouches for is not cut to an older recovery point`() throws {
-        let folder = try TemporaryFolder()
-        func open(trustedUntil: Int64?, synced: RecoveryPoint.Index?) throws -> MessageIndex {
-            try MessageIndex(
-                folder: folder.path, slotCount: 7, entryCount: 10, trustedUntil: trustedUntil, synced: synced,
-                wasClean: trustedUntil == nil, end: PhysicalOffset(rawValue: 1_000_000))
-        }
+    /// An index of files of nine entries, one a message: message `n` lies at `n` and was stored at second `n`.
+    private func smallIndex(
+        _ folder: TemporaryFolder, fullUntil: Int64 = 0, synced: RecoveryPoint.Index? = nil, isNew: Bool = false
+    ) throws -> MessageIndex {
+        let index = try MessageIndex(
+            folder: folder.path, slotCount: 7, entryCount: 10,
+            evidence: IndexEvidence(
+                wasClean: isNew, isCacheIntact: isNew, fullUntil: fullUntil, synced: synced,
+                end: PhysicalOffset(rawValue: 1_000_000)))
+        try index.repair()
+        return index
+    }
+
+    private func put(_ numbers: Range<Int>, in index: MessageIndex) throws {
         let hash = javaHashCode(Array("T#k".utf8).span)
-        let index = try open(trustedUntil: nil, synced: nil)
-        for number in 0..<25 {  // nine fill a file
+        for number in numbers {
             let time = Timestamp(rawValue: 1_700_000_000_000 + Int64(number) * 1000)
             try index.fileForWriting(time).put(
                 keyHash: IndexFile.keyHash(hash), physicalOffset: Int64(number), storeTimestamp: time.rawValue)
         }
-        // The point was written when the second file had three entries; the checkpoint when it was full.
-        let synced = RecoveryPoint.Index(
-            beginOffset: 9, endOffset: 11, endTimestamp: 1_700_000_011_999, entries: 4)
-        let opened = try open(trustedUntil: 1_700_000_017_000, synced: synced)
-        #expect(opened.offsets(topic: "T", key: "k", time: 0...(.max / 2), limit: 99) == (0..<18).reversed())
-        #expect(opened.rebuildFrom == 17)
-        let older = try open(trustedUntil: 1_700_000_008_000, synced: synced)
-        #expect(older.offsets(topic: "T", key: "k", time: 0...(.max / 2), limit: 99) == (0..<12).reversed())
-        #expect(older.rebuildFrom == 11)
+    }
+
+    private func found(_ index: MessageIndex) -> [Int64] {
+        index.offsets(topic: "T", key: "k", time: 0...(.max / 2), limit: 99).reversed()
+    }
+
+    @Test func `after a crash of the machine a recovery point tells how far the index was on the disk`() throws {
+        let folder = try TemporaryFolder()
+        try put(0..<25, in: try smallIndex(folder, isNew: true))
+        // It was written when the second file had three entries; the checkpoint's time may be of any moment.
+        let synced = RecoveryPoint.Index(beginOffset: 9, endOffset: 11, endTimestamp: 1_700_000_011_999, entries: 4)
+        for fullUntil in [0, 1_700_000_030_000] as [Int64] {
+            let opened = try smallIndex(folder, fullUntil: fullUntil, synced: synced)
+            #expect(found(opened) == Array(0..<12))
+            #expect(opened.rebuildFrom == 11 && opened.holdsSynced && opened.fullUntil == 1_700_000_008_000)
+        }
+        let full = RecoveryPoint.Index(beginOffset: 0, endOffset: 8, endTimestamp: 1_700_000_008_999, entries: 10)
+        let opened = try smallIndex(folder, synced: full)
+        #expect(found(opened) == Array(0..<9) && opened.rebuildFrom == 8)
+    }
+
+    @Test func `without a recovery point the checkpoint vouches for full files`() throws {
+        let folder = try TemporaryFolder()
+        try put(0..<25, in: try smallIndex(folder, isNew: true))
+        let opened = try smallIndex(folder, fullUntil: 1_700_000_017_000)
+        #expect(found(opened) == Array(0..<18))
+        #expect(opened.rebuildFrom == 17 && opened.fullUntil == 1_700_000_017_000)
+        #expect(found(try smallIndex(folder, fullUntil: 1_700_000_016_000)) == Array(0..<9))
+    }
+
+    private func all(_ store: TestStore) -> [Int64] {
+        store.store.indexedOffsets(topic: "T", key: "k", time: 0...(.max / 2), limit: 10_000).offsets
+    }
+
+    @Test func `a file that is built again is not what was told of the one that went`() throws {
+        let store = try TestStore()
+        let offsets = try send(store, 450) { _ in "k" }  // two full files and more
+        try store.settle()
+        let point = try #require(try store.store.keep())
+        #expect(try store.store.writePoint(point))
+        try store.crashMachine()
+        let folder = store.root.appending(path: "index").path
+        try File(folder + "/" + Directory.names(in: folder)[0], .readWrite).truncate(to: 100)
+        try store.open()
+        #expect(all(store) == offsets)
+        // Nothing that was built is synced.
+        #expect(store.store.checkpoint.current.index == 0)
+        #expect(try RecoveryPoint.read(RecoveryPoint.path(in: store.root.path))?.index.entries == 0)
+        try store.crashMachine()
+        for name in try Directory.names(in: folder) {  // the first pages are there, entries are not
+            let file = try File(folder + "/" + name, .readWrite)
+            try file.zero(4096..<(try file.byteCount()))
+        }
+        try store.open()
+        #expect(all(store) == offsets)
+    }
+
+    @Test func `a damaged file that went before the start was interrupted is missed`() throws {
+        let store = try TestStore()
+        let offsets = try send(store, 450) { _ in "k" }
+        try store.close()
+        let folder = store.root.appending(path: "index").path
+        try Directory.removeFile(folder + "/" + (try #require(try Directory.names(in: folder).last)))
+        try store.open()
+        #expect(all(store) == offsets)
     }
 
     @Test func `an entry that comes while the file is synced is synced with the next`() throws {
@@ -188,8 +250,7 @@ import Testing
         let watch = DuringSync(below: folder.path)
         defer { watch.end() }
         let index = try MessageIndex(
-            folder: folder.path, slotCount: 7, entryCount: 10, trustedUntil: nil, wasClean: true,
-            end: PhysicalOffset(rawValue: 1000))
+            folder: folder.path, slotCount: 7, entryCount: 10, evidence: .complete(end: PhysicalOffset(rawValue: 1000)))
         func put(_ offset: Int64) throws {
             try index.fileForWriting(Timestamp(rawValue: 1000)).put(
                 keyHash: 3, physicalOffset: offset, storeTimestamp: 1000)

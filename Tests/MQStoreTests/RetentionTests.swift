@@ -19,12 +19,16 @@ struct Retaining {
     var time: Int64
     var now = Instant(nanoseconds: 1 << 40)
 
-    init(_ store: TestStore, percent: @escaping () -> UInt64 = { 20 }) {
+    init(
+        _ store: TestStore, percent: @escaping () -> UInt64 = { 20 },
+        mayDelete: @escaping (PhysicalOffset, Bool) -> Bool = { _, _ in true }
+    ) {
         self.store = store
         let noon = SystemClock.wall().rawValue
         time = noon + (4 - Int64(SystemClock.local(Timestamp(rawValue: noon)).hour)) * Self.hour
         var parts = store.store.retentionParts
         parts.usage = { _ in DiskUsage(used: percent(), available: 100 - percent()) }
+        parts.mayDelete = mayDelete
         worker = RetentionWorker(parts)
     }
 
@@ -235,6 +239,27 @@ struct Retaining {
         retaining.now = retaining.now.advanced(byMilliseconds: retaining.settings.retryMilliseconds)
         retaining.round()  // it is gone, whoever did that
         #expect(store.store.minOffset.rawValue == 5 << 16)
+    }
+
+    @Test func `a file that somebody needs holds those behind it, and is asked for again`() throws {
+        let store = try filled()
+        let limit = Lock<Int64>(2 << 16)
+        let asked = Lock<[Bool]>([])
+        let percent = Lock<UInt64>(86)
+        var retaining = Retaining(store, percent: { percent.withLock { $0 } }) { end, isFull in
+            asked.withLock { $0.append(isFull) }
+            return end.rawValue <= limit.withLock { $0 }
+        }
+        retaining.round()
+        retaining.round()
+        #expect(store.store.minOffset.rawValue == 2 << 16)
+        #expect(asked.withLock { $0 } == [false, false, false, false])  // three files, and the third again
+        #expect(try firsts(store).first == 12)
+        percent.withLock { $0 = 95 }
+        limit.withLock { $0 = .max }
+        retaining.round()
+        #expect(asked.withLock { $0 }.suffix(7) == [Bool](repeating: true, count: 7))
+        #expect(store.store.minOffset.rawValue == 9 << 16)
     }
 
     @Test func `a full disk refuses messages, shows what there is, and takes them again`() throws {

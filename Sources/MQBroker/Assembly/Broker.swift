@@ -229,7 +229,9 @@ public final class Broker: Sendable {
                     for loop in loops { loop.wake() }
                     timer?.flushed()
                 },
-                retention: { [config] in config.current.store.retention }, bitMap: tables.filters.bitMapMaker))
+                retention: { [config] in config.current.store.retention },
+                mayDelete: { [compactor] in compactor.mayDelete(before: $0, isDiskFull: $1) },
+                bitMap: tables.filters.bitMapMaker))
         tables.offsets.onEachReset { [pop] key, offset in pop.reset(key, to: offset) }
         tables.offsets.onReset { [services] in for service in services { service.execute { $0.offsetsReset() } } }
         for loop in loops { loop.start() }

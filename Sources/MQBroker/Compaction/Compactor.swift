@@ -15,9 +15,9 @@ public struct CompactionSettings: Equatable, Sendable {
     public var keysMax: Int
 
     init(_ values: ConfigValues) {
-        isEnabled = values[LiteQueueKeys.enableCompaction]
-        intervalMilliseconds = values[LiteQueueKeys.compactionScheduleInternal].milliseconds
-        keysMax = values[LiteQueueKeys.maxOffsetMapSize] / 24
+        isEnabled = values[CompactionKeys.enableCompaction]
+        intervalMilliseconds = values[CompactionKeys.compactionScheduleInternal].milliseconds
+        keysMax = values[CompactionKeys.maxOffsetMapSize] / 24
     }
 }
 
@@ -29,10 +29,17 @@ final class Compactor: Sendable {
     private let topics: TopicTable
     private let store: MessageStore
     private let log: Log
-    private let isStopping = Monitor(false)
+    private let orders = Monitor(Orders())
+    private let hold = Lock(DeletionHold())
     private let thread = Lock<Thread?>(nil)
     /// How long the interval's key is not looked at.
     private static let stepMilliseconds: Int64 = 10_000
+
+    private struct Orders {
+        var isStopping = false
+        /// Files that end here or before wait for the compaction.
+        var wantedBefore: PhysicalOffset?
+    }
 
     init(config: LiveConfig, topics: TopicTable, store: MessageStore, log: Log) {
         self.config = config
@@ -50,8 +57,8 @@ final class Compactor: Sendable {
 
     /// Ends the thread after the queue it works on.
     func stop() {
-        isStopping.signal {
-            $0 = true
+        orders.signal {
+            $0.isStopping = true
             return true
         }
         let running = thread.withLock { thread in
@@ -61,15 +68,33 @@ final class Compactor: Sendable {
         running?.join()
     }
 
+    private enum Order {
+        case stop
+        case hurry(PhysicalOffset)
+    }
+
     private func run() {
         var last = SystemClock.now()
         while true {
             let due = last.advanced(byMilliseconds: config.current.compaction.intervalMilliseconds)
             let rest = min(Self.stepMilliseconds, max(0, due.milliseconds(since: SystemClock.now())))
-            if isStopping.wait(milliseconds: rest, until: { $0 ? true : nil }) == true { return }
+            switch nextOrder(milliseconds: rest) {
+            case .stop: return
+            case .hurry(let end): catchUp(before: end)
+            case nil: break
+            }
             guard SystemClock.now() >= due else { continue }
             last = SystemClock.now()
             compactAll()
+        }
+    }
+
+    private func nextOrder(milliseconds: Int64) -> Order? {
+        orders.wait(milliseconds: milliseconds) { orders in
+            if orders.isStopping { return .stop }
+            guard let end = orders.wantedBefore else { return nil }
+            orders.wantedBefore = nil
+            return .hurry(end)
         }
     }
 
@@ -77,30 +102,94 @@ final class Compactor: Sendable {
     func compactAll() {
         let settings = config.current.compaction
         guard settings.isEnabled else { return }
+        forEachQueue { queue in
+            let gotOn = compact(queue, settings)
+            if gotOn { hold.withLock { $0.tried(queue.name, gotOn: true, at: SystemClock.now()) } }
+        }
+    }
+
+    /// Calls `body` with each queue of a compacted topic, until it is to stop.
+    private func forEachQueue(_ body: (ConsumeQueue) -> Void) {
         for topic in topics.snapshot() where topic.isCompacted && !topic.holdsBatches {
             for queueID in 0..<max(topic.readQueueNums, topic.writeQueueNums) {
-                if isStopping.withLock({ $0 }) { return }
+                if orders.withLock({ $0.isStopping }) { return }
                 guard let queue = store.existingQueue(topic.topicName, queueID) else { continue }
-                compact(queue, settings)
+                body(queue)
             }
         }
     }
 
-    private func compact(_ queue: ConsumeQueue, _ settings: CompactionSettings) {
+    // MARK: - Files that go
+
+    /// Whether everything of the log before `end` may be deleted: compacted queues have copied what they need. If not, the
+    /// `compact` thread is told to. The `clean` thread asks; may wait for the disk.
+    /// - Parameter isDiskFull: messages are refused until there is more room.
+    func mayDelete(before end: PhysicalOffset, isDiskFull: Bool) -> Bool {
+        guard config.current.compaction.isEnabled else { return true }
+        var lacking: [DeletionHold.Queue] = []
+        forEachQueue { if lacks($0, before: end) { lacking.append($0.name) } }
+        if orders.withLock({ $0.isStopping }) { return false }  // not all were looked at
+        switch hold.withLock({ $0.asked(lacking: lacking, isDiskFull: isDiskFull, at: SystemClock.now()) }) {
+        case .go: return true
+        case .wait:
+            orders.signal {
+                $0.wantedBefore = end
+                return true
+            }
+            return false
+        case .abandon(let queues):
+            log.error(
+                "compacted topics lose messages: the disk is full and they cannot be compacted",
+                ["logOffset": end.description, "queues": queues.prefix(20).map(\.description).joined(separator: " ")])
+            return true
+        }
+    }
+
+    /// Whether a part of the queue's messages before `end` is not copied yet. A queue that cannot be read is said to lack
+    /// something: it is tried again.
+    private func lacks(_ queue: ConsumeQueue, before end: PhysicalOffset) -> Bool {
+        do throws(SystemError) {
+            return try store.compaction.lacks(queue, before: end)
+        } catch {
+            log.error("cannot look at a queue", ["queue": queue.name.description, "reason": error.description])
+            return true
+        }
+    }
+
+    /// Compacts the queues that need something of the log before `end`.
+    private func catchUp(before end: PhysicalOffset) {
+        let settings = config.current.compaction
+        forEachQueue { queue in
+            var gotOn = true
+            while gotOn, lacks(queue, before: end), !orders.withLock({ $0.isStopping }) {
+                gotOn = compact(queue, settings)
+                hold.withLock { [gotOn] in $0.tried(queue.name, gotOn: gotOn, at: SystemClock.now()) }
+            }
+        }
+    }
+
+    /// - Returns: whether the queue is compacted further than before.
+    private func compact(_ queue: ConsumeQueue, _ settings: CompactionSettings) -> Bool {
         do throws(SystemError) {
             guard let outcome = try store.compaction.compact(queue, of: store, keysMax: settings.keysMax) else {
-                return
+                return false
             }
             log.info(
                 "queue compacted",
                 [
-                    "queue": "\(queue.topic)/\(queue.queueID)", "end": String(outcome.end),
+                    "queue": queue.name.description, "end": String(outcome.end),
                     "messages": String(outcome.kept),
                 ])
+            return true
         } catch {
             // What was there stays, and so does the log: it is tried again.
             log.error(
-                "cannot compact a queue", ["queue": "\(queue.topic)/\(queue.queueID)", "reason": error.description])
+                "cannot compact a queue", ["queue": queue.name.description, "reason": error.description])
+            return false
         }
     }
+}
+
+extension ConsumeQueue {
+    fileprivate var name: DeletionHold.Queue { DeletionHold.Queue(topic: topic, queueID: queueID) }
 }

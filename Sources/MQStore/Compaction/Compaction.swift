@@ -1,4 +1,4 @@
-import MQBase
+public import MQBase
 import MQBytes
 import MQMessage
 import MQObserve
@@ -57,6 +57,13 @@ public final class Compaction: Sendable {
 
     /// Up to which offset the queue is compacted; 0 if it is not.
     public func end(_ queue: ConsumeQueue) -> Int64 { file(queue.topic, queue.queueID)?.endOffset ?? 0 }
+
+    /// Whether messages of the queue lie in the log before `logOffset` that it is not compacted up to. May wait for the disk.
+    public func lacks(_ queue: ConsumeQueue, before logOffset: PhysicalOffset) throws(SystemError) -> Bool {
+        guard end(queue) < queue.maxOffset else { return false }
+        let needed = try queue.firstOffset { $0.physicalOffset < logOffset.rawValue }
+        return max(end(queue), queue.minOffset) < needed
+    }
 
     /// Forgets a topic's queues and removes their files.
     func remove(_ topic: String) throws(SystemError) {

@@ -25,7 +25,6 @@ package final class IndexFile: Sendable {
     private let reserved = Atomic<Int>(0)
     /// ``indexCount`` when the file was last synced.
     private let syncedCount = Atomic<Int>(0)
-    private let rewound = Atomic<Bool>(false)
     private static let reserveStep = 1 << 18
 
     /// Bytes of a file with so many slots and entries.
@@ -159,18 +158,12 @@ package final class IndexFile: Sendable {
             entries: Int64(entries))
     }
 
-    /// Whether ``rewind(to:)`` has made the file whole again.
-    private(set) var isRewound: Bool {
-        get { rewound.load(ordering: .relaxed) }
-        set { rewound.store(newValue, ordering: .relaxed) }
-    }
-
     /// Forgets what came behind the last sync, of which some may not be on the disk: the entries before it never change,
     /// and the slots follow from them. Nothing happens if `synced` is another file's. Recovery only.
     func rewind(to synced: RecoveryPoint.Index) throws(SystemError) {
         guard synced.entries > 1, synced.entries <= entryCount, synced.beginOffset == beginOffset,
-            synced.entries <= indexCount
-        else { return }
+            synced.entries <= indexCount, synced.entries < entryCount || !isFull
+        else { return }  // nothing comes behind the end of a full one
         let entries = Int(synced.entries)
         try file.zero(Self.headerByteCount..<entryAt(0))
         try reserve(entries)
@@ -184,7 +177,6 @@ package final class IndexFile: Sendable {
         mapping.store(bigEndian: synced.endOffset, at: 24)
         mapping.store(bigEndian: used, at: 32)
         mapping.store(bigEndian: Int32(entries), at: 36)
-        isRewound = true
     }
 
     /// Says that the entries are durable, because the last run left them so.

@@ -13,59 +13,40 @@ final class MessageIndex: Sendable {
     /// Files that could not be trusted.
     let removed: [String]
 
-    /// Opens what is in `folder`, and removes what cannot be trusted: it is built again from the log.
-    /// - Parameters:
-    ///   - trustedUntil: store time up to which the files are on the disk; `nil`: all of them are.
-    ///   - synced: how far the newest file that was synced is on the disk, if that is known.
-    ///   - wasClean: the last run indexed everything.
-    ///   - end: where the log ends; an index that knows more is none of this log.
-    init(
-        folder: String, slotCount: Int, entryCount: Int, trustedUntil: Int64?,
-        synced: RecoveryPoint.Index? = nil, wasClean: Bool, end: PhysicalOffset
-    ) throws(SystemError) {
+    /// Names of all that is to go before anything is written; see ``repair()``.
+    private let stale: [String]
+    /// The newest file goes back to it.
+    private let rewind: RecoveryPoint.Index?
+    /// What ``IndexEvidence`` tells of whole files holds up to this store time with the files that are kept.
+    let fullUntil: Int64
+    /// Whether the files that the recovery point tells of are kept.
+    let holdsSynced: Bool
+
+    /// Opens what can be trusted in `folder`. If ``rebuildFrom`` says that something is missing, ``repair()`` comes before the
+    /// first entry.
+    init(folder: String, slotCount: Int, entryCount: Int, evidence: IndexEvidence) throws(SystemError) {
         self.folder = folder
         self.slotCount = slotCount
         self.entryCount = entryCount
-        let wanted = IndexFile.byteCount(slots: slotCount, entries: entryCount)
-        var files: [IndexFile] = []
-        var isBroken = false  // from here on, in the order of the names
-        var removed: [String] = []
-        for name in try Directory.names(in: folder) where name.utf8.allSatisfy({ (48...57).contains($0) }) {
-            let path = folder + "/" + name
-            if !isBroken, try File(path, .read).byteCount() == wanted {
-                let file = try IndexFile(path, slotCount: slotCount, entryCount: entryCount)
-                if file.isSound, file.indexCount > 1 { files.append(file) } else { isBroken = !file.isSound }
-                if files.last === file { continue }
-                if file.isSound {  // made, and nothing was put in
-                    try Directory.removeFile(path)
-                    continue
-                }
-            } else {
-                isBroken = true
-            }
-            removed.append(path)
-            try Directory.removeFile(path)
-        }
-        // By what they hold: names follow the clock, which may have been set back.
-        files.sort { ($0.beginOffset, $0.path) < ($1.beginOffset, $1.path) }
-        // The checkpoint is newer than the point sometimes: it vouches for full files, behind which the point's count is old.
-        let isTrusted = { (file: IndexFile) in
-            trustedUntil.map { file.isFull && file.endTimestamp <= $0 } ?? true
-        }
-        if let synced { for file in files where !isTrusted(file) { try file.rewind(to: synced) } }
-        let kept = files.prefix { (isTrusted($0) || $0.isRewound) && $0.endOffset < end.rawValue }
-        for file in files[kept.count...] {
-            if wasClean { removed.append(file.path) }  // after a crash it is what was to be expected
-            try Directory.removeFile(file.path)
-        }
-        let isComplete = wasClean && removed.isEmpty && kept.count == files.count
-        // With no file left nobody knows where the index began, unless a recovery point tells that there was none: a
-        // rebuilding may have been interrupted.
-        let known = synced.flatMap { $0.entries == 1 ? $0.endOffset : nil } ?? 0
-        rebuildFrom = isComplete ? nil : kept.last?.endOffset ?? known
-        if wasClean { for file in kept { file.setSynced() } }
-        self.removed = removed
-        self.files = Lock(Array(kept))
+        let found = try IndexInventory(
+            folder: folder, slotCount: slotCount, entryCount: entryCount, evidence: evidence)
+        rebuildFrom = found.rebuildFrom
+        removed = found.removed
+        stale = found.stale
+        rewind = found.rewind
+        fullUntil = found.fullUntil
+        holdsSynced = found.holdsSynced
+        if evidence.wasClean { for file in found.kept { file.setSynced() } }
+        files = Lock(found.kept)
+    }
+
+    /// Removes what cannot be trusted, newest first and durably, and takes back what came behind the last sync. What
+    /// checkpoint and recovery point tell of files that are not kept has been withdrawn before, durably: files that are
+    /// built now and reach the disk in part must never be taken for them. Recovery only.
+    func repair() throws(SystemError) {
+        for path in stale { try Directory.removeFile(path) }
+        if !stale.isEmpty { try Directory.synchronize(folder) }
+        if let rewind { try files.withLock { $0.last }?.rewind(to: rewind) }
     }
 
     /// Whether anything was ever indexed and is still there.
@@ -140,7 +121,8 @@ final class MessageIndex: Sendable {
         var fullUntil: Int64 = 0
         var newest = RecoveryPoint.Index()
         for file in files.withLock({ $0 }) {
-            newest = file.state  // before the sync: the dispatch thread may add to it meanwhile
+            let state = file.state  // before the sync: the dispatch thread may add to it meanwhile
+            if state.entries > 1 { newest = state }
             if all || file.isFull { fullUntil = file.endTimestamp }
             try file.synchronize()
         }

@@ -274,16 +274,16 @@ final class BatchUnits: Sendable {
         return old
     }
 
-    /// Removes the oldest file if all its messages are before `offset`; never the last file. `writing` is held.
-    /// - Returns: whether one was removed.
-    func removeOldFile(before offset: Int64) throws(SystemError) -> Bool {
+    /// As ``ConsumeQueue/removeOldFile()``, for messages before `offset`. `writing` is held.
+    func removeOldFile(before offset: Int64) throws(SystemError) -> ConsumeQueue.OldFile {
         let (old, next) = files.withLock { $0.count > 1 ? ($0[0], $0[1]) : (nil, nil) }
         guard let old, let next, let first = try unit(next.start / Self.unitByteCount), first.isUsed,
             first.baseOffset <= offset
-        else { return false }
+        else { return .none }
+        guard synced.withLock({ $0.end }) * Self.unitByteCount > next.start else { return .needed }
         try Directory.removeFile(old.path)
         files.withLock { _ = $0.removeFirst() }
         old.retire()
-        return true
+        return .removed
     }
 }

@@ -32,18 +32,28 @@ extension ConsumeQueue {
         }
     }
 
-    /// Removes the oldest file if all its units are before ``minOffset``; never the last file. Retention.
-    /// - Returns: whether one was removed.
-    func removeOldFile() throws(SystemError) -> Bool {
+    /// What became of an old file.
+    enum OldFile {
+        /// There is none.
+        case none
+        /// It is the last one of which something is on the disk: it says where the queue goes on.
+        case needed
+        case removed
+    }
+
+    /// Removes the oldest file if all its units are before ``minOffset`` and something of the next one is on the disk; never
+    /// the last file. Retention.
+    func removeOldFile() throws(SystemError) -> OldFile {
         try writing.withLock { (_) throws(SystemError) in
             if let batches { return try batches.removeOldFile(before: minOffset) }
             let end = minOffset * Int64(QueueUnit.byteCount)
-            let old = files.withLock { files in files.count > 1 && files[1].start <= end ? files[0] : nil }
-            guard let old else { return false }
+            let (old, next) = files.withLock { $0.count > 1 ? ($0[0], $0[1].start) : (nil, 0) }
+            guard let old, next <= end else { return .none }
+            guard synced.withLock({ $0.count }) * Int64(QueueUnit.byteCount) > next else { return .needed }
             try Directory.removeFile(old.path)
             files.withLock { _ = $0.removeFirst() }
             old.retire()
-            return true
+            return .removed
         }
     }
 
@@ -86,12 +96,18 @@ extension ConsumeQueue {
     }
 
     /// Empties the queue and removes its files, because its topic was deleted. Loops may hold it and go on with it when
-    /// the topic is made again: it counts from 0 then. The append has been told so, with ``setNextOffset(_:)``.
+    /// the topic is made again: it counts from 0 then. The append has been told so, with ``setNextOffset(_:)``. The folder's
+    /// own name is not durably gone.
     /// - Parameter end: records before it are the old topic's.
     func clear(before end: PhysicalOffset) throws(SystemError) {
         try writing.withLock { (_) throws(SystemError) in
             _ = forgetAll(0)
             pending.withLock { $0.lastPhysicalOffset = max($0.lastPhysicalOffset, end.rawValue - 1) }
+            // The last file goes last: whatever a crash leaves of the others, the queue does not end before units that the
+            // checkpoint counts.
+            let names = try Directory.names(in: folder)
+            for name in names.dropLast() { try Directory.removeFile(folder + "/" + name) }
+            if names.count > 1 { try Directory.synchronize(folder) }
             try Directory.removeTree(folder)
             try extensionUnits?.clear()
         }

@@ -20,6 +20,9 @@ struct RetentionWorker {
         /// Everything before it is on the disk, in queues and in the index: a queue whose records are all gone can be built
         /// from nothing, and would count from 0 again.
         let settled: () -> PhysicalOffset
+        /// Whether the log may go up to here, asked before each file; `isDiskFull`: messages are refused. `false`: asked
+        /// again in the next round.
+        var mayDelete: (_ end: PhysicalOffset, _ isDiskFull: Bool) -> Bool = { _, _ in true }
         /// How full the disk of a folder is.
         var usage: (String) -> DiskUsage? = { DiskUsage(of: $0) }
     }
@@ -34,6 +37,8 @@ struct RetentionWorker {
     private(set) var retired: [RetiredFile] = []
     private var cleanedTo = PhysicalOffset.zero
     private var retryAt: Instant?
+    /// The file that may not go yet.
+    private var waitsFor: PhysicalOffset?
     private var marks: [(at: Instant, clock: Int)] = []
 
     init(_ parts: Parts) { self.parts = parts }
@@ -99,6 +104,9 @@ struct RetentionWorker {
         retryAt = nil
         do throws(SystemError) {
             for file in files {
+                guard parts.mayDelete(file.end, policy.isLogDiskFull || policy.isQueueDiskFull) else {
+                    return say(waitsFor: file)
+                }
                 // First of all, so that no reader finds a unit whose record is gone.
                 for queue in parts.queues.all { try queue.correctMinimum(file.end) }
                 try delete(file, now)
@@ -115,6 +123,15 @@ struct RetentionWorker {
             retryAt = now.advanced(byMilliseconds: settings.retryMilliseconds)
             parts.logger.error("a log file cannot be deleted", ["reason": error.description])
         }
+        return true
+    }
+
+    /// - Returns: `true`: the round goes on.
+    private mutating func say(waitsFor file: Segment) -> Bool {
+        if waitsFor != file.start {
+            parts.logger.info("a log file waits until it is copied from", ["path": file.path])
+        }
+        waitsFor = file.start
         return true
     }
 
@@ -139,18 +156,22 @@ struct RetentionWorker {
         let min = parts.log.min
         guard cleanedTo < min else { return true }
         var left = max(1, settings.intervalMilliseconds / max(1, settings.queueFileIntervalMilliseconds))
+        var isDone = true
         for queue in parts.queues.all {
             do throws(SystemError) {
-                while try queue.removeOldFile() {
+                var old = try queue.removeOldFile()
+                while old == .removed {
                     left -= 1
                     guard left > 0 else { return true }
                     guard pause(settings.queueFileIntervalMilliseconds) else { return false }
+                    old = try queue.removeOldFile()
                 }
+                if old == .needed { isDone = false }
             } catch {
                 parts.logger.error("a file of a queue cannot be deleted", ["reason": error.description])
             }
         }
-        cleanedTo = min
+        if isDone { cleanedTo = min }
         return true
     }
 

@@ -79,4 +79,55 @@ import Testing
             for _ in 0..<4 { course.retainRound() }
         }
     }
+
+    @Test(arguments: ["T", "B"])
+    func `a queue keeps the file that says where it goes on until the next one is on the disk`(topic: String) throws {
+        func number(_ number: Int, byteCount: Int = 10) -> TestMessage {
+            var message = message(number, byteCount: byteCount, queueID: 1)
+            message.topic = topic
+            return message
+        }
+        try survives { course in
+            for first in [1, 6] { try course.send((first..<(first + 5)).map { number($0) }) }  // whole files
+            for filler in 11...14 { try course.send([message(filler, byteCount: 4000)]) }
+            try course.store.settle()
+            try course.store.store.keep()
+            try course.send([number(15)])
+            try course.store.store.dispatcher.catchUp { _ in }
+            for _ in 0..<3 { course.retainRound() }
+        }
+    }
+
+    @Test func `a topic is deleted whole, or not, whatever of its queues was on the disk`() throws {
+        try survives { course in
+            for round in 0..<3 {
+                try course.send(
+                    (0..<8).map { number in
+                        var message = message(round * 8 + number)
+                        message.topic = "D"
+                        return message
+                    })
+                try course.store.settle()
+                if round != 1 { try course.store.store.keep() }
+            }
+            try course.deleteTopic()
+            for number in 30...33 { try course.send([message(number, byteCount: 4000)]) }
+            course.store.now += 10_000
+            try course.store.settle()
+            try course.store.store.keep()
+        }
+    }
+
+    @Test func `a start that is interrupted twice, in ways that know more and less, loses no queue`() throws {
+        try survives { course in
+            for round in 1...4 {
+                course.store.now += 5000
+                try course.send([message(round, byteCount: 3000), message(10 + round), message(20 + round, queueID: 1)])
+                try course.store.settle()
+                let point = try course.store.store.keep()
+                if round == 2, let point { _ = try course.store.store.writePoint(point) }
+            }
+            try course.restart(isKilled: true)
+        }
+    }
 }

@@ -130,7 +130,10 @@ final class StoreCrashes {
             ? DiskCrash.ofMachine(seed: crashSeed, during: next) : DiskCrash.ofProcess(seed: crashSeed, during: next)
         try image.write(&crash, to: folder.path + "/disk")
         let abort = folder.path + "/disk/store/abort"
-        // The machine was started again: it has another name for this boot.
-        if isMachine, Directory.exists(abort) { try File(abort, .readWrite).truncate(to: 3) }
+        guard isMachine, let told = AbortFile.read(abort) else { return }
+        // The machine was started again: it has another name for this boot. Or RocketMQ opened the store and was killed, which
+        // stays so until a start has come to its end.
+        let isForeign = told.boot == nil || crashSeed % 8 == 0
+        try File.replace(abort, with: Array((isForeign ? "17" : "17\nanother boot\n").utf8))
     }
 }
