@@ -1,3 +1,4 @@
+import Foundation
 import MQMessage
 import MQProtocol
 import MQTestKit
@@ -83,6 +84,52 @@ import Testing
         try peer.ackAll(ordered, group: "o")
         #expect(try peer.pop(.pop("c", queue: 0, group: "o", max: 2, order: true)).map(\.text) == ["47", "48"])
         #expect(try peer.pop(.pop("c", queue: 0, group: "p", with: ["exp": "none"])).isEmpty)
+    }
+
+    @Test func `what is left comes again when the log has it no more: popped, or sent back`() throws {
+        let running = try RunningBroker([
+            "compactionScheduleInternal": "100", "flushIntervalCommitLog": "20", "flushCommitLogLeastPages": "0",
+            "mappedFileSizeCommitLog": "65536", "messageDelayLevel": "1s",
+        ])
+        var peer = try running.connect()
+        #expect(try peer.ask(Self.compacted("c")).responseCode == .success)
+        for number in 0..<50 { #expect(try peer.ask(Self.put("k\(number % 5)", "\(number)")).responseCode == .success) }
+        var seen = try texts(peer, end: 50)
+        for _ in 0..<2000 where seen.count != 5 { seen = try texts(peer, end: 50) }
+        let pulled = try Pulled.all(try peer.ask(.pull("c", from: 45, wait: 10_000)))
+        let popped = try peer.pop(.pop("c", queue: 0, max: 2, invisible: 3000))
+        #expect(popped.map(\.text) == ["45", "46"])
+        for _ in 0..<3 {
+            #expect(try peer.ask(.put("x", String(repeating: "x", count: 40_000))).responseCode == .success)
+        }
+        running.stop()
+        let log = running.folder.path + "/commitlog/"
+        try FileManager.default.removeItem(atPath: log + "00000000000000000000")
+        try running.restart()
+        peer = try running.connect()
+        #expect(try peer.ask(.heartbeat(group: "g", topic: "c")).responseCode == .success)
+
+        let again = try peer.popSome(.pop("c", queue: 0, max: 8))
+        #expect(again.map(\.text).contains("47") || again.map(\.text).contains("45"), "\(again.map(\.text))")
+        var texts = again.map(\.text)
+        while Set(texts) != ["45", "46", "47", "48", "49"], texts.count < 20 {
+            texts += try peer.popSome(.pop("c", queue: 0, max: 8)).map(\.text)
+        }
+        #expect(texts.sorted() == ["45", "46", "47", "48", "49"])
+
+        var back = RemotingCommand.sendBack(pulled[2].record.physicalOffset, group: "g", level: 1)
+        #expect(try peer.ask(back).remark == "look message by offset failed, \(pulled[2].record.physicalOffset)")
+        back["originTopic"] = "c"
+        #expect(try peer.ask(back).responseCode == .success)
+        let retried = try Pulled.all(try peer.ask(.pull("%RETRY%g", wait: 10_000)))
+        #expect(retried.map(\.text) == ["47"] && retried[0].properties["RETRY_TOPIC"] == "c")
+        #expect(retried[0].record.reconsumeTimes == 1)
+        back["offset"] = String(pulled[2].record.physicalOffset + 1)
+        #expect(try peer.ask(back).responseCode == .systemError)
+        back["delayLevel"] = "-1"
+        back["offset"] = String(pulled[4].record.physicalOffset)
+        #expect(try peer.ask(back).responseCode == .success)
+        #expect(try Pulled.all(try peer.ask(.pull("%DLQ%g", wait: 10_000))).map(\.text) == ["49"])
     }
 
     @Test func `what cannot be compacted is refused`() throws {

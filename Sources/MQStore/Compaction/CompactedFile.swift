@@ -97,6 +97,29 @@ final class CompactedFile: Sendable {
         }
     }
 
+    /// The record that lay at a place of the log; `nil` if it is not here. Records lie in the log's order. Waits for the disk.
+    func record(fromLog offset: Int64) throws(SystemError) -> ByteBuffer? {
+        var (low, high) = (Int64(0), count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            guard let unit = try units(from: middle, limit: 1).first, let place = try logOffset(unit) else {
+                return nil
+            }
+            if place < offset { low = middle + 1 } else { high = middle }
+        }
+        guard let unit = try units(from: low, limit: 1).first, try logOffset(unit) == offset else { return nil }
+        return try record(unit)
+    }
+
+    /// Where the unit's record lay in the log; `nil` if the unit is damaged.
+    private func logOffset(_ unit: BatchUnit) throws(SystemError) -> Int64? {
+        let (place, field) = (unit.unit.physicalOffset, RecordLayout.physicalOffset)
+        guard place >= 0, place <= unitsAt - Int64(field) - 8 else { return nil }
+        var bytes = ByteBuffer(capacity: 8)
+        guard try file.read(8, at: Int(place) + field, into: &bytes) == 8 else { return nil }
+        return bytes.span.int64(at: 0)
+    }
+
     /// The unit's record; `nil` if it is not whole.
     private func record(_ unit: BatchUnit) throws(SystemError) -> ByteBuffer? {
         let (place, size) = (unit.unit.physicalOffset, Int64(unit.unit.size))

@@ -200,6 +200,16 @@ public final class Compaction: Sendable {
 
     // MARK: - Reading
 
+    /// The whole record of a message of `topic` that lay at a place of the log, if a compacted queue has it. Waits for the
+    /// disk.
+    public func record(of topic: String, fromLog offset: Int64) throws(SystemError) -> [UInt8]? {
+        let ofTopic = files.withLock { files in files.filter { $0.key.topic == topic }.map(\.value) }
+        for file in ofTopic {
+            if let found = try file.record(fromLog: offset) { return found.toArray() }
+        }
+        return nil
+    }
+
     /// Finds up to `limits` messages of the compacted part of `queue` from `offset` on, and copies them. Waits for the disk.
     /// - Parameters:
     ///   - matches: whether a message with this tags code is wanted; `nil` wants all.
