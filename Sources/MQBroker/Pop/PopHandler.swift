@@ -85,7 +85,7 @@ final class PopHandler {
         on channel: RemotingChannel
     ) throws(Refusal) {
         follow()
-        if let refusal = service.refusal { throw refusal }
+        if kind == .pop { try commits.admit() } else if let refusal = service.refusal { throw refusal }
         let request = try gate.admit(kind, header, in: bytes, on: channel, broker, now: loop.wall.rawValue)
         attempt(request)
     }

@@ -89,6 +89,7 @@ struct StoreView: StoreQueries {
             ("dispatchBehindBytes", String(written - store.dispatchedOffset.rawValue)),
             ("remainHowManyDataToFlush", "\(written - store.flushedOffset.rawValue) B"),
             ("remainHowManyDataToCommit", "0 B"), ("brokerActive", String(store.fenceReason == nil)),
+            ("pageCacheLockTimeMills", String(store.busyMilliseconds)),
         ]
         if store.damagedReads > 0 { values.append(("damagedReads", String(store.damagedReads))) }
         if let reason = store.fenceReason { values.append(("storeFenced", reason)) }
