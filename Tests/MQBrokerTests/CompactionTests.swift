@@ -1,4 +1,5 @@
 import Foundation
+import MQBase
 import MQMessage
 import MQProtocol
 import MQTestKit
@@ -116,6 +117,9 @@ import Testing
             texts += try peer.popSome(.pop("c", queue: 0, max: 8)).map(\.text)
         }
         #expect(texts.sorted() == ["45", "46", "47", "48", "49"])
+        try peer.ackAll(again)
+        #expect(try peer.pop(.pop("c", queue: 0, group: "new")).map(\.text).sorted() == ["45", "46", "47", "48", "49"])
+        try expectRange(peer, from: pulled)
 
         var back = RemotingCommand.sendBack(pulled[2].record.physicalOffset, group: "g", level: 1)
         #expect(try peer.ask(back).remark == "look message by offset failed, \(pulled[2].record.physicalOffset)")
@@ -130,6 +134,33 @@ import Testing
         back["offset"] = String(pulled[4].record.physicalOffset)
         #expect(try peer.ask(back).responseCode == .success)
         #expect(try Pulled.all(try peer.ask(.pull("%DLQ%g", wait: 10_000))).map(\.text) == ["49"])
+    }
+
+    /// Offsets and times of the queue begin with what is left.
+    private func expectRange(_ peer: RemotingPeer, from left: [Pulled]) throws {
+        func offset(_ code: RequestCode, _ more: [String: String] = [:]) throws -> String? {
+            var request = RemotingCommand(code, ["topic": "c", "queueId": "0"])
+            for (name, value) in more { request[name] = value }
+            return try peer.ask(request)["offset"]
+        }
+        #expect(try offset(.getMinOffset) == "45" && offset(.getMaxOffset) == "50")
+        for (time, first) in [("0", "45"), ("9223372036854775807", "50")] {
+            #expect(try offset(.searchOffsetByTimestamp, ["timestamp": time]) == first)
+        }
+        let stored = left[3].record.storeTimestamp.rawValue
+        let same = left.filter { $0.record.storeTimestamp.rawValue == stored }.map(\.record.queueOffset)
+        #expect(try offset(.searchOffsetByTimestamp, ["timestamp": String(stored)]) == String(same[0]))
+        #expect(
+            try offset(.searchOffsetByTimestamp, ["timestamp": String(stored), "boundaryType": "UPPER"])
+                == String(same[same.count - 1]))
+        #expect(try offset(.searchOffsetByTimestamp, ["timestamp": "1", "boundaryType": "UPPER"]) == "45")
+        let earliest = try peer.ask(RemotingCommand(.getEarliestMessageStoreTime, ["topic": "c", "queueId": "0"]))
+        #expect(earliest["timestamp"] == String(left[0].record.storeTimestamp.rawValue))
+        let reset = try peer.ask(
+            RemotingCommand(
+                .invokeBrokerToResetOffset, ["group": "g", "topic": "c", "timestamp": "0", "isForce": "true"]))
+        #expect(reset.responseCode == .success)
+        #expect(try peer.ask(.progress("c"))["offset"] == "45")
     }
 
     @Test func `what cannot be compacted is refused`() throws {

@@ -65,7 +65,7 @@ extension PopHandler {
                 service.withTable { $0.ack(key, span) { ack.names($0) } }
                 continue
             }
-            let range = queue.minOffset...queue.maxOffset
+            let range = gate.firstOffset(queue)...queue.maxOffset
             for offset in service.orderedOffsets(key) where range.contains(offset) && ack.names(offset) {
                 try ackOrdered(key, ack.popTime, offset, channel)
             }
