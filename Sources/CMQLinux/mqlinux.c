@@ -101,6 +101,11 @@ static void *run(void *argument) {
     return NULL;
 }
 
+int mq_lock_until(void *mutex, int64_t nanoseconds) {
+    struct timespec end = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &end);
+}
+
 int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned long *thread) {
     struct start *start = malloc(sizeof *start);
     if (!start) return 12;  // ENOMEM

@@ -51,6 +51,10 @@ public enum FlowKeys {
     public static let endTransactionPoolQueueCapacity = room(
         "endTransactionPoolQueueCapacity", 100_000, "Ends of transactions whose half message must be read from the disk"
     )
+    /// Pops and acks that wait for the sync of pop's journal.
+    public static let ackThreadPoolQueueCapacity = room(
+        "ackThreadPoolQueueCapacity", 100_000,
+        "Pops, acks and new invisible times, while so many wait for a synchronous flush of pop's journal,")
     /// Administrators' requests.
     public static let adminBrokerThreadPoolQueueCapacity = room(
         "adminBrokerThreadPoolQueueCapacity", 10_000, "Administrators' requests")
@@ -61,14 +65,15 @@ public enum FlowKeys {
         waitInLitePullQueue.declaration, waitInTransactionQueue.declaration, waitInAdminBrokerQueue.declaration,
         sendThreadPoolQueueCapacity.declaration, pullThreadPoolQueueCapacity.declaration,
         litePullThreadPoolQueueCapacity.declaration, queryThreadPoolQueueCapacity.declaration,
-        endTransactionPoolQueueCapacity.declaration, adminBrokerThreadPoolQueueCapacity.declaration,
+        endTransactionPoolQueueCapacity.declaration, ackThreadPoolQueueCapacity.declaration,
+        adminBrokerThreadPoolQueueCapacity.declaration,
     ]
 
     /// How long a flush may take before sends are refused.
     public static let osPageCacheBusyTimeOutMills = ConfigKey<Duration>.milliseconds(
         "osPageCacheBusyTimeOutMills", default: 1000, in: 1...3_600_000,
-        "While a send waits longer than this for a synchronous flush, others are refused with [REJECTREQUEST]; what came "
-            + "during a write that took longer, with [PCBUSY_CLEAN_QUEUE]."
+        "While a send waits longer than this for a synchronous flush, others are refused with [REJECTREQUEST]; what comes "
+            + "during a write that takes longer, with [PCBUSY_CLEAN_QUEUE]."
     ).live
 
     /// Keys of `MessageStoreConfig`.

@@ -8,7 +8,6 @@ enum NotYetKeys {
         accountStatsEnable bool true
         accountStatsPrintZeroValues bool true
         ackMessageThreadPoolNums int 16
-        ackThreadPoolQueueCapacity int 100000
         aclEnable* bool false
         adminBrokerThreadPoolNums int 16
         allowRecallWhenBrokerNotWriteable bool true

@@ -24,6 +24,8 @@ final class CommitLog: Sendable {
     private let tail: Lock<Tail>
     private let preparation = Monitor<PreparationState>(PreparationState())
     private let lastTimestamp: Atomic<Int64>
+    /// When the append that runs began, nanoseconds of the monotonic clock; 0 while none does. Written by `tail`'s holder.
+    private let begun = Atomic<Int64>(0)
     /// What dispatch need not read, because it was told.
     let feed = DispatchFeed()
     /// End of the last complete record.
@@ -106,11 +108,21 @@ final class CommitLog: Sendable {
 
     /// Gives every record of `batch` its place, fills offsets and the store's time in, and writes them: one system call
     /// unless a file ends in the middle. When this returns the records are in the page cache, not on the disk.
+    /// - Parameter patience: how long another append may last before this one gives up, ms; asked only if one lasts.
+    /// - Returns: `false` if it gave up; nothing has happened then.
     /// - Throws: `SystemError` if a write or a new file failed. Nothing of the batch counts then, and its offsets are
     ///   given back. Unless there was no room, the caller fences the store: what lies behind `written` is unknown.
-    func append(_ batch: AppendBatch, at now: Timestamp) throws(SystemError) {
-        guard !batch.entries.isEmpty else { return }
-        try tail.withLock { tail throws(SystemError) in
+    @discardableResult func append(
+        _ batch: AppendBatch, at now: Timestamp, patience: () -> Int64 = { .max }
+    ) throws(SystemError) -> Bool {
+        guard !batch.entries.isEmpty else { return true }
+        let left = { () -> Int64 in
+            let (limit, lasted) = (patience(), self.busyMilliseconds)
+            return limit == .max ? limit : limit - lasted
+        }
+        let done: Void? = try tail.withLock(within: left) { tail throws(SystemError) in
+            begun.store(SystemClock.now().nanoseconds, ordering: .relaxed)
+            defer { begun.store(0, ordering: .relaxed) }
             let before = tail
             let time = Swift.max(now.rawValue, lastTimestamp.load(ordering: .relaxed))
             var placed = 0
@@ -134,6 +146,13 @@ final class CommitLog: Sendable {
             written.raise(to: tail.position)
             lastTimestamp.store(time, ordering: .releasing)  // behind `written`: who reads it reads at least this end
         }
+        return done != nil
+    }
+
+    /// How long the append lasts that runs now, ms; 0 if none does.
+    var busyMilliseconds: Int64 {
+        let begun = begun.load(ordering: .relaxed)
+        return begun == 0 ? 0 : SystemClock.now().milliseconds(since: Instant(nanoseconds: begun))
     }
 
     /// Lets `queues` count from 0 again.

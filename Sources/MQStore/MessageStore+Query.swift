@@ -19,6 +19,11 @@ extension MessageStore {
             let stored = try storeTimestamp(queue, at: middle)?.rawValue ?? .min
             if isUpper ? stored <= timestamp : stored < timestamp { low = middle + 1 } else { high = middle }
         }
+        if low == minimum, let compacted = compaction.fileBefore(queue) {
+            let next = try compacted.first(storedFrom: timestamp, isUpper: isUpper)?.offset ?? minimum
+            // An offset that is compacted away is as good as the next one that is left.
+            return isUpper ? max(min(next, minimum) - 1, compacted.firstOffset) : min(next, minimum)
+        }
         return isUpper ? max(low - 1, minimum) : low
     }
 

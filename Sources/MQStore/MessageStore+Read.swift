@@ -283,7 +283,15 @@ extension MessageStore {
 
     /// When the message at `offset` of a queue was stored. May wait for the disk.
     public func storeTimestamp(_ queue: ConsumeQueue, at offset: Int64) throws(SystemError) -> Timestamp? {
-        guard let unit = try queue.unit(at: offset) else { return nil }
-        return withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp }
+        let inLog = try queue.unit(at: offset).flatMap { unit in
+            withRecord(at: unit.physicalOffset) { record, _ in record.storeTimestamp }
+        }
+        guard inLog == nil, let compacted = compaction.fileBefore(queue) else { return inLog }
+        return try compacted.storeTimestamp(at: offset).map { Timestamp(rawValue: $0) }
+    }
+
+    /// The first offset of a queue that has a message, in the log or compacted; its end if none has.
+    public func firstOffset(_ queue: ConsumeQueue) -> Int64 {
+        compaction.fileBefore(queue)?.firstOffset ?? queue.minOffset
     }
 }

@@ -384,17 +384,22 @@ public final class MessageStore: Sendable {
     ///
     /// When it returns, the records are in the page cache: they outlive this process, not the machine. With synchronous
     /// flush wait until ``flushedOffset`` has reached `batch.end` before acknowledging.
+    /// - Parameter patience: how long somebody else's append may last before this one gives up, ms; asked only if one lasts.
     /// - Throws: ``AppendError``; nothing of the batch is stored then.
-    public func append(_ batch: AppendBatch, at now: Timestamp) throws(AppendError) {
+    public func append(
+        _ batch: AppendBatch, at now: Timestamp, patience: () -> Int64 = { .max }
+    ) throws(AppendError) {
         if isFenced.load(ordering: .acquiring) { throw .fenced(fencing.withLock { $0 } ?? "") }
         if disk.isFull { throw .diskFull }
+        let isDone: Bool
         do throws(SystemError) {
-            try log.append(batch, at: now)
+            isDone = try log.append(batch, at: now, patience: patience)
         } catch {
             if error.isNoSpace { throw .diskFull }
             fence("write failed: \(error)")
             throw .fenced(error.description)
         }
+        guard isDone else { throw .busy(milliseconds: log.busyMilliseconds) }
         flusher.appended()
         if !config.isFlushSynchronous {  // otherwise readers see more when it is flushed
             var isAwaited = false
@@ -405,6 +410,9 @@ public final class MessageStore: Sendable {
             dispatcher.confirmedMoved(isAwaited: isAwaited)
         }
     }
+
+    /// How long the append lasts that runs now, ms; 0 if none does.
+    public var busyMilliseconds: Int64 { log.busyMilliseconds }
 
     /// Refuses every append from now on: after a failed write or sync nobody knows what the disk holds.
     private func fence(_ reason: String) {

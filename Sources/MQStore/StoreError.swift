@@ -47,6 +47,8 @@ public enum AppendError: Error, Equatable, Sendable, CustomStringConvertible {
     case fenced(String)
     /// There is no room on the disk; try again later.
     case diskFull
+    /// Another append has lasted so long that this one gave up; try again later, or elsewhere.
+    case busy(milliseconds: Int64)
     /// A record that can never fit a file of the log.
     case tooLarge(byteCount: Int, max: Int)
 
@@ -55,6 +57,7 @@ public enum AppendError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .fenced(let reason): "the store is not writable: \(reason)"
         case .diskFull: "the broker's disk is full"
+        case .busy(let milliseconds): "a write to the log has lasted \(milliseconds) ms"
         case .tooLarge(let byteCount, let max): "the record has \(byteCount) bytes, more than \(max)"
         }
     }

@@ -32,6 +32,18 @@ import MQBase
         defer { unsafe pthread_mutex_unlock(mutex) }
         return try body(&stored)
     }
+
+    /// Runs `body` with the value, alone, unless others have it for too long.
+    /// - Parameter patience: how long to wait, in ms; asked only when somebody has it.
+    /// - Returns: `nil` if the time was over first; `body` did not run then.
+    @inlinable public func withLock<R, E: Error>(
+        within patience: () -> Int64, _ body: (inout Value) throws(E) -> R
+    ) throws(E) -> R? {
+        // SAFETY: the mutex lives as long as this object.
+        if unsafe pthread_mutex_trylock(mutex) != 0, !isLocked(within: patience()) { return nil }
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return try body(&stored)
+    }
 }
 
 /// A mutex with a condition to wait on: for threads that sleep until there is work.

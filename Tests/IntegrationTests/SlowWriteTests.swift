@@ -3,8 +3,9 @@ import MQProtocol
 import MQTestKit
 import Testing
 
-/// Goal: while a write to the log does not end, sends wait in their sockets; they are refused when it has, in RocketMQ's words, so
-/// that producers try another broker and nothing is stored that they have long given up. What comes then is taken at once.
+/// Goal: while a write to the log does not end, its loop's sends wait in their sockets, and are refused when it has; another loop's
+/// are refused meanwhile, in RocketMQ's words, so that producers try another broker and nothing is stored that they have long
+/// given up. What comes then is taken at once.
 @Suite(.whereBuilt, .serialized, .timeLimit(.minutes(3))) struct SlowWriteTests {
     @Test(.whereTraceable)
     func `what lay here while a write stood still is refused, what was written is answered`() async throws {
@@ -41,6 +42,45 @@ import Testing
                 #expect(remark.hasPrefix(words) && remark.hasSuffix("ms, size of queue: 0"), "\(remark)")
             }
             for peer in [first, second] { #expect(try peer.ask(CrashLoad.send(6)).responseCode == .success) }
+        }
+    }
+
+    @Test(.whereTraceable)
+    func `while one loop stands in a write another one refuses what it cannot append, and serves the rest`()
+        async throws
+    {
+        try await Running.run { running in
+            let broker = try await running.broker(
+                [],
+                [
+                    "flushDiskType": "ASYNC_FLUSH", "osPageCacheBusyTimeOutMills": "300",
+                    "serverSelectorThreads": "2",
+                ])
+            let load = CrashLoad(port: broker.port)
+            try await load.run(acknowledgements: 1)  // makes the topic
+            try await broker.stop()
+            // The second write of a thread to the log takes four seconds.
+            try await broker.start(under: running.slow("pwrite64", seconds: 4, when: "2"))
+            let peers = try (0..<2).map { _ in try RemotingPeer(port: broker.port) }  // one at each loop, in turn
+            #expect(try peers[0].ask(CrashLoad.send(0)).responseCode == .success)
+            peers[0].post(CrashLoad.send(1))
+            try await eventually("a loop stands still in its write") {
+                try ["io-0", "io-1"].contains { try Self.state(of: $0, in: broker.processID) == "t" }
+            }
+            let begun = ContinuousClock.now
+            for number in 2..<6 {
+                let refused = try peers[1].ask(CrashLoad.send(number))
+                #expect(refused.responseCode == .systemBusy)
+                #expect(refused.remark?.hasPrefix("[PCBUSY_CLEAN_QUEUE]broker busy, start flow control") == true)
+                let end = try peers[1].ask(RemotingCommand(.getMaxOffset, ["topic": CrashLoad.topic, "queueId": "0"]))
+                #expect(end.responseCode == .success, "\(end)")
+            }
+            #expect(ContinuousClock.now - begun < .milliseconds(2000), "the patience is 300 ms")
+            #expect(try peers[0].receive().responseCode == .success, "what is in the log is answered")
+            #expect(try peers[1].ask(CrashLoad.send(6)).responseCode == .success)
+            // What the loop that stood still reads first may have lain there.
+            _ = try peers[0].ask(CrashLoad.send(7))
+            #expect(try peers[0].ask(CrashLoad.send(8)).responseCode == .success)
         }
     }
 

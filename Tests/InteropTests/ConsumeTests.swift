@@ -1,3 +1,4 @@
+import MQProtocol
 import MQTestKit
 import Testing
 
@@ -49,6 +50,48 @@ import Testing
                 Set(client.messages.filter { $0.body?.hasPrefix("settled") == true }.compactMap(\.queueId))
             }
             #expect(queues[0].isDisjoint(with: queues[1]) && !queues[0].isEmpty && !queues[1].isEmpty)
+        }
+    }
+
+    @Test func `a compacted topic brings the last message of each key, and failed ones again`() async throws {
+        let settings = [
+            "compactionScheduleInternal": "200", "flushIntervalCommitLog": "50", "flushCommitLogLeastPages": "0",
+        ]
+        try await Cluster.run(settings) { cluster in
+            let admin = try RemotingPeer(port: cluster.broker.port)
+            let topic = RemotingCommand(
+                .updateAndCreateTopic,
+                [
+                    "topic": "StateTopic", "defaultTopic": "TBW102", "readQueueNums": "1", "writeQueueNums": "1",
+                    "perm": "6", "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",
+                    "attributes": "+cleanup.policy=COMPACTION",
+                ])
+            #expect(try admin.ask(topic).responseCode == .success)
+            let producer = try await cluster.producer()
+            for key in 0..<4 {
+                try await producer.sendOK((0..<5).map { "k\(key) is \($0)" }, to: "StateTopic", keys: "k\(key)")
+            }
+            let keyless = try await producer.send(["no key"], to: "StateTopic")
+            #expect(keyless.map(\.event) == ["failed"], "\(keyless)")
+            let pull = RemotingCommand(
+                .pullMessage,
+                [
+                    "consumerGroup": "TOOLS_CONSUMER", "topic": "StateTopic", "queueId": "0", "queueOffset": "0",
+                    "maxMsgNums": "32", "sysFlag": "4", "commitOffset": "0", "suspendTimeoutMillis": "0",
+                    "subscription": "*", "subVersion": "0", "expressionType": "TAG",
+                ])
+            try await eventually("the topic is compacted") {
+                let text = try String(decoding: admin.ask(pull).body, as: UTF8.self)
+                return text.contains("k3 is 4") && !text.contains(" is 3")
+            }
+            let consumer = try await cluster.consumer(group: "state-group", topic: "StateTopic", failures: 1)
+            let last = Set((0..<4).map { "k\($0) is 4" })
+            // The client gives several back when one fails, so that some come more often.
+            try await eventually("all are consumed", within: .seconds(120)) {
+                Set(consumer.messages.filter { $0.succeeds == true }.compactMap(\.body)) == last
+            }
+            #expect(Set(consumer.bodies) == last)
+            #expect(consumer.messages.allSatisfy { $0.succeeds == false || ($0.reconsumeTimes ?? 0) > 0 })
         }
     }
 

@@ -20,6 +20,8 @@ final class CppClient {
         var queueId: Int?
         var queueOffset: Int?
         var reconsumeTimes: Int?
+        var bornTimestamp: Int64?
+        var storeTimestamp: Int64?
         var properties: [String: String?]?
         var succeeds: Bool?
     }

@@ -38,6 +38,32 @@ import Testing
         }
     }
 
+    @Test func `what has a time of delivery waits for it from its commit on, over a kill of the broker`() async throws {
+        try await Cluster.run(settings) { cluster in
+            let producer = try await cluster.transactionProducer(check: "commit")
+            let consumer = try await cluster.consumer(
+                group: "transaction-group", topic: "TransactionTopic", properties: ["TIMER_DELAY_MS", "PGROUP"])
+            try await sent(producer, ["warm up"], "commit")
+            try await consumer.waitFor(["warm up"])
+            let begun = ContinuousClock.now
+            for (body, state) in [("committed", "commit"), ("gone", "rollback"), ("open", "unknown")] {
+                let events = try await producer.send(
+                    [body], to: "TransactionTopic", mode: state, properties: ["TIMER_DELAY_MS": "3000"])
+                #expect(events.map(\.status) == ["OK"], "\(events)")
+            }
+            try await eventually("what is open is asked about") { checked(producer).contains("open") }
+            try await cluster.broker.kill()
+            try await cluster.broker.start()
+            try await consumer.waitFor(["committed", "open"], within: .seconds(120))
+            #expect(ContinuousClock.now - begun >= .seconds(3))
+            for message in consumer.messages where message.body != "warm up" {
+                #expect(message.body != "gone" && message.properties?["TIMER_DELAY_MS"] == "3000")
+                let waited = (message.storeTimestamp ?? 0) - (message.bornTimestamp ?? 0)
+                #expect(waited >= 3000, "\(message)")
+            }
+        }
+    }
+
     // At once, each with servers of its own: the client tells a broker that it is there every 30 s, and that is all they wait for.
     @Test func `what stays open is asked about and committed, whatever became of the broker`() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in

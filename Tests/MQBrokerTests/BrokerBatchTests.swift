@@ -14,7 +14,7 @@ import Testing
     private let peer: RemotingPeer
 
     init() throws {
-        running = try RunningBroker()
+        running = try RunningBroker(["enablePropertyFilter": "true"])
         peer = try running.connect()
     }
 
@@ -122,6 +122,32 @@ import Testing
         _ = other.post(.pull("b", from: 2, wait: 15_000))
         _ = try peer.ask(batch("b", ["c", "d"]))
         #expect(try unpacked(other.receive()).map(\.text) == ["c", "d"])
+    }
+
+    @Test func `tags and expressions decide about a batch by its own properties, not those of the messages in it`()
+        throws
+    {
+        _ = try make("b")
+        func put(_ texts: [String], _ properties: String) throws {
+            var send = batch("b", texts)
+            send["i"] = "UNIQ_KEY\u{1}U\u{2}" + properties
+            #expect(try peer.ask(send).responseCode == .success)
+        }
+        try put(["a", "b"], "color\u{1}red\u{2}TAGS\u{1}A\u{2}")
+        try put(["c"], "")
+        #expect(try peer.ask(.put("b", "d", properties: "color\u{1}red\u{2}")).responseCode == .success)
+        try put(["e", "f"], "color\u{1}blue\u{2}TAGS\u{1}A\u{2}")
+        try wait("b", for: 6)
+        func pull(_ expression: String, type: String = "SQL92") throws -> [String] {
+            let answer = try peer.ask(.pull("b", tags: expression, with: ["expressionType": type]))
+            #expect(answer["nextBeginOffset"] == "6")
+            return try unpacked(answer).map(\.text)
+        }
+        #expect(try pull("color = 'red'") == ["a", "b", "d"])
+        #expect(try pull("color IS NULL") == ["c"])
+        #expect(try pull("TAGS = 'A' AND color <> 'red'") == ["e", "f"])
+        #expect(try pull("UNIQ_KEY = 'key-a'").isEmpty)
+        #expect(try pull("A", type: "TAG") == ["a", "b", "e", "f"])
     }
 
     @Test func `a producer may pack its batch itself`() throws {

@@ -334,11 +334,16 @@ import Testing
         #expect(try peer.ask(.pull("elsewhere")).responseCode == .topicNotExist)
     }
 
-    @Test func `levels past the last count as the last, others as none`() throws {
+    @Test func `levels past the last count as the last, none as none, and what is no number is refused`() throws {
         _ = try peer.ask(.put("later", properties: "DELAY\u{1}99"))
         _ = try peer.ask(.put("later", properties: "DELAY\u{1}9223372036854775807"))
         #expect(try Pulled.all(peer.ask(.pull("SCHEDULE_TOPIC_XXXX", queue: 4, wait: 5000))).count >= 1)
-        for level in ["0", "-3", "x", ""] {
+        for level in ["x", "", "1.5", "99999999999999999999"] {
+            let refused = try peer.ask(.put("soon", "bad", properties: "DELAY\u{1}\(level)\u{2}"))
+            #expect(refused.responseCode == .messageIllegal)
+            #expect(refused.remark == "the message's delay level is not a number: DELAY=\(level)")
+        }
+        for level in ["0", "-3"] {
             let answer = try peer.ask(.put("soon", "d\(level)", properties: "DELAY\u{1}\(level)\u{2}"))
             #expect(answer.responseCode == .success)
         }

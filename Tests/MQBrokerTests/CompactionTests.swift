@@ -111,6 +111,82 @@ import Testing
         #expect(try texts(peer, end: 51) == left + ["50 new"])
     }
 
+    @Test func `what is left comes again when the log has it no more: popped, or sent back`() throws {
+        let running = try RunningBroker([
+            "compactionScheduleInternal": "100", "flushIntervalCommitLog": "20", "flushCommitLogLeastPages": "0",
+            "mappedFileSizeCommitLog": "65536", "messageDelayLevel": "1s",
+        ])
+        var peer = try running.connect()
+        #expect(try peer.ask(Self.compacted("c")).responseCode == .success)
+        for number in 0..<50 { #expect(try peer.ask(Self.put("k\(number % 5)", "\(number)")).responseCode == .success) }
+        var seen = try texts(peer, end: 50)
+        for _ in 0..<2000 where seen.count != 5 { seen = try texts(peer, end: 50) }
+        let pulled = try Pulled.all(try peer.ask(.pull("c", from: 45, wait: 10_000)))
+        let popped = try peer.pop(.pop("c", queue: 0, max: 2, invisible: 3000))
+        #expect(popped.map(\.text) == ["45", "46"])
+        for _ in 0..<3 {
+            #expect(try peer.ask(.put("x", String(repeating: "x", count: 40_000))).responseCode == .success)
+        }
+        running.stop()
+        let log = running.folder.path + "/commitlog/"
+        try FileManager.default.removeItem(atPath: log + "00000000000000000000")
+        try running.restart()
+        peer = try running.connect()
+        #expect(try peer.ask(.heartbeat(group: "g", topic: "c")).responseCode == .success)
+
+        let again = try peer.popSome(.pop("c", queue: 0, max: 8))
+        #expect(again.map(\.text).contains("47") || again.map(\.text).contains("45"), "\(again.map(\.text))")
+        var texts = again.map(\.text)
+        while Set(texts) != ["45", "46", "47", "48", "49"], texts.count < 20 {
+            texts += try peer.popSome(.pop("c", queue: 0, max: 8)).map(\.text)
+        }
+        #expect(texts.sorted() == ["45", "46", "47", "48", "49"])
+        try peer.ackAll(again)
+        #expect(try peer.pop(.pop("c", queue: 0, group: "new")).map(\.text).sorted() == ["45", "46", "47", "48", "49"])
+        try expectRange(peer, from: pulled)
+
+        var back = RemotingCommand.sendBack(pulled[2].record.physicalOffset, group: "g", level: 1)
+        #expect(try peer.ask(back).remark == "look message by offset failed, \(pulled[2].record.physicalOffset)")
+        back["originTopic"] = "c"
+        #expect(try peer.ask(back).responseCode == .success)
+        let retried = try Pulled.all(try peer.ask(.pull("%RETRY%g", wait: 10_000)))
+        #expect(retried.map(\.text) == ["47"] && retried[0].properties["RETRY_TOPIC"] == "c")
+        #expect(retried[0].record.reconsumeTimes == 1)
+        back["offset"] = String(pulled[2].record.physicalOffset + 1)
+        #expect(try peer.ask(back).responseCode == .systemError)
+        back["delayLevel"] = "-1"
+        back["offset"] = String(pulled[4].record.physicalOffset)
+        #expect(try peer.ask(back).responseCode == .success)
+        #expect(try Pulled.all(try peer.ask(.pull("%DLQ%g", wait: 10_000))).map(\.text) == ["49"])
+    }
+
+    /// Offsets and times of the queue begin with what is left.
+    private func expectRange(_ peer: RemotingPeer, from left: [Pulled]) throws {
+        func offset(_ code: RequestCode, _ more: [String: String] = [:]) throws -> String? {
+            var request = RemotingCommand(code, ["topic": "c", "queueId": "0"])
+            for (name, value) in more { request[name] = value }
+            return try peer.ask(request)["offset"]
+        }
+        #expect(try offset(.getMinOffset) == "45" && offset(.getMaxOffset) == "50")
+        for (time, first) in [("0", "45"), ("9223372036854775807", "50")] {
+            #expect(try offset(.searchOffsetByTimestamp, ["timestamp": time]) == first)
+        }
+        let stored = left[3].record.storeTimestamp.rawValue
+        let same = left.filter { $0.record.storeTimestamp.rawValue == stored }.map(\.record.queueOffset)
+        #expect(try offset(.searchOffsetByTimestamp, ["timestamp": String(stored)]) == String(same[0]))
+        #expect(
+            try offset(.searchOffsetByTimestamp, ["timestamp": String(stored), "boundaryType": "UPPER"])
+                == String(same[same.count - 1]))
+        #expect(try offset(.searchOffsetByTimestamp, ["timestamp": "1", "boundaryType": "UPPER"]) == "45")
+        let earliest = try peer.ask(RemotingCommand(.getEarliestMessageStoreTime, ["topic": "c", "queueId": "0"]))
+        #expect(earliest["timestamp"] == String(left[0].record.storeTimestamp.rawValue))
+        let reset = try peer.ask(
+            RemotingCommand(
+                .invokeBrokerToResetOffset, ["group": "g", "topic": "c", "timestamp": "0", "isForce": "true"]))
+        #expect(reset.responseCode == .success)
+        #expect(try peer.ask(.progress("c"))["offset"] == "45")
+    }
+
     @Test func `what cannot be compacted is refused`() throws {
         let running = try RunningBroker()
         let peer = try running.connect()

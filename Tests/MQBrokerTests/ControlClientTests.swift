@@ -188,6 +188,21 @@ import Testing
         #expect(try peer.ask(.heartbeat("one", consumers: [.group("g", "a")])).responseCode == .success)
     }
 
+    @Test func `a member with too many subscriptions is told so, and none of them count`() throws {
+        var limits = BrokerLimits()
+        limits.subscriptionsMax = 2
+        let control = try RunningControl(limits: limits)
+        let peer = try control.connect()
+        let refused = try peer.ask(.heartbeat("one", consumers: [.group("g", "a", "b", "c")]))
+        #expect(refused.responseCode == .invalidParameter)
+        #expect(refused.remark == "group g subscribes to 3 topics; at most 2 are allowed")
+        #expect(control.clients.consumerGroup("g") == nil)
+        #expect(try peer.ask(.heartbeat("one", consumers: [.group("g", "a", "b")])).responseCode == .success)
+        #expect(
+            try peer.ask(.heartbeat("one", consumers: [.group("g", "a", "b", "c")])).responseCode == .invalidParameter)
+        #expect(control.clients.consumerGroup("g")?.subscriptions.count == 2, "as before")
+    }
+
     @Test func `producers and consumers are listed with their connections`() throws {
         let control = try RunningControl()
         let peer = try control.connect()

@@ -155,6 +155,52 @@ import Testing
         #expect(try store.bodies() == [[1], [2]])
     }
 
+    @Test func `an append gives up on another one that lasts too long, and nothing of it is stored`() throws {
+        let store = try TestStore()
+        try store.append(TestMessage(body: [1]))
+        try store.close()
+        let disk = StuckDisk()
+        DiskWatch.begin(store.config.commitLogPath, disk)
+        defer { DiskWatch.end(store.config.commitLogPath) }
+        try store.open()
+        let opened = store.store
+        disk.hold(true)
+        let other = Thread("other") {
+            let batch = opened.makeBatch()
+            let isStored = Result { try Self.stage(in: batch, opened) }.flatMap { _ in
+                Result { try opened.append(batch, at: Timestamp(rawValue: 1_700_000_000_010)) }
+            }
+            #expect(throws: Never.self) { try isStored.get() }
+        }
+        disk.waitUntilStuck()
+        let batch = opened.makeBatch()
+        try Self.stage(in: batch, opened)
+        let end = opened.writtenOffset
+        for _ in 0..<2 {
+            #expect {
+                try opened.append(batch, at: Timestamp(rawValue: 1_700_000_000_010)) { 30 }
+            } throws: {
+                guard case AppendError.busy(let milliseconds) = $0 else { return false }
+                return milliseconds >= 30
+            }
+        }
+        #expect(opened.writtenOffset == end && opened.fenceReason == nil)
+        disk.hold(false)
+        other.join()
+        try opened.append(batch, at: Timestamp(rawValue: 1_700_000_000_011)) { 10_000 }
+        #expect(batch.entries.map(\.queueOffset) == [2])
+        try store.settle()
+        #expect(try store.bodies().count == 3)
+    }
+
+    private static func stage(in batch: AppendBatch, _ store: MessageStore) throws {
+        let host = MessageHost(ip: [1, 2, 3, 4], port: 1)
+        let head = RecordHead(
+            queueID: 0, flag: 0, sysFlag: [], bornTimestamp: Timestamp(rawValue: 0), bornHost: host, storeHost: host)
+        let (topic, body): ([UInt8], [UInt8]) = (.text("T"), [7])
+        try batch.stage(head, topic: topic.span, body: body.span, in: store.queue("T", 0)) { _ in }
+    }
+
     @Test func `no room on the disk is refused and appending goes on when there is`() throws {
         guard let disk = SmallDisk(kilobytes: 400) else { return }
         let store = try TestStore {
@@ -202,4 +248,28 @@ import Testing
         #expect(stored(store, try store.append(TestMessage(), at: first + 1)) == first + 1)
         store.crash()
     }
+}
+
+/// A disk whose writes below one folder take as long as a test wishes.
+private final class StuckDisk: DiskObserver, Sendable {
+    private let state = Monitor(false)
+    private let entered = Monitor(false)
+
+    func changed(_ change: DiskChange) {
+        guard case .write = change, state.withLock({ $0 }) else { return }
+        entered.signal {
+            $0 = true
+            return true
+        }
+        _ = state.wait(milliseconds: 20_000) { $0 ? nil : true }
+    }
+
+    func hold(_ holds: Bool) {
+        state.signal {
+            $0 = holds
+            return true
+        }
+    }
+
+    func waitUntilStuck() { _ = entered.wait(milliseconds: 20_000) { $0 ? true : nil } }
 }

@@ -178,6 +178,38 @@ private final class TestFolder: Sendable {
         #expect(lock.withLock { $0 } == 80_000)
     }
 
+    @Test func `who waits for a lock gives up when others have it for too long, and has it when they let go in time`() {
+        let (lock, step) = (Lock(0), Monitor(0))
+        @Sendable func goOn(to next: Int) {
+            step.signal {
+                $0 = next
+                return true
+            }
+        }
+        let holder = Thread("holder") {
+            lock.withLock { value in
+                goOn(to: 1)
+                _ = step.wait { $0 == 2 ? true : nil }
+                value = 7
+            }
+        }
+        _ = step.wait { $0 == 1 ? true : nil }
+        var asked = 0
+        let begun = SystemClock.now()
+        let missed = lock.withLock(within: {
+            asked += 1; return 30
+        }) { $0 }
+        #expect(missed == nil && asked == 1 && SystemClock.now().milliseconds(since: begun) >= 30)
+        #expect(lock.withLock(within: { -5 }) { $0 } == nil, "no patience at all")
+        goOn(to: 2)
+        #expect(lock.withLock(within: { .max }) { $0 } == 7)
+        holder.join()
+        #expect(
+            lock.withLock(within: {
+                asked += 1; return 0
+            }) { $0 } == 7 && asked == 1, "nobody has it")
+    }
+
     @Test func `a monitor hands values from thread to thread, each once`() {
         let queue = Monitor<(items: [Int], isOver: Bool)>(([], false))
         let seen = Lock<[Int]>([])

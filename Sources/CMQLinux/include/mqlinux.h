@@ -45,6 +45,8 @@ int mq_spawn(void (*body)(void *), void *context, size_t stack_bytes, unsigned l
 void mq_join(unsigned long thread);
 /// Total bytes and bytes available to us of the file system at `path`; -1 with errno on failure.
 int mq_disk_space(const char *path, uint64_t *total, uint64_t *available, uint64_t *used);
+/// pthread_mutex_clocklock(3) of a `pthread_mutex_t` by the monotonic clock, nanoseconds; ETIMEDOUT when it is over.
+int mq_lock_until(void *mutex, int64_t nanoseconds);
 /// Bytes of memory of this machine.
 uint64_t mq_physical_memory(void);
 /// Processors that this process may run on (sched_getaffinity(2)); at least 1.

@@ -70,21 +70,10 @@ public final class BrokerStats: Sendable {
     /// Sends that the store did not take.
     public let sendsFailed = Tally()
 
-    private let waitingSendCount = Atomic<Int>(0)
-    /// In ns; 0 for none.
-    private let oldestWaitingSend = Atomic<Int64>(0)
-
-    /// Sends that are stored and wait for the flush, of the loop that told last, and since when the first of them.
-    var waitingSends: (count: Int, oldest: Instant?) {
-        let oldest = oldestWaitingSend.load(ordering: .relaxed)
-        return (waitingSendCount.load(ordering: .relaxed), oldest == 0 ? nil : Instant(nanoseconds: oldest))
-    }
-
-    /// A loop tells how many of its sends wait for the flush. Relaxed: nobody reads anything else because of it.
-    func noteWaitingSends(_ count: Int, oldest: Instant?) {
-        waitingSendCount.store(count, ordering: .relaxed)
-        oldestWaitingSend.store(oldest?.nanoseconds ?? 0, ordering: .relaxed)
-    }
+    /// Sends that are stored and wait for the flush.
+    let waitingSends = WaitingGauges()
+    /// Pops, acks and new invisible times that are written to pop's journal and wait for its sync.
+    let waitingAcks = WaitingGauges()
 
     /// Milliseconds that the slowest pull took of those that had to wait for the disk.
     public let slowestGet = Peak()

@@ -307,7 +307,7 @@ struct Corridors {
         let pulls = PullHandler(
             config: config, tables: tables, store: store, coldReads: coldReads, stats: stats, loop: loop,
             loopIndex: index)
-        let popCommits = PopCommit(pop)
+        let popCommits = PopCommit(pop, config: config, stats: stats, loop: loop)
         let pops = PopHandler(
             config: config, tables: tables, service: pop, commits: popCommits, coldReads: coldReads, stats: stats,
             loop: loop, loopIndex: index)

@@ -129,18 +129,20 @@ final class LoopService: RemotingService {
     /// Stages the message for its next attempt; one that may not be in memory is fetched by a thread that may wait.
     private func sendBack(_ request: RemotingCommand, on channel: RemotingChannel, _ reply: Reply) throws(Refusal) {
         let offset = request.int64("offset") ?? 0
-        guard !store.isInMemory(offset) else {
+        guard !store.isInMemory(offset) || sendBacks.isGone(offset) else {
             if try !sendBacks.stage(request, on: channel, into: commits.batch) { reply.send(RemotingCommand(.success)) }
             return
         }
         let bound = LoopBound((self, channel), on: channel.connection.loop)
         let queuedAt = SystemClock.now()
         try coldReads.submit(.send, refuse: { reply.send($0.answer) }) { [store] in
-            _ = store.withRecord(at: offset) { record, bytes in record.hasIntactBody(bytes) }  // now it is in memory
+            let found = store.withRecord(at: offset) { record, bytes in record.hasIntactBody(bytes) }  // now it is in memory
+            let copy = found == nil ? SendBackHandler.compacted(request, in: store) : nil
             bound.execute { service, channel in
                 do throws(Refusal) {
                     try service.commits.admit(queuedAt: queuedAt)
-                    let isStaged = try service.sendBacks.stage(request, on: channel, into: service.commits.batch)
+                    let isStaged = try service.sendBacks.stage(
+                        request, copy: copy, on: channel, into: service.commits.batch)
                     if !isStaged { reply.send(RemotingCommand(.success)) }
                 } catch {
                     reply.send(error.answer)

@@ -142,6 +142,12 @@ extension ClientTable.State {
     mutating func addConsumer(
         _ member: Member, _ data: ConsumerData, _ limits: BrokerLimits
     ) throws(Refusal) -> (isVisible: Bool, mustTell: Bool) {
+        let count = data.subscriptionDataSet.count
+        guard count <= limits.subscriptionsMax else {
+            throw Refusal(
+                .invalidParameter,
+                "group \(data.groupName) subscribes to \(count) topics; at most \(limits.subscriptionsMax) are allowed")
+        }
         var group = consumers[data.groupName] ?? ClientTable.ConsumerGroup()
         let known = group.members[member.clientID]
         if known == nil { try admit(limits) }
@@ -155,7 +161,7 @@ extension ClientTable.State {
         group.consumeFromWhere = data.consumeFromWhere
         let room = limits.subscriptionByteCountMax - subscriptionByteCount
         let before = group.byteCount
-        let subscriptions = group.update(data.subscriptionDataSet, max: limits.subscriptionsMax)
+        let subscriptions = group.update(data.subscriptionDataSet)
         guard group.byteCount - before <= room else {
             throw Refusal(.systemBusy, "the subscriptions of all groups take more than this broker keeps")
         }
@@ -258,13 +264,11 @@ extension ClientTable.ConsumerGroup {
     /// - Returns: whether any is other than before, and whether a topic came or went, of which the members are told.
     ///
     /// Source: `ConsumerGroupInfo.java` `updateSubscription`, RocketMQ 5.3.
-    fileprivate mutating func update(
-        _ wanted: [SubscriptionData], max: Int
-    ) -> (isVisible: Bool, mustTell: Bool) {
+    fileprivate mutating func update(_ wanted: [SubscriptionData]) -> (isVisible: Bool, mustTell: Bool) {
         var isVisible = false
         var mustTell = false
         var topics: Set<String> = []
-        for subscription in wanted.prefix(max) {
+        for subscription in wanted {
             topics.insert(subscription.topic)
             if let known = subscriptions[subscription.topic] {
                 guard subscription.subVersion > known.subVersion else { continue }

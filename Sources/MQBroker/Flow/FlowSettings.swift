@@ -14,6 +14,8 @@ public struct FlowSettings: Equatable, Sendable {
     var sendCountMax: Int
     /// About the memory that sends may take while they wait for the flush, bytes, in each loop. Not RocketMQ's.
     var sendByteCountMax = 64 << 20
+    /// Pops and acks that wait for the sync of pop's journal, by `ackThreadPoolQueueCapacity`, in each loop.
+    var ackCountMax: Int
     /// `osPageCacheBusyTimeOutMills`.
     var busyMilliseconds: Int64
     private var lanes: [Lane]
@@ -24,6 +26,7 @@ public struct FlowSettings: Equatable, Sendable {
             Lane(countMax: values[count], waitMilliseconds: refusesLate ? wait.map { values[$0].milliseconds } : nil)
         }
         sendCountMax = values[FlowKeys.sendThreadPoolQueueCapacity]
+        ackCountMax = values[FlowKeys.ackThreadPoolQueueCapacity]
         busyMilliseconds = values[FlowKeys.osPageCacheBusyTimeOutMills].milliseconds
         lanes = WorkLane.allCases.map { kind in
             switch kind {

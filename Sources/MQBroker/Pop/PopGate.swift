@@ -18,15 +18,20 @@ struct PopGate {
     private static let countMax = 32
 
     private let clients: ClientTable
+    private let store: MessageStore
     private var groups: GroupLookup
     private(set) var topics: TopicLookup
     private var filters = FilterLookup()
 
     init(tables: BrokerTables, store: MessageStore) {
         clients = tables.clients
+        self.store = store
         groups = GroupLookup(tables.groups, stats: tables.topics.stats)
         topics = TopicLookup(tables.topics, store: store)
     }
+
+    /// The first offset of a queue that an ack may name.
+    func firstOffset(_ queue: ConsumeQueue) -> Int64 { store.firstOffset(queue) }
 
     /// The topic called `name`, if there is one.
     mutating func route(_ name: String) -> TopicRoute? { topics.route(Array(name.utf8).span) }
@@ -154,7 +159,7 @@ struct PopGate {
             throw Refusal(.messageIllegal, Self.illegalQueue(fields.queueID, route, channel))
         }
         let queue = try route.readableQueue(Int(fields.queueID), for: channel)
-        let (low, high) = (queue.minOffset, queue.maxOffset)
+        let (low, high) = (firstOffset(queue), queue.maxOffset)
         if fields.offset < low || fields.offset > high || isChange && fields.offset == high {
             throw Refusal(
                 .noMessage,

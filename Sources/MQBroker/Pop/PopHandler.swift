@@ -85,7 +85,7 @@ final class PopHandler {
         on channel: RemotingChannel
     ) throws(Refusal) {
         follow()
-        if let refusal = service.refusal { throw refusal }
+        if kind == .pop { try commits.admit() } else if let refusal = service.refusal { throw refusal }
         let request = try gate.admit(kind, header, in: bytes, on: channel, broker, now: loop.wall.rawValue)
         attempt(request)
     }
@@ -199,7 +199,7 @@ final class PopHandler {
 
     /// Where a group begins that was never here. Source: `PopMessageProcessor.java` `getInitOffset`.
     private func initialOffset(_ queue: ConsumeQueue, _ step: PopSession.Step, _ request: PopRequest) -> Int64 {
-        if request.beginsAtStart || step.kind != .normal { return queue.minOffset }
+        if request.beginsAtStart || step.kind != .normal { return store.firstOffset(queue) }
         let isRecent = queue.minOffset <= 0 && !store.isFarBack(store.minOffset.rawValue)
         if settings.beginsAtStartIfRecent, isRecent { return 0 }
         return max(0, queue.maxOffset - 1)

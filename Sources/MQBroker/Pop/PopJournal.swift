@@ -4,17 +4,24 @@ import Synchronization
 
 /// Pop's journal, `<root>/pop/<20 digits>`: what happened to ``PopTable``, in frames with a checksum, appended with one
 /// write a wake-up. A file's name is the position of its first byte. When the last file is large, a new one is begun with
-/// the whole state in it, and the others go. docs/formats/store.md shows the bytes.
+/// the whole state in it, and the others go. Until then it continues the one before it, and counts only if that one is whole: a
+/// machine that stops may keep the new one and lose the old one's end. docs/formats/store.md shows the bytes.
 final class PopJournal: Sendable {
     /// A file over this is left for a new one.
     static let fileByteCountMax = 32 << 20
     private static let magic: StaticString = "APUSPOP1"
+    /// Of a file that was begun while another one was written to.
+    private static let magicContinued: StaticString = "APUSPOP+"
     private static let headByteCount = 16
 
     /// The file that is written, and what is not written yet.
     struct Tail {
         /// `nil` before the first write of a store that never popped: no folder, and nothing to sync at a start.
         fileprivate var file: File?
+        /// Files before it that may not be on the disk yet.
+        fileprivate var before: [File] = []
+        /// Whether the name of `file` is on the disk.
+        fileprivate var isNamed = false
         /// The position of its first byte.
         fileprivate var start: Int64
         fileprivate var byteCount: Int
@@ -40,14 +47,21 @@ final class PopJournal: Sendable {
         _ folder: String, _ body: (PopRecord) -> Void
     ) throws(PopJournalError) -> (end: Int64, isTorn: Bool) {
         var (end, isTorn) = (Int64(0), false)
+        /// Where a file must begin that continues the one before it; `nil`: nothing is before it.
+        var wholeTo: Int64?
         for (start, path) in try files(in: folder) {
             let bytes: [UInt8]
             do throws(SystemError) { bytes = try File(path, .read).readAll(limit: 1 << 30) } catch {
                 throw PopJournalError("cannot \(error)")
             }
+            end = max(end, start + Int64(max(bytes.count, headByteCount)))
+            if bytes.span.starts(with: magicContinued), let wholeTo, wholeTo != start {
+                isTorn = true
+                continue
+            }
             let good = try replay(bytes.span, path, body)
             if good < bytes.count { isTorn = true }
-            end = max(end, start + Int64(max(bytes.count, headByteCount)))
+            wholeTo = start + Int64(good)
         }
         return (end, isTorn)
     }
@@ -68,7 +82,8 @@ final class PopJournal: Sendable {
         _ bytes: Span<UInt8>, _ path: String, _ body: (PopRecord) -> Void
     ) throws(PopJournalError) -> Int {
         guard bytes.count >= headByteCount else { return 0 }
-        guard bytes.starts(with: magic) else {
+        if (0..<headByteCount).allSatisfy({ bytes[$0] == 0 }) { return 0 }  // its length was on the disk, and nothing else
+        guard bytes.starts(with: magic) || bytes.starts(with: magicContinued) else {
             throw PopJournalError("\(path) is not a pop journal of this version")
         }
         var position = headByteCount
@@ -95,10 +110,13 @@ final class PopJournal: Sendable {
         var tail = Tail(file: nil, start: end, byteCount: Self.headByteCount)
         tail.records = state
         do throws(SystemError) {
-            if !old.isEmpty { tail.file = try Self.begin(folder, at: end) }
+            if !old.isEmpty { tail.file = try Self.begin(folder, at: end, Self.magic) }
             try Self.write(&tail, folder)
             try tail.file?.synchronizeData()
-            if !old.isEmpty { try Directory.synchronize(folder) }
+            if !old.isEmpty {
+                try Directory.synchronize(folder)
+                tail.isNamed = true
+            }
             for (start, path) in old where start < end { try Directory.removeFile(path) }
             syncedTo = Atomic(tail.start + Int64(tail.byteCount))
             self.tail = Lock(tail)
@@ -107,7 +125,7 @@ final class PopJournal: Sendable {
         }
     }
 
-    private static func begin(_ folder: String, at start: Int64) throws(SystemError) -> File {
+    private static func begin(_ folder: String, at start: Int64, _ magic: StaticString) throws(SystemError) -> File {
         let digits = String(start)
         let name = String(repeating: "0", count: 20 - digits.utf8.count) + digits
         let file = try File(folder + "/" + name, .replace)
@@ -121,10 +139,12 @@ final class PopJournal: Sendable {
     // MARK: - Writing
 
     /// Writes what `take` puts into the records, as one frame. Any thread; one at a time.
-    /// - Returns: the position behind it: reached by ``synced`` when it is on the disk.
+    /// - Parameter patience: how long to wait for another's write, ms; asked only if there is one.
+    /// - Returns: the position behind it: reached by ``synced`` when it is on the disk. `nil` if another's write took too
+    ///   long; nothing was taken then.
     /// - Throws: if it could not be written; it is kept and tried again with the next call.
-    func append(_ take: (inout [UInt8]) -> Void) throws(SystemError) -> Int64 {
-        try tail.withLock { tail throws(SystemError) in
+    func append(patience: () -> Int64 = { .max }, _ take: (inout [UInt8]) -> Void) throws(SystemError) -> Int64? {
+        try tail.withLock(within: patience) { tail throws(SystemError) in
             take(&tail.records)
             try Self.write(&tail, folder)
             return tail.start + Int64(tail.byteCount)
@@ -143,9 +163,8 @@ final class PopJournal: Sendable {
         if let open = tail.file {
             file = open
         } else {
-            try Directory.createDurably(folder)
-            file = try begin(folder, at: tail.start)
-            try Directory.synchronize(folder)
+            try Directory.create(folder)
+            file = try begin(folder, at: tail.start, magic)
             tail.file = file
         }
         try file.write(tail.pending.span, at: tail.byteCount)
@@ -155,9 +174,20 @@ final class PopJournal: Sendable {
 
     /// Makes what was written durable. Blocks on the disk; not on a loop.
     func synchronize() throws(SystemError) {
-        let (file, end) = tail.withLock { ($0.file, $0.start + Int64($0.byteCount)) }
-        guard let file, end > synced else { return }
+        let tail = tail.withLock { $0 }
+        let end = tail.start + Int64(tail.byteCount)
+        guard let file = tail.file, end > synced else { return }
+        for file in tail.before { try file.synchronizeData() }
         try file.synchronizeData()
+        if !tail.isNamed {
+            try Directory.createDurably(folder)
+            try Directory.synchronize(folder)
+            self.tail.withLock { now in
+                // It may have been left meanwhile, or somebody else was as fast.
+                now.before.removeAll { known in tail.before.contains { $0 === known } }
+                if now.file === file { now.isNamed = true }
+            }
+        }
         raise(to: end)
     }
 
@@ -173,18 +203,18 @@ final class PopJournal: Sendable {
     /// Whether the file is large enough to be left.
     var isLarge: Bool { tail.withLock { $0.byteCount > Self.fileByteCountMax } }
 
-    /// Begins a new file. Blocks on the disk, and whoever appends waits for the end of it; sync first, so that it is short.
+    /// Begins a new file. Whoever appends waits while it is made, and not for the disk.
     func turn() throws(SystemError) {
         try tail.withLock { tail throws(SystemError) in
             try Self.write(&tail, folder)
-            try tail.file?.synchronizeData()  // a newer file must not outlive the end of this one
+            guard let old = tail.file else { return }
             let end = tail.start + Int64(tail.byteCount)
-            tail.file = try Self.begin(folder, at: end)
+            tail.file = try Self.begin(folder, at: end, Self.magicContinued)
+            tail.before.append(old)
+            tail.isNamed = false
             tail.start = end
             tail.byteCount = Self.headByteCount
-            raise(to: end)
         }
-        try Directory.synchronize(folder)
     }
 
     /// Removes the files before the present one, which holds the whole state by now.

@@ -14,7 +14,7 @@ extension PopHandler {
     func ack(
         _ header: borrowing RemotingHeader, in bytes: Span<UInt8>, on channel: RemotingChannel
     ) throws(Refusal) {
-        if let refusal = service.refusal { throw refusal }
+        try commits.admit()
         let receipt = try gate.receipt(header, in: bytes, on: channel, isChange: false)
         if receipt.handle.isOrdered {
             try ackOrdered(receipt.key, receipt.handle.popTime, receipt.offset, channel)
@@ -42,7 +42,7 @@ extension PopHandler {
     }
 
     func ackMany(_ request: RemotingCommand, on channel: RemotingChannel) throws(Refusal) {
-        if let refusal = service.refusal { throw refusal }
+        try commits.admit()
         let body: BatchAckBody
         do throws(BodyError) {
             body = try BatchAckBody(parsing: request.body, limits: JSONLimits(byteCountMax: 1 << 20))
@@ -65,7 +65,7 @@ extension PopHandler {
                 service.withTable { $0.ack(key, span) { ack.names($0) } }
                 continue
             }
-            let range = queue.minOffset...queue.maxOffset
+            let range = gate.firstOffset(queue)...queue.maxOffset
             for offset in service.orderedOffsets(key) where range.contains(offset) && ack.names(offset) {
                 try ackOrdered(key, ack.popTime, offset, channel)
             }
@@ -76,7 +76,7 @@ extension PopHandler {
     func changeInvisibleTime(
         _ header: borrowing RemotingHeader, in bytes: Span<UInt8>, on channel: RemotingChannel
     ) throws(Refusal) {
-        if let refusal = service.refusal { throw refusal }
+        try commits.admit()
         let receipt = try gate.receipt(header, in: bytes, on: channel, isChange: true)
         let now = loop.wall.rawValue
         var (popTime, invisibleTime) = (now, receipt.invisibleTime)

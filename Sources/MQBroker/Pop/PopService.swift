@@ -155,11 +155,13 @@ final class PopService: Sendable {
     }
 
     /// Writes what has changed to the journal and moves the groups' progress. Any thread.
-    /// - Returns: the journal's position behind it; `nil` if it could not be written.
-    func commit() -> Int64? {
+    /// - Parameter patience: how long another's write to the journal may last before this one gives up, ms; asked only if one
+    ///   lasts.
+    /// - Returns: the journal's position behind it; `nil` if it could not be written: it will be with the next call.
+    func commit(patience: () -> Int64 = { .max }) -> Int64? {
         guard !isFailed.load(ordering: .acquiring) else { return nil }
         do throws(SystemError) {
-            let end = try journal.append { records in
+            let end = try journal.append(patience: patience) { records in
                 state.withLock { state in
                     swap(&records, &state.table.staged)
                     for progress in state.table.takeProgress() {

@@ -14,7 +14,7 @@ struct StoreView: StoreQueries {
     let queues: QueueFigures
 
     func offsets(topic: String, queueID: Int) -> (min: Int64, max: Int64)? {
-        store.existingQueue(topic, queueID).map { ($0.minOffset, $0.maxOffset) }
+        store.existingQueue(topic, queueID).map { (store.firstOffset($0), $0.maxOffset) }
     }
 
     func isOnDisk(topic: String, queueID: Int, offset: Int64) -> Bool {
@@ -38,7 +38,7 @@ struct StoreView: StoreQueries {
 
     func earliestStoreTimestamp(topic: String, queueID: Int) -> Int64? {
         store.existingQueue(topic, queueID).flatMap { queue in
-            storeTimestamp(topic: topic, queueID: queueID, offset: queue.minOffset)
+            storeTimestamp(topic: topic, queueID: queueID, offset: store.firstOffset(queue))
         }
     }
 
@@ -89,6 +89,7 @@ struct StoreView: StoreQueries {
             ("dispatchBehindBytes", String(written - store.dispatchedOffset.rawValue)),
             ("remainHowManyDataToFlush", "\(written - store.flushedOffset.rawValue) B"),
             ("remainHowManyDataToCommit", "0 B"), ("brokerActive", String(store.fenceReason == nil)),
+            ("pageCacheLockTimeMills", String(store.busyMilliseconds)),
         ]
         if store.damagedReads > 0 { values.append(("damagedReads", String(store.damagedReads))) }
         if let reason = store.fenceReason { values.append(("storeFenced", reason)) }

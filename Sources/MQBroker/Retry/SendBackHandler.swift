@@ -26,10 +26,23 @@ final class SendBackHandler {
         lookup = TopicLookup(topics, store: store)
     }
 
+    /// Whether the log has the message no more, so that only a compacted queue may have it.
+    func isGone(_ offset: Int64) -> Bool { offset >= 0 && offset < store.minOffset.rawValue }
+
+    /// The message, if a compacted queue of the topic that the request names has it. Waits for the disk.
+    static func compacted(_ request: RemotingCommand, in store: MessageStore) -> [UInt8]? {
+        guard let topic = request["originTopic"], let offset = request.int64("offset") else { return nil }
+        // A disk that cannot be read is told as a message that is not found; pulls say more.
+        return (try? store.compaction.record(of: topic, fromLog: offset)) ?? nil
+    }
+
     /// Stages the message for its next attempt in `batch`; it is answered when that is committed.
+    /// - Parameter copy: the message's record, if the log has it no more.
     /// - Throws: ``Refusal``.
     /// - Returns: `false` if there is nothing to do and the request is answered with success at once.
-    func stage(_ request: RemotingCommand, on channel: RemotingChannel, into batch: SendBatch) throws(Refusal) -> Bool {
+    func stage(
+        _ request: RemotingCommand, copy: [UInt8]? = nil, on channel: RemotingChannel, into batch: SendBatch
+    ) throws(Refusal) -> Bool {
         let group = request["group"] ?? ""
         if let refusal = NameRules.refusal(ofGroup: group) { throw Refusal(.systemError, refusal) }
         guard let config = groups.config(of: group) else {
@@ -44,13 +57,20 @@ final class SendBackHandler {
             request.version >= ProtocolVersion.v3_4_9
             ? request.int64("maxReconsumeTimes") ?? Int64(config.retryMaxTimes) : Int64(config.retryMaxTimes)
         let first = batch.records.entries.count
-        let outcome = store.withRecord(at: offset) { record, bytes -> Refusal? in
+        let put = { (record: MessageRecord, bytes: Span<UInt8>) -> Refusal? in
             do throws(Refusal) {
-                try stage(record, bytes, group: group, retry: retry, level: Int64(level), limit: limit, into: batch)
+                try self.stage(
+                    record, bytes, group: group, retry: retry, level: Int64(level), limit: limit, into: batch)
                 return nil
             } catch {
                 return error
             }
+        }
+        let outcome: Refusal??
+        if let copy, let record = try? MessageRecord(copy.span) {
+            outcome = .some(put(record, copy.span))
+        } else {
+            outcome = store.withRecord(at: offset, put)
         }
         guard let outcome else { throw Refusal(.systemError, "look message by offset failed, \(offset)") }
         if let refusal = outcome { throw refusal }

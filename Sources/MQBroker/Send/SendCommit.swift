@@ -24,6 +24,7 @@ final class SendCommit {
     private var flowSettings: FlowSettings
     private var watch: ConfigWatch
     private let stats: BrokerStats
+    private let waiting: WaitingGauge
     private let transactions: Transactions
     private let loop: EventLoop
     private var gate = AckGate<SendBatch>()
@@ -47,6 +48,7 @@ final class SendCommit {
         flushTimeoutMilliseconds = config.current.send.syncFlushTimeoutMilliseconds
         flowSettings = config.current.flow
         self.stats = stats
+        waiting = stats.waitingSends.make()
         self.transactions = transactions
         self.loop = loop
     }
@@ -92,10 +94,13 @@ final class SendCommit {
         let sent = batch
         sent.begun = SystemClock.now()
         do throws(AppendError) {
-            try store.append(sent.records, at: loop.wall)
+            try store.append(sent.records, at: loop.wall) {
+                follow()
+                return flowSettings.busyMilliseconds
+            }
             noteWrite(since: sent.begun)
         } catch {
-            noteWrite(since: sent.begun)
+            if !error.isBusy { noteWrite(since: sent.begun) }  // what comes next is tried anew: it has not waited long
             stats.sendsFailed.add(sent.waiting.count)
             if !sent.halves.isEmpty { transactions.release(sent.halves) }
             refuse(sent, error.answer) { _ in true }
@@ -115,7 +120,7 @@ final class SendCommit {
         flow.hold(sent.load)
         let deadline = loop.now.advanced(byMilliseconds: flushTimeoutMilliseconds)
         gate.hold(sent, until: sent.records.end, deadline: deadline)
-        stats.noteWaitingSends(flow.held.requests, oldest: gate.oldest?.begun)
+        waiting.note(flow.held.requests, oldest: gate.oldest?.begun)
         batch = spare.popLast() ?? SendBatch(store)
         batch.records.takeMemory(of: sent.records)
     }
@@ -141,7 +146,7 @@ final class SendCommit {
                 recycle(sent)
             }
         }
-        stats.noteWaitingSends(flow.held.requests, oldest: gate.oldest?.begun)
+        waiting.note(flow.held.requests, oldest: gate.oldest?.begun)
         if let deadline = gate.nextDeadline, gateTimer == nil {
             // The hook that runs after every wake-up releases; the timer only makes sure that there is one.
             gateTimer = loop.schedule(at: deadline) { [unowned self] in gateTimer = nil }
@@ -232,9 +237,12 @@ final class SendCommit {
 }
 
 extension AppendError {
+    var isBusy: Bool { if case .busy = self { true } else { false } }
+
     /// The producer's view.
     var answer: RemotingCommand {
         switch self {
+        case .busy(let milliseconds): Refusal.droppedWhileBusy(milliseconds: milliseconds, left: 0).answer
         case .fenced:
             RemotingCommand(
                 .serviceNotAvailable,

@@ -211,6 +211,7 @@ final class SendHandler {
     ) throws(Refusal) -> Staged {
         var facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
         if facts.hasLitePlaces || facts.liteQueues != nil { try settleLiteQueues(&facts) }
+        if let delay = facts.badDelay { throw badDelay(delay) }
         try refuseOtherType(facts, route)
         if route.isCompacted, !facts.hasKeys { throw Refusal(.messageIllegal, "Required message key is missing") }
         guard !facts.hasInnerNumber else { throw Self.falseInnerBatch }
@@ -246,6 +247,14 @@ final class SendHandler {
             try put(message, request, body, channel, in: route, queueID, delayedFrom: nil, batch)
         }
         return staged
+    }
+
+    /// A level that is no number must not mean now. Java answers with the exception of its parser.
+    private func badDelay(_ value: Range<Int>) -> Refusal {
+        let text = properties.withBytes(value.lowerBound..<min(value.upperBound, value.lowerBound + 40)) {
+            $0.toString()
+        }
+        return Refusal(.messageIllegal, "the message's delay level is not a number: DELAY=\(text)")
     }
 
     /// The slot that a message waits in which has a time of delivery; `nil` for one that has none, or whose time has come. A

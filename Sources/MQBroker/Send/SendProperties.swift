@@ -10,6 +10,8 @@ struct SendProperties {
     private(set) var hasRegion = false
     private(set) var hasTraceOn = false
     private(set) var delayLevel: Int64 = 0
+    /// What DELAY says, if that is no level.
+    private(set) var badDelay: Range<Int>?
     private(set) var maxReconsumeTimes: Int64?
     private(set) var isHalfMessage = false
     private(set) var hasProducerGroup = false
@@ -36,7 +38,7 @@ struct SendProperties {
             let value = pair.value
             switch key.count {
             case 4: takeShort(key, value, text)
-            case 5 where key.equals(PropertyName.delay): delayLevel = Decimal.parse(text.extracting(value)) ?? 0
+            case 5 where key.equals(PropertyName.delay): takeDelay(value, text)
             case 6 where key.equals(PropertyName.producerGroup): hasProducerGroup = !value.isEmpty
             case 7 where key.equals(PropertyName.cluster): hasCluster = true
             case 8: takeEight(key, value, text)
@@ -59,6 +61,11 @@ struct SendProperties {
             default: break
             }
         }
+    }
+
+    private mutating func takeDelay(_ value: Range<Int>, _ text: Span<UInt8>) {
+        guard let level = Decimal.parse(text.extracting(value)) else { return badDelay = value }
+        delayLevel = level
     }
 
     /// It can be found by KEYS, and kept for them.

@@ -21,6 +21,8 @@ final class CompactedFile: Sendable {
     let count: Int64
     /// One more than the last offset of the queue that it speaks for.
     let endOffset: Int64
+    /// The first offset it holds a message of; ``endOffset`` if it holds none.
+    let firstOffset: Int64
 
     /// - Throws: `EIO` if it is not whole.
     init(_ path: String) throws(SystemError) {
@@ -40,6 +42,9 @@ final class CompactedFile: Sendable {
         guard unitsAt >= 0, count >= 0, endOffset >= 0, !unitBytes.overflow,
             unitsAt.addingReportingOverflow(unitBytes.partialValue) == (Int64(at), false)
         else { throw SystemError(code: 5, call: "compacted file contradicts itself:", subject: path) }
+        var unit = ByteBuffer(capacity: BatchUnit.byteCount)
+        if count > 0 { try file.read(BatchUnit.byteCount, at: Int(unitsAt), into: &unit) }
+        firstOffset = unit.count == BatchUnit.byteCount ? BatchUnit(unit.span, at: 0).baseOffset : endOffset
     }
 
     /// The footer of a file.
@@ -75,8 +80,24 @@ final class CompactedFile: Sendable {
         return low
     }
 
-    /// The first offset it holds a message of; ``endOffset`` if it holds none. Waits for the disk.
-    func firstOffset() throws(SystemError) -> Int64 { try units(from: 0, limit: 1).first?.baseOffset ?? endOffset }
+    /// The first message that was stored at or behind a time, or with `isUpper` behind it, and its time; `nil` if there is none.
+    /// Waits for the disk.
+    func first(storedFrom timestamp: Int64, isUpper: Bool) throws(SystemError) -> (offset: Int64, storedAt: Int64)? {
+        var (low, high) = (Int64(0), count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            guard let unit = try units(from: middle, limit: 1).first else { return nil }
+            let isBefore = isUpper ? unit.storeTimestamp <= timestamp : unit.storeTimestamp < timestamp
+            if isBefore { low = middle + 1 } else { high = middle }
+        }
+        return try units(from: low, limit: 1).first.map { ($0.baseOffset, $0.storeTimestamp) }
+    }
+
+    /// When the message at an offset was stored; `nil` if it is not here. Waits for the disk.
+    func storeTimestamp(at offset: Int64) throws(SystemError) -> Int64? {
+        let unit = try units(from: find(offset), limit: 1).first
+        return unit?.baseOffset == offset ? unit?.storeTimestamp : nil
+    }
 
     /// Calls `body` with each message from `offset` on, oldest first, until it says `false`. What a disk has changed is
     /// passed over. Waits for the disk.
@@ -95,6 +116,29 @@ final class CompactedFile: Sendable {
                 if !goesOn { return }
             }
         }
+    }
+
+    /// The record that lay at a place of the log; `nil` if it is not here. Records lie in the log's order. Waits for the disk.
+    func record(fromLog offset: Int64) throws(SystemError) -> ByteBuffer? {
+        var (low, high) = (Int64(0), count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            guard let unit = try units(from: middle, limit: 1).first, let place = try logOffset(unit) else {
+                return nil
+            }
+            if place < offset { low = middle + 1 } else { high = middle }
+        }
+        guard let unit = try units(from: low, limit: 1).first, try logOffset(unit) == offset else { return nil }
+        return try record(unit)
+    }
+
+    /// Where the unit's record lay in the log; `nil` if the unit is damaged.
+    private func logOffset(_ unit: BatchUnit) throws(SystemError) -> Int64? {
+        let (place, field) = (unit.unit.physicalOffset, RecordLayout.physicalOffset)
+        guard place >= 0, place <= unitsAt - Int64(field) - 8 else { return nil }
+        var bytes = ByteBuffer(capacity: 8)
+        guard try file.read(8, at: Int(place) + field, into: &bytes) == 8 else { return nil }
+        return bytes.span.int64(at: 0)
     }
 
     /// The unit's record; `nil` if it is not whole.

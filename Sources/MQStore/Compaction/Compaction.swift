@@ -18,6 +18,8 @@ public final class Compaction: Sendable {
     private let root: String
     private let logger: Log
     private let files = Lock<[Key: CompactedFile]>([:])
+    /// Whether any queue was ever compacted, so that others need not be looked up.
+    private let isAny = Atomic<Bool>(false)
 
     /// Finds what is there; what is not whole is removed and made again.
     init(root: String, log: Log) throws(SystemError) {
@@ -29,6 +31,7 @@ public final class Compaction: Sendable {
                 guard let queueID = Int(name), queueID >= 0 else { continue }
                 let file = try newest(in: "\(root)/\(topic)/\(queueID)")
                 files.withLock { $0[Key(topic: topic, queueID: queueID)] = file }
+                isAny.store(true, ordering: .releasing)
             }
         }
     }
@@ -55,6 +58,15 @@ public final class Compaction: Sendable {
         files.withLock { $0[Key(topic: topic, queueID: queueID)] }
     }
 
+    /// The compacted file of a queue whose log has lost its beginning: only it has what lies there.
+    func fileBefore(_ queue: ConsumeQueue) -> CompactedFile? {
+        let first = queue.minOffset
+        guard first > 0, isAny.load(ordering: .acquiring), let file = file(queue.topic, queue.queueID) else {
+            return nil
+        }
+        return file.firstOffset < first ? file : nil
+    }
+
     /// Up to which offset the queue is compacted; 0 if it is not.
     public func end(_ queue: ConsumeQueue) -> Int64 { file(queue.topic, queue.queueID)?.endOffset ?? 0 }
 
@@ -79,6 +91,7 @@ public final class Compaction: Sendable {
             guard queue.lives.load(ordering: .acquiring) == lives else { return (false, nil) }
             return (true, files.updateValue(file, forKey: key))
         }
+        isAny.store(true, ordering: .releasing)
         let stale = isCounted ? old?.path : path
         if let stale, stale != path || !isCounted { try Directory.removeFile(stale) }  // who reads it has it open
         return isCounted
@@ -207,6 +220,16 @@ public final class Compaction: Sendable {
 
     // MARK: - Reading
 
+    /// The whole record of a message of `topic` that lay at a place of the log, if a compacted queue has it. Waits for the
+    /// disk.
+    public func record(of topic: String, fromLog offset: Int64) throws(SystemError) -> [UInt8]? {
+        let ofTopic = files.withLock { files in files.filter { $0.key.topic == topic }.map(\.value) }
+        for file in ofTopic {
+            if let found = try file.record(fromLog: offset) { return found.toArray() }
+        }
+        return nil
+    }
+
     /// Finds up to `limits` messages of the compacted part of `queue` from `offset` on, and copies them. Waits for the disk.
     /// - Parameters:
     ///   - matches: whether a message with this tags code is wanted; `nil` wants all.
@@ -218,7 +241,7 @@ public final class Compaction: Sendable {
     ) throws(SystemError) -> (ReadResult, [UInt8])? {
         guard let file = file(queue.topic, queue.queueID), offset < file.endOffset else { return nil }
         var result = ReadResult(
-            status: .noMatchedMessage, nextOffset: file.endOffset, minOffset: try file.firstOffset(),
+            status: .noMatchedMessage, nextOffset: file.endOffset, minOffset: file.firstOffset,
             maxOffset: queue.maxOffset)
         var bytes = ByteBuffer()
         var seen = 0

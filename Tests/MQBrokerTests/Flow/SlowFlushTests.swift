@@ -27,12 +27,14 @@ private final class SlowDisk: DiskObserver, Sendable {
 /// Goal: a disk that does not keep up makes the broker refuse sends in RocketMQ's words, and nothing else; what was taken is
 /// answered when it is durable.
 @Suite struct SlowFlushTests {
-    /// A broker with synchronous flush whose log is on the slow disk.
-    private func run(_ keys: [String: String], _ body: (RunningBroker, SlowDisk) throws -> Void) throws {
+    /// A broker with synchronous flush whose log, or what is named instead, is on the slow disk.
+    private func run(
+        _ keys: [String: String], slow part: String = "commitlog", _ body: (RunningBroker, SlowDisk) throws -> Void
+    ) throws {
         let common = ["flushDiskType": "SYNC_FLUSH", "syncFlushTimeout": "10000"]
         let running = try RunningBroker(common.merging(keys) { $1 })
         running.stop()
-        let (disk, log) = (SlowDisk(), running.folder.path + "/commitlog")
+        let (disk, log) = (SlowDisk(), running.folder.path + "/" + part)
         DiskWatch.begin(log, disk)
         defer { DiskWatch.end(log) }
         defer { disk.hold(false) }
@@ -86,6 +88,33 @@ private final class SlowDisk: DiskObserver, Sendable {
             #expect(try first.receive().responseCode == .success)
             #expect(try second.ask(.put("t")).responseCode == .success)
             #expect(try second.ask(.sendBack(0, group: "g", level: 1)).responseCode == .success)
+        }
+    }
+
+    @Test func `pops and acks that wait for their journal are counted, and refused over a bound`() throws {
+        try run(["ackThreadPoolQueueCapacity": "1"], slow: "pop") { running, disk in
+            let (first, second) = (try running.connect(), try running.connect())
+            func figure(_ name: String) throws -> String? {
+                try KVTable(parsing: second.ask(RemotingCommand(.getBrokerRuntimeInfo)).body)
+                    .table["ackThreadPoolQueue" + name]
+            }
+            #expect(try figure("Size") == "0" && figure("Capacity") == "1" && figure("HeadWaitTimeMills") == "0")
+            #expect(try second.ask(.heartbeat(group: "g", topic: "t")).responseCode == .success)
+            let opaque = first.post(.pop("t", queue: 0, poll: 10_000))
+            let begun = SystemClock.now()
+            while try figure("Size") != "1", SystemClock.now().milliseconds(since: begun) < 10_000 {}
+            #expect(try figure("Size") == "1")
+            let refused = try second.ask(.pop("t", queue: 0))
+            #expect(refused.responseCode == .systemBusy)
+            #expect(refused.remark == "[OVERLOAD]system busy, start flow control for a while")
+            #expect(try second.ask(.put("t", "other")).responseCode == .success, "sends do not wait for it")
+            while try figure("HeadWaitTimeMills") == "0", SystemClock.now().milliseconds(since: begun) < 10_000 {}
+            #expect(try figure("HeadWaitTimeMills") != "0")
+            disk.hold(false)
+            let popped = try first.receive()
+            #expect(popped.opaque == opaque && popped.responseCode == .success)
+            #expect(try second.popSome(.pop("t", queue: 0)).map(\.text) == ["other"])
+            #expect(try figure("Size") == "0" && figure("HeadWaitTimeMills") == "0")
         }
     }
 

@@ -204,6 +204,9 @@ final class ModelCourse: @unchecked Sendable {
     func audit() throws {
         guard state.problems.isEmpty else { return }
         let before = state.forgetContents()
+        // Something that nobody waits for may still come while queues are read: it need not be seen.
+        var ends: [ModelState.Queue: Int64] = [:]
+        for queue in before.keys { ends[queue] = end(of: queue) }
         try pullAll()
         for (queue, places) in before {
             for (place, id) in places where state.contents[queue]?[place] != id {
@@ -213,8 +216,6 @@ final class ModelCourse: @unchecked Sendable {
         for queue in before.keys where !queue.topic.hasPrefix("%") {
             for filter in ModelFilter.some { try readAll(queue, through: filter) }
         }
-        var ends: [ModelState.Queue: Int64] = [:]
-        for queue in state.contents.keys { ends[queue] = end(of: queue) }
         state.audit(ends)
     }
 

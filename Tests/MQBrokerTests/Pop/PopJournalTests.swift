@@ -25,7 +25,8 @@ import Testing
     }
 
     private func write(_ journal: PopJournal, _ numbers: Int...) throws -> Int64 {
-        try journal.append { records in for number in numbers { record(number).append(to: &records) } }
+        try #require(
+            try journal.append { records in for number in numbers { record(number).append(to: &records) } })
     }
 
     private var files: [URL] {
@@ -69,6 +70,47 @@ import Testing
             #expect(numbers == Array(1...4).prefix(complete).map { $0 })
             #expect(isTorn == (count > 0 && count != 16 && !ends.dropFirst().contains(count)), "\(count)")
         }
+    }
+
+    @Test func `a new file counts only if the one before it is whole, whatever of both a machine has kept`() throws {
+        let journal = try PopJournal(path, end: 0, state: [])
+        _ = try write(journal, 1)
+        _ = try write(journal, 2)
+        let whole = try Data(contentsOf: files[0])
+        try journal.turn()
+        let end = try write(journal, 3)
+        #expect(journal.synced < end)
+        #expect(try read().numbers == [1, 2, 3] && read().isTorn == false)
+        for count in 0..<whole.count {
+            try whole[..<count].write(to: files[0])
+            let (numbers, readEnd, isTorn) = try read()
+            #expect(numbers == [1, 2].prefix(numbers.count).map { $0 } && numbers.count < 2, "cut at \(count)")
+            #expect(isTorn && readEnd == end, "nothing is written where something was")
+        }
+        try whole.write(to: files[0])
+        try journal.synchronize()
+        #expect(journal.synced == end)
+        try FileManager.default.removeItem(at: files[0])
+        #expect(try read().numbers == [3], "the old one was not needed any more")
+    }
+
+    @Test func `a start replaces what it could not believe`() throws {
+        let journal = try PopJournal(path, end: 0, state: [])
+        _ = try write(journal, 1)
+        try journal.turn()
+        _ = try write(journal, 2)
+        try Data().write(to: files[0])
+        var state: [UInt8] = []
+        record(9).append(to: &state)
+        _ = try PopJournal(path, end: try read().end, state: state)
+        #expect(try read().numbers == [9] && files.count == 1)
+    }
+
+    @Test func `a file of which a machine has kept the length alone is empty`() throws {
+        let journal = try PopJournal(path, end: 0, state: [])
+        _ = try write(journal, 1)
+        try Data(count: 100).write(to: files[0])
+        #expect(try read().numbers == [] && read().isTorn)
     }
 
     @Test func `a byte that has changed ends what is believed, and never traps`() throws {
