@@ -99,6 +99,11 @@ public struct Admin: Sendable {
         return try link.body(HARuntimeInfo.self, of: answer, from: address)
     }
 
+    /// Tells a slave how far its master is on the disk; a master is told in vain.
+    public func resetMasterFlushOffset(to offset: Int64, at address: String) async throws(ClientError) {
+        try await link.ask(RemotingCommand(.resetMasterFlushOffset, ["masterFlushOffset": String(offset)]), at: address)
+    }
+
     /// The configuration of the broker at `address`, key and value, in its order.
     public func configuration(at address: String) async throws(ClientError) -> [(key: String, value: String)] {
         properties(in: try await link.ask(RemotingCommand(.getBrokerConfig), at: address))

@@ -12,7 +12,7 @@ public struct CommandTable: Sendable {
         commands: topicCommands + topicUpdateCommands + groupCommands + progressCommands + clientCommands
             + offsetCommands + connectionCommands + brokerCommands + clusterCommands + latencyCommands + messageCommands
             + printCommands + traceCommands + statsCommands + nameServerCommands + exportCommands + monitorCommands
-            + replicationCommands,
+            + replicationCommands + coldDataCommands + rocksDBCommands + dumpCommands,
         notServed: NotServed.all)
 
     /// The command called `name`, in any case.

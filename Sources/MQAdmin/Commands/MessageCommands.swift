@@ -232,7 +232,7 @@ func fields(of message: MessageExt) -> [(name: String, value: String)] {
         ("Born Timestamp:", timeText(message.bornTimestamp.rawValue)),
         ("Store Timestamp:", timeText(message.storeTimestamp.rawValue)), ("Born Host:", message.bornHost.description),
         ("Store Host:", message.storeHost.description), ("System Flag:", String(message.sysFlag.rawValue)),
-        ("Properties:", message.properties.description),
+        ("Properties:", message.shownProperties.description),
     ]
 }
 
