@@ -124,7 +124,8 @@ import Testing
     @Test func `the Swift client takes a delayed message back`() async throws {
         try await Running.run { running in
             let nameServer = try await running.nameServer()
-            let broker = try await running.broker([nameServer], ["timerPrecisionMs": "200", "recallMessageEnable": "true"])
+            let broker = try await running.broker(
+                [nameServer], ["timerPrecisionMs": "200", "recallMessageEnable": "true"])
             let port = broker.port
             let queue = MessageQueue(topic: "TimedTopic", brokerName: "broker-a", queueID: 0)
             let producer = try Producer(group: "p", client: ClientOptions(nameServers: nameServer.address))
