@@ -103,7 +103,7 @@ struct CommandRun: Sendable {
             client.credentials = try ToolsFile.credentials(at: toolsFile)
             nameServers = client.nameServers
             // Without a name server too: what names its broker, or a file, needs none.
-            let admin = Admin(link: try ClusterLink(unchecked: client))
+            let admin = Admin(link: try ClusterLink(nameServersOptional: client))
             admin.link.start()
             let failure = await repeated(every: interval, arguments, admin)
             await admin.link.shutdown()

@@ -53,11 +53,11 @@ public final class ClusterLink: Sendable {
     ///   no descriptors left.
     public convenience init(_ options: ClientOptions) throws(ClientError) {
         guard !options.nameServers.isEmpty else { throw .noNameServer }
-        try self.init(unchecked: options)
+        try self.init(nameServersOptional: options)
     }
 
     /// As ``init(_:)``, also without name servers: what needs one then throws `noNameServer`.
-    package init(unchecked options: ClientOptions) throws(ClientError) {
+    package init(nameServersOptional options: ClientOptions) throws(ClientError) {
         self.options = options
         clientID = Self.makeClientID(options)
         let cipher = try Self.cipher(options.tls, addresses)
