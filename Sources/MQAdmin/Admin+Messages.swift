@@ -102,31 +102,47 @@ extension Admin {
         case unknown = "UNKNOWN"
     }
 
+    /// How one group stands to a message.
+    public struct MessageTrack: Equatable, Sendable {
+        /// The group.
+        public let group: String
+        /// How it stands.
+        public var type = TrackType.unknown
+        /// Why that is not known, or that nobody of it is there.
+        public var reason: String?
+    }
+
     /// How each group of a message's topic stands to it.
-    public func tracks(of message: MessageExt) async throws(ClientError) -> [(group: String, type: TrackType)] {
-        var tracks: [(group: String, type: TrackType)] = []
+    public func tracks(of message: MessageExt) async throws(ClientError) -> [MessageTrack] {
+        var tracks: [MessageTrack] = []
         for group in try await groups(consuming: message.topic).sorted() {
-            tracks.append((group, await track(of: message, group)))
+            var track = MessageTrack(group: group)
+            do throws(ClientError) {
+                track.type = try await type(of: message, group)
+            } catch {
+                track.reason = error.description
+                if case .refused(_, let code, let remark) = error {
+                    if code == ResponseCode.consumerNotOnline.rawValue { track.type = .notOnline }
+                    track.reason = "CODE:\(code) DESC:\(remark)"
+                }
+            }
+            tracks.append(track)
         }
         return tracks
     }
 
-    private func track(of message: MessageExt, _ group: String) async -> TrackType {
-        do throws(ClientError) {
-            let consumers = try await consumers(of: group)
-            guard consumers.consumeType == .passively else { return .pull }
-            guard consumers.messageModel == .clustering else { return .broadcasting }
-            let stats = try await progress(of: group)
-            let isPast = stats.offsetTable.contains { queue, progress in
-                queue.topic == message.topic && queue.queueID == Int(message.queueID)
-                    && progress.consumerOffset > message.queueOffset
-            }
-            guard isPast else { return .notConsumedYet }
-            let tags = consumers.subscriptionTable[message.topic]?.tagsSet ?? []
-            return tags.isEmpty || tags.contains(message.tags ?? "") ? .consumed : .consumedButFiltered
-        } catch {
-            if case .refused(_, ResponseCode.consumerNotOnline.rawValue, _) = error { return .notOnline }
-            return .unknown
+    private func type(of message: MessageExt, _ group: String) async throws(ClientError) -> TrackType {
+        let consumers = try await consumers(of: group)
+        guard consumers.consumeType == .passively else { return .pull }
+        guard consumers.messageModel == .clustering else { return .broadcasting }
+        let stats = try await progress(of: group)
+        let isPast = stats.offsetTable.contains { queue, progress in
+            queue.topic == message.topic && queue.queueID == Int(message.queueID)
+                && progress.consumerOffset > message.queueOffset
         }
+        guard isPast else { return .notConsumedYet }
+        let tags = consumers.subscriptionTable[message.topic]?.tagsSet ?? []
+        let wants = tags.isEmpty || tags.contains("*") || tags.contains(message.tags ?? "")
+        return wants ? .consumed : .consumedButFiltered
     }
 }

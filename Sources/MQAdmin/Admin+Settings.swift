@@ -53,7 +53,8 @@ extension Admin {
         }
     }
 
-    private func propertyLine(_ key: String, _ value: String) throws(ClientError) -> String {
+    /// `key=value` and a line end.
+    func propertyLine(_ key: String, _ value: String) throws(ClientError) -> String {
         guard !(key + value).contains(where: \.isNewline), !key.contains("=") else {
             throw .invalid("a key or value with a line break, or a key with =, cannot be set")
         }

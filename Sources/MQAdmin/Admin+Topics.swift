@@ -108,7 +108,7 @@ extension Admin {
     public func deleteTopic(_ topic: String, atNameServersFor cluster: String) async throws(ClientError) {
         try await askAllNameServers(
             RemotingCommand(.deleteTopicInNameServer, ["topic": topic, "clusterName": cluster]))
-        for address in link.options.nameServers {
+        for address in try nameServers {
             // A topic without an order has no such entry: whatever the answer is, it is gone afterwards.
             _ = try await link.answer(
                 to: RemotingCommand(.deleteKVConfig, ["namespace": "ORDER_TOPIC_CONFIG", "key": topic]), at: address)

@@ -16,6 +16,15 @@ public struct Admin: Sendable {
 
     // MARK: - Name servers
 
+    /// The name servers of the list.
+    /// - Throws: `noNameServer` if there is none: some commands need none.
+    var nameServers: [String] {
+        get throws(ClientError) {
+            guard !link.options.nameServers.isEmpty else { throw .noNameServer }
+            return link.options.nameServers
+        }
+    }
+
     /// Asks a name server and takes nothing but success.
     func askNameServer(_ request: RemotingCommand) async throws(ClientError) -> RemotingCommand {
         let answer = try await link.nameServerAnswer(to: request)
@@ -27,7 +36,7 @@ public struct Admin: Sendable {
 
     /// Asks every name server of the list.
     func askAllNameServers(_ request: RemotingCommand) async throws(ClientError) {
-        for address in link.options.nameServers { try await link.ask(request, at: address) }
+        for address in try nameServers { try await link.ask(request, at: address) }
     }
 
     /// All clusters and brokers.
@@ -97,6 +106,11 @@ public struct Admin: Sendable {
     public func replication(at address: String) async throws(ClientError) -> HARuntimeInfo {
         let answer = try await link.ask(RemotingCommand(.getBrokerHAStatus), at: address)
         return try link.body(HARuntimeInfo.self, of: answer, from: address)
+    }
+
+    /// Tells a slave how far its master is on the disk; a master is told in vain.
+    public func resetMasterFlushOffset(to offset: Int64, at address: String) async throws(ClientError) {
+        try await link.ask(RemotingCommand(.resetMasterFlushOffset, ["masterFlushOffset": String(offset)]), at: address)
     }
 
     /// The configuration of the broker at `address`, key and value, in its order.

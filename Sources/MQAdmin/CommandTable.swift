@@ -12,7 +12,7 @@ public struct CommandTable: Sendable {
         commands: topicCommands + topicUpdateCommands + groupCommands + progressCommands + clientCommands
             + offsetCommands + connectionCommands + brokerCommands + clusterCommands + latencyCommands + messageCommands
             + printCommands + traceCommands + statsCommands + nameServerCommands + exportCommands + monitorCommands
-            + replicationCommands,
+            + replicationCommands + coldDataCommands + rocksDBCommands + dumpCommands,
         notServed: NotServed.all)
 
     /// The command called `name`, in any case.
@@ -102,7 +102,8 @@ struct CommandRun: Sendable {
             var client = ClientOptions(nameServers: arguments["n"])
             client.credentials = try ToolsFile.credentials(at: toolsFile)
             nameServers = client.nameServers
-            let admin = Admin(link: try ClusterLink(client))
+            // Without a name server too: what names its broker, or a file, needs none.
+            let admin = Admin(link: try ClusterLink(nameServersOptional: client))
             admin.link.start()
             let failure = await repeated(every: interval, arguments, admin)
             await admin.link.shutdown()

@@ -17,9 +17,6 @@ struct NotServed: Sendable {
             ("getSyncStateSet", "Fetch syncStateSet for target brokers."),
             ("updateControllerConfig", "Update controller config."))
         + of(
-            "replication between master and slaves",
-            ("resetMasterFlushOffset", "Reset master flush offset in slave."))
-        + of(
             "broker container", ("addBroker", "Add a broker to specified container."),
             ("removeBroker", "Remove a broker from specified container."))
         + of(
@@ -29,17 +26,7 @@ struct NotServed: Sendable {
             ("getAcl", "Get acl from cluster."), ("getUser", "Get user from cluster."),
             ("listAcl", "List acl from cluster."), ("listUser", "List user from cluster."),
             ("updateAcl", "Update acl to cluster."), ("updateUser", "Update user to cluster."))
-        + of(
-            "control of cold data", ("getColdDataFlowCtrInfo", "Get cold data flow ctr info."),
-            ("removeColdDataFlowCtrGroupConfig", "Remove consumer from cold ctr config."),
-            ("setCommitLogReadAheadMode", "Set read ahead mode for all commitlog files."),
-            ("updateColdDataFlowCtrGroupConfig", "Add or update cold data flow ctr group config."))
-        + of(
-            "RocksDB", ("checkRocksdbCqWriteProgress", "Check if rocksdb cq is same as file cq."),
-            ("exportMetadataInRocksDB", "Export RocksDB kv config (topics/subscriptionGroups)."),
-            ("exportPopRecord", "Export pop consumer record."),
-            ("rocksDBConfigToJson", "Convert RocksDB kv config to json."))
-        + of("compaction topics", ("dumpCompactionLog", "Parse compaction log to message."))
+        + of("RocksDB", ("exportMetadataInRocksDB", "Export RocksDB kv config (topics/subscriptionGroups)."))
 
     private static func of(_ mode: String, _ commands: (name: String, summary: String)...) -> [NotServed] {
         commands.map { NotServed(name: $0.name, summary: $0.summary, mode: mode) }

@@ -21,7 +21,6 @@ enum NotYetKeys {
         brokerElectionPriority int 2147483647
         brokerHeartbeatInterval int 1000
         brokerNotActiveTimeoutMillis int 10000
-        cgColdReadThreshold int 3145728
         checkSyncStateSetPeriod int 5000
         cleanOfflineBrokerInterval int 30000
         clearRetryTopicWhenDeleteTopic bool true
@@ -77,7 +76,6 @@ enum NotYetKeys {
         flushConsumerOffsetHistoryInterval int 60000
         forceRegister bool true
         forwardTimeout int 3000
-        globalColdReadThreshold int 104857600
         heartbeatThreadPoolNums int cpu(1,0,32)
         heartbeatThreadPoolQueueCapacity int 50000
         highSpeedMode bool false
@@ -166,7 +164,6 @@ enum NotYetKeys {
         checkCRCOnRecover bool true
         cleanRocksDBDirtyCQIntervalMin int 60
         cleanSwapedMapInterval int 300000
-        coldDataFlowControlEnable bool false
         coldDataScanEnable bool false
         combineAssignOffsetCQType text default
         combineCQEnableCheckSelf bool false
@@ -184,7 +181,6 @@ enum NotYetKeys {
         compactionThreadNum int 6
         correctLogicMinOffsetForceInterval int 300000
         correctLogicMinOffsetSleepInterval int 1
-        dataReadAheadEnable bool true
         debugLockEnable bool false
         disappearTimeAfterStart* int -1
         diskFallRecorded bool true

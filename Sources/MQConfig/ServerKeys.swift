@@ -97,7 +97,7 @@ extension ConfigTable {
             Section(
                 "BrokerConfig",
                 BrokerKeys.all + TransactionKeys.all + TimerKeys.broker + ConsumptionKeys.all + PopKeys.all
-                    + FlowKeys.broker,
+                    + FlowKeys.broker + ColdDataKeys.broker,
                 notYet: NotYetKeys.broker),
             Section(
                 "NettyServerConfig",
@@ -111,7 +111,7 @@ extension ConfigTable {
             Section(
                 "MessageStoreConfig",
                 StoreKeys.all + RetentionKeys.all + FormatKeys.all + TimerKeys.store + FlowKeys.store
-                    + LiteQueueKeys.all + CompactionKeys.all,
+                    + LiteQueueKeys.all + CompactionKeys.all + ColdDataKeys.store,
                 notYet: NotYetKeys.store),
             Section("AuthConfig", [], notYet: NotYetKeys.auth),
         ],

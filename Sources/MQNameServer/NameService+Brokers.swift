@@ -108,12 +108,15 @@ extension NameService {
     func queryDataVersion(_ request: RemotingCommand) throws(Refusal) -> RemotingCommand {
         let cluster = try request.required("clusterName")
         let address = try request.required("brokerAddr")
-        let theirs: DataVersion
-        do throws(BodyError) { theirs = try DataVersion(parsing: request.body) } catch { throw Refusal(error) }
+        var theirs: DataVersion?  // none: whatever is known here is news
+        if !request.body.isEmpty {
+            do throws(BodyError) { theirs = try DataVersion(parsing: request.body) } catch { throw Refusal(error) }
+        }
         let ours = table.dataVersion(cluster: cluster, address: address)
-        if ours == theirs { table.refresh(cluster: cluster, address: address, at: loop.now) }
+        let isSame = ours != nil && ours == theirs
+        if isSame { table.refresh(cluster: cluster, address: address, at: loop.now) }
         return RemotingCommand(
-            .success, ["changed": ours == theirs ? "false" : "true"], body: ours.map { $0.encoded() } ?? [])
+            .success, ["changed": isSame ? "false" : "true"], body: ours.map { $0.encoded() } ?? [])
     }
 
     /// `GET_BROKER_MEMBER_GROUP` (901): the addresses under one broker name.

@@ -95,6 +95,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     /// Whether a group may read a topic.
     public static let updateAndGetGroupForbidden = RequestCode(353)
     public static let getSubscriptionGroupConfig = RequestCode(352)
+    public static let checkRocksDBQueueProgress = RequestCode(354)
+    public static let exportRocksDBConfigToJSON = RequestCode(355)
     public static let litePullMessage = RequestCode(361)
     public static let recallMessage = RequestCode(370)
     public static let queryAssignment = RequestCode(400)
@@ -104,12 +106,18 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let brokerHeartbeat = RequestCode(904)
     public static let getBrokerHAStatus = RequestCode(907)
     public static let resetMasterFlushOffset = RequestCode(908)
+    public static let updateColdDataFlowControl = RequestCode(2001)
+    public static let removeColdDataFlowControl = RequestCode(2002)
+    public static let getColdDataFlowControl = RequestCode(2003)
+    public static let setCommitLogReadMode = RequestCode(2004)
     public static let popMessage = RequestCode(200_050)
     public static let ackMessage = RequestCode(200_051)
     public static let peekMessage = RequestCode(200_052)
     public static let changeMessageInvisibleTime = RequestCode(200_053)
     public static let notification = RequestCode(200_054)
     public static let pollingInfo = RequestCode(200_055)
+    /// Has pop's records in RocksDB moved to the log.
+    public static let popRollback = RequestCode(200_056)
     public static let batchAckMessage = RequestCode(200_151)
 
     public var description: String { String(rawValue) }

@@ -80,7 +80,7 @@ public struct Message: Equatable, Sendable {
         if body.count > bodyByteCountMax {
             return "the message body has \(body.count) bytes; the producer's limit is \(bodyByteCountMax)"
         }
-        if properties.hasSeparator {
+        if !properties.isStandard, properties.hasSeparator {
             return "a property of the message holds the byte 1 or 2, which separate properties"
         }
         return nil

@@ -154,19 +154,23 @@ extension MessageExt {
     }
 
     /// As Java prints it.
-    public var description: String {
+    public var description: String { description(withBody: true) }
+
+    /// As Java prints it; without a body it is one that was read from a file, which knows of no broker.
+    package func description(withBody: Bool) -> String {
+        let brokerName = withBody ? brokerName : "null"
         var text = "MessageExt [brokerName=\(brokerName), queueId=\(queueID), storeSize=\(storeByteCount), "
         text += "queueOffset=\(queueOffset), sysFlag=\(sysFlag.rawValue), bornTimestamp=\(bornTimestamp), "
         text += "bornHost=/\(bornHost), storeTimestamp=\(storeTimestamp), storeHost=/\(storeHost), "
         text += "msgId=\(offsetMessageID), commitLogOffset=\(commitLogOffset), bodyCRC=\(bodyCRC), "
         text += "reconsumeTimes=\(reconsumeTimes), preparedTransactionOffset=\(preparedTransactionOffset), "
-        text += "toString()=Message{topic='\(topic)', flag=\(flag), properties=\(shownProperties), body=["
-        text += body.map { String(Int8(bitPattern: $0)) }.joined(separator: ", ")
-        return text + "], transactionId='null'}]"
+        text += "toString()=Message{topic='\(topic)', flag=\(flag), properties=\(shownProperties), body="
+        text += withBody ? "[\(body.map { String(Int8(bitPattern: $0)) }.joined(separator: ", "))]" : "null"
+        return text + ", transactionId='null'}]"
     }
 
     /// As Java shows them: with the queue's ends, in the order of its map.
-    private var shownProperties: String {
+    package var shownProperties: String {
         var all = properties
         if let queueEnds {
             all["MIN_OFFSET"] = String(queueEnds.lowerBound)

@@ -61,8 +61,9 @@ public struct MessageProperties: Equatable, Sendable, ExpressibleByDictionaryLit
         }
     }
 
-    /// Whether there is nothing in it but what every message has, or less.
-    var isPlain: Bool { entries.count < 2 && (entries.isEmpty || entries[0].name == "WAIT") }
+    /// Whether there is nothing in it but what every new message has. Most have no more: what looks at properties for each
+    /// message asks this first.
+    var isStandard: Bool { entries.count == 1 && entries[0].name == "WAIT" && entries[0].value == "true" }
 
     /// The form that travels: `name \x01 value \x02 …`.
     var stored: [UInt8] { Properties.encode(entries.map { ($0.name, $0.value) }) }

@@ -1,6 +1,7 @@
 import Foundation
 import MQJSON
 import MQProtocol
+import MQSystem
 import MQTestKit
 import Testing
 
@@ -206,6 +207,29 @@ import Testing
                 #expect(result.code == 1 && result.output.isEmpty)
                 #expect(result.errors.hasPrefix(beginning), "\(result.errors)")
                 #expect(!result.errors.contains("\n"))
+            }
+        }
+    }
+
+    @Test(.enabled(if: ThisProcess.environment("NAMESRV_ADDR") == nil))
+    func `what names its broker or its file needs no name server, the rest says so and does nothing`() async throws {
+        try await RunningCluster.run { cluster in
+            let status = try await cluster.plain("brokerStatus", "-b", cluster.brokerAddress)
+            #expect(status.code == 0 && status.output.contains("commitLogMaxOffset"), "\(status)")
+            let dump = try await cluster.plain("dumpCompactionLog", "-f", "/nowhere/at/all")
+            #expect(dump.errors == "mqadmin dumpCompactionLog: file /nowhere/at/all not exist.")
+            let calls = [
+                ["topicList"], ["getNamesrvConfig"], ["updateNamesrvConfig", "-k", "a", "-v", "b"],
+                ["updateKvConfig", "-s", "s", "-k", "k", "-v", "v"], ["deleteKvConfig", "-s", "s", "-k", "k"],
+                ["wipeWritePerm", "-b", "broker-a"], ["addWritePerm", "-b", "broker-a"], ["clusterList"],
+                ["sendMessage", "-t", "t", "-p", "x"], ["updateOrderConf", "-t", "t", "-m", "get"],
+            ]
+            for words in calls {
+                let result = try await cluster.plain(words)
+                #expect(result.code == 1 && result.output.isEmpty, "\(words): \(result)")
+                #expect(
+                    result.errors.hasPrefix("mqadmin \(words[0]): no name server is known: give one with -n"),
+                    "\(result)")
             }
         }
     }

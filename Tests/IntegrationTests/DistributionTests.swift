@@ -164,7 +164,7 @@ import Testing
                 "No benchmark producer running.", "nothing 1", "The benchmark producer(PID) is running...",
                 "Send shutdown request to benchmark producer(PID) OK", "producer 0",
                 "The benchmark consumer(PID) is running...", "Send shutdown request to benchmark consumer(PID) OK",
-                "consumer 0", "Usage: shutdown.sh producer | consumer", "neither 1",
+                "consumer 0", "Usage: shutdown.sh producer | consumer | tproducer | bproducer", "neither 1",
             ], "\(result)")
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import MQJSON
 import MQTestKit
 import Testing
 
@@ -81,11 +82,47 @@ import Testing
                 cluster, "mqexample", ["benchmark.Producer", "-w", "8", "-s", "200", "-q", "2000", "-k", "true"])
             #expect(producer.status == 0 && producer.errors == "")
             let last = try #require(lines(producer).last)
-            #expect(last.hasPrefix("[Complete] Send Total: 2000 | Current Time: "))
+            #expect(last.hasPrefix("[Complete] Send Total: 2000 | Send TPS: "))
             #expect(last.contains("| Send Failed: 0 | Response Failed: 0 | p50(ms):"))
             let consumer = try await run(cluster, "mqexample", ["benchmark.Consumer", "-q", "2000", "-p", "false"])
             #expect(consumer.status == 0 && consumer.errors == "")
-            #expect(lines(consumer).last?.hasPrefix("[Complete] Consume Total: 2000 | Current Time: ") == true)
+            #expect(lines(consumer).last?.hasPrefix("[Complete] Consume Total: 2000 | Consume TPS: ") == true)
+            let compressed = try await run(
+                cluster, "mqexample",
+                ["benchmark.Producer", "-w", "2", "-s", "9000", "-q", "10", "-c", "true", "-ct", "LZ4", "-t", "packed"])
+            #expect(
+                compressed.output.contains("\n compressEnable: true, reportInterval: 10000\ncompressType: LZ4 compress")
+            )
+            let failing = try await run(
+                cluster, "mqexample",
+                [
+                    "benchmark.Consumer", "-q", "10", "-p", "false", "-t", "packed", "-g", "failing", "-r", "1", "-e",
+                    "*",
+                ])
+            #expect(lines(failing).last?.contains(" | Consume Fail: 1") == true, "\(failing)")
+            let batches = try await run(
+                cluster, "mqexample", ["benchmark.BatchProducer", "-w", "4", "-b", "8", "-q", "50", "-t", "batched"])
+            #expect(batches.status == 0 && batches.errors == "")
+            let sum = try #require(lines(batches).last)
+            #expect(sum.hasPrefix("[Complete] Send Total: 50 | Send TPS: ") && sum.contains(" | Send MPS: "), "\(sum)")
+            #expect(sum.contains(" | Send Failed: 0 | Send Message Failed: 0 | p50(ms):"), "\(sum)")
+            let stored = try await cluster.admin("topicStatus", "-t", "batched", "--json")
+            let ends = try JSON(parsing: stored.output)["queues"].array?.compactMap { $0["maxOffset"].int64 } ?? []
+            #expect(ends.reduce(0, +) == 400)
+            let transactions = try await run(
+                cluster, "mqexample",
+                ["benchmark.TransactionProducer", "-w", "4", "-s", "100", "-q", "60", "-sr", "0.5", "-t", "decided"])
+            #expect(transactions.status == 0 && transactions.errors == "")
+            let ended = try #require(lines(transactions).last)
+            #expect(ended.hasPrefix("[Complete] Send Total: 60 | Send TPS: "), "\(ended)")
+            #expect(
+                ended.contains(" | Send Failed: 0 | Check: 0 | UnexpectedCheck: 0 | DuplicatedCheck: 0 | p50"),
+                "\(ended)")
+            try await eventually("some were committed, and some not") {
+                let told = try await cluster.admin("topicStatus", "-t", "decided", "--json")
+                let ends = try JSON(parsing: told.output)["queues"].array?.compactMap { $0["maxOffset"].int64 } ?? []
+                return (5...55).contains(ends.reduce(0, +))
+            }
             let refused = try await run(cluster, "mqexample", ["benchmark.Producer", "--nonsense", "1"])
             #expect(refused.status == 1 && refused.errors.contains("there is no option --nonsense"))
         }

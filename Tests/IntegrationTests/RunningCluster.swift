@@ -107,6 +107,11 @@ final class RunningCluster {
         try await run(words)
     }
 
+    /// The same, with the words as a list.
+    func plain(_ words: [String]) async throws -> (code: Int32, output: String, errors: String) {
+        try await run(words)
+    }
+
     private func run(_ words: [String]) async throws -> (code: Int32, output: String, errors: String) {
         let output = Lines()
         let errors = Lines()

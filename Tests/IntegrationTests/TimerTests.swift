@@ -121,6 +121,43 @@ import Testing
         }
     }
 
+    @Test func `the Swift client takes a delayed message back`() async throws {
+        try await Running.run { running in
+            let nameServer = try await running.nameServer()
+            let broker = try await running.broker(
+                [nameServer], ["timerPrecisionMs": "200", "recallMessageEnable": "true"])
+            let port = broker.port
+            let queue = MessageQueue(topic: "TimedTopic", brokerName: "broker-a", queueID: 0)
+            let producer = try Producer(group: "p", client: ClientOptions(nameServers: nameServer.address))
+            try await producer.withRunning { producer in
+                var handles: [String] = []
+                for number in 0..<2 {
+                    var message = Message(topic: "TimedTopic", body: Array("\(number)".utf8))
+                    message.delay = .seconds(3)
+                    let sent = try await producer.send(message, to: queue)
+                    handles.append(try #require(sent.recallHandle))
+                    if number == 0 {
+                        #expect(try await producer.recall(handles[0], topic: "TimedTopic") == sent.messageID)
+                    }
+                }
+                for (handle, topic, words) in [
+                    ("nonsense", "TimedTopic", "recall handle is invalid"), (handles[1], "bad topic", "illegal"),
+                    (handles[1], "OtherTopic", "topic"),
+                ] {
+                    await #expect { try await producer.recall(handle, topic: topic) } throws: {
+                        "\($0)".contains(words)
+                    }
+                }
+                try await eventually("the other message has come") { (try? arrivals(port))?.isEmpty == false }
+                #expect(try arrivals(port).map(\.number) == [1])
+                await #expect { try await producer.recall(handles[1], topic: "TimedTopic") } throws: {
+                    guard case ClientError.refused = $0 else { return false }
+                    return true
+                }
+            }
+        }
+    }
+
     /// Store times of what lies in a topic's queues.
     private func found(_ port: Int, _ topic: String, queues: Int) throws -> [Int64] {
         let peer = try RemotingPeer(port: port)

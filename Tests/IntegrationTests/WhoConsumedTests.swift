@@ -65,6 +65,11 @@ import Testing
                 #expect(wanted.allSatisfy { byKey[$0.key] == $0.value }, "\(byKey)")
             }
             try await compare()
+            let shown = try await cluster.admin("queryMsgById", "-t", "t", "-i", sent.offsetMessageID).output
+            #expect(
+                shown.contains(
+                    "[consumerGroup=gone, trackType=NOT_ONLINE, "
+                        + "exceptionDesc=CODE:206 DESC:the consumer group[gone] not online]"), "\(shown)")
             // Offsets are written now and then; nothing but its offset tells of a group that is not there.
             let offsets = cluster.folder.appending(path: "store/config/consumerOffset.json")
             try await eventually("the offset of who left is written") {

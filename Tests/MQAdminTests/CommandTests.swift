@@ -96,11 +96,11 @@ import Testing
     }
 
     @Test func `a command for a mode that is not there is answered with one sentence`() async {
-        let result = await run("resetMasterFlushOffset", "-b", "127.0.0.1:10911")
+        let result = await run("updateStaticTopic", "-t", "t")
         #expect(result.code == 1 && result.output.isEmpty)
         #expect(
             result.errors
-                == "mqadmin resetMasterFlushOffset: this release has no replication between master and slaves; nothing was done"
+                == "mqadmin updateStaticTopic: this release has no static topics; nothing was done"
         )
         let list = await run("help")
         #expect(list.output.contains("\nNot in this release:\n   updateStaticTopic "))

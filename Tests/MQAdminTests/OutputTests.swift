@@ -104,12 +104,12 @@ import Testing
         let records = [sent, before, after, ["Pub", "broken"], ["Nonsense"]]
         let body = records.map { $0.joined(separator: "\u{1}") }.joined(separator: "\u{2}")
         let steps = TraceStep.all(in: Array(body.utf8), from: "9.9.9.9")
-        #expect(steps.map(\.kind) == [.sent, .beforeConsumption, .consumed])
-        #expect(steps.allSatisfy { $0.messageID == "ID1" && $0.clientHost == "9.9.9.9" })
-        #expect(steps.map(\.group) == ["pg", "cg", "cg"])
-        #expect(steps.map(\.timestamp) == [100, 150, 200])
-        #expect(steps.map(\.costMilliseconds) == [7, 0, 9])
-        #expect(steps.map(\.isSuccess) == [true, true, false])
+        #expect(steps.map(\.record.kind) == [.sent, .before, .after])
+        #expect(steps.allSatisfy { $0.record.messageID == "ID1" && $0.clientHost == "9.9.9.9" })
+        #expect(steps.map(\.record.group) == ["pg", "cg", "cg"])
+        #expect(steps.map(\.record.timestamp) == [100, 150, 200])
+        #expect(steps.map(\.record.milliseconds) == [7, 0, 9])
+        #expect(steps.map(\.record.isSuccess) == [true, true, false])
     }
 
     private func info(_ state: String, orderly: Bool = false) throws -> RunningInfo {

@@ -116,9 +116,9 @@ import Testing
                 #expect(answer.responseCode == .success || answer.remark != nil, "\(code)")
             }
         }
-        let unknown = try peer.ask(RemotingCommand(RequestCode(rawValue: 200_056)))
+        let unknown = try peer.ask(RemotingCommand(RequestCode(rawValue: 513)))
         #expect(
-            unknown.responseCode == .requestCodeNotSupported && unknown.remark == " request type 200056 not supported")
+            unknown.responseCode == .requestCodeNotSupported && unknown.remark == " request type 513 not supported")
         try expectService()
     }
 

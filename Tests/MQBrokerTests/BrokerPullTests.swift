@@ -61,6 +61,23 @@ import Testing
         expect(try ask(.pull("t", queue: 1, from: 7)), .pullOffsetMoved, "NO_MESSAGE_IN_QUEUE", next: 0, max: 0)
     }
 
+    @Test func `what was pulled and not committed is told as on its way`() throws {
+        try fill("t", ["a", "b", "c"])
+        _ = try peer.ask(
+            RemotingCommand(
+                .updateConsumerOffset,
+                ["consumerGroup": "consumers", "topic": "t", "queueId": "0", "commitOffset": "1"]))
+        let answer = try peer.ask(
+            RemotingCommand(.getConsumeStats, ["consumerGroup": "consumers", "topic": "t"]))
+        let stats = try ConsumeStats(parsing: answer.body)
+        let queue = stats.offsetTable[MessageQueue(topic: "t", brokerName: "broker-a", queueID: 0)]
+        #expect(queue?.brokerOffset == 3 && queue?.pullOffset == 3 && queue?.consumerOffset == 1, "\(answer)")
+        _ = try peer.ask(.pull("t", with: ["maxMsgNums": "2"]))
+        let again = try ConsumeStats(
+            parsing: try peer.ask(RemotingCommand(.getConsumeStats, ["consumerGroup": "consumers", "topic": "t"])).body)
+        #expect(again.offsetTable[MessageQueue(topic: "t", brokerName: "broker-a", queueID: 0)]?.pullOffset == 2)
+    }
+
     @Test func `what a pull may ask for is checked in Java's order`() throws {
         try fill("t", ["a"])
         _ = try peer.ask(.topic("writeonly", perm: 2))

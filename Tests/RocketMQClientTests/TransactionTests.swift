@@ -22,6 +22,28 @@ import Testing
             code, ["msgId": "7F00000100002A9F000000000000001F", "queueId": "1", "queueOffset": "4"])
     }
 
+    @Test func `the end of a transaction is traced`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1, "RMQ_SYS_TRACE_TOPIC": 1])
+        var options = Producer.Options()
+        options.trace = TraceOptions()
+        let producer = try TransactionProducer(
+            group: "p", options: options, client: ClientOptions(nameServers: cluster.address)
+        ) { _ in .unknown }
+        try await producer.start()
+        cluster.script(.sendMessageV2, answer())
+        cluster.script(.endTransaction, RemotingCommand(.success))
+        let result = try await producer.send(Message(topic: "t", keys: ["order"], body: [1])) { _, _ in .commit }
+        await producer.shutdown()
+        let traced = cluster.state.withLock { $0.queues["RMQ_SYS_TRACE_TOPIC"]?.flatMap(\.self) ?? [] }
+        let records = try traced.flatMap { TraceRecord.all(in: try MessageExt($0.span).body) }
+        #expect(records.map(\.kind) == [.sent, .ended] && records.first?.messageKind == .half)
+        let end = try #require(records.last)
+        #expect(end.messageID == result.transactionID && end.transactionID == result.transactionID)
+        #expect(end.transactionState == "COMMIT_MESSAGE" && end.messageKind == .commit && !end.isFromCheck)
+        #expect(end.group == "p" && end.topic == "t" && end.keys == "order" && end.storeHost == cluster.address)
+        cluster.stop()
+    }
+
     @Test(arguments: TransactionState.allCases)
     func `a half message is sent, and what became of it told`(state: TransactionState) async throws {
         let cluster = try FakeCluster(topics: ["t": 4])

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ends load programs of this machine: shutdown.sh producer | consumer
+# Ends load programs of this machine: shutdown.sh producer | consumer | tproducer | bproducer
 
 # Ids of the processes that run lib/mqexample with the class $1, one a line.
 running() {
@@ -26,8 +26,10 @@ shut_down() {
 case $1 in
     producer) shut_down Producer producer ;;
     consumer) shut_down Consumer consumer ;;
+    tproducer) shut_down TransactionProducer "transaction producer" ;;
+    bproducer) shut_down BatchProducer "batch producer" ;;
     *)
-        echo "Usage: shutdown.sh producer | consumer"
+        echo "Usage: shutdown.sh producer | consumer | tproducer | bproducer"
         exit 1
         ;;
 esac

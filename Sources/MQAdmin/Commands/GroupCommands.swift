@@ -138,8 +138,11 @@ extension SubscriptionGroupConfig {
         output.print(
             "delete subscription group [%s] from broker [%s] in cluster [%s] success.%n", group, address, cluster)
     }
-    try await deleteTopic(Admin.retryPrefix + group, cluster, admin, output)
-    try await deleteTopic(Admin.deadLetterPrefix + group, cluster, admin, output)
+    let masters = try await admin.masters(ofCluster: cluster)
+    for topic in [Admin.retryPrefix + group, Admin.deadLetterPrefix + group] {
+        try await admin.deleteTopic(topic, atBrokers: masters)
+        try await admin.deleteTopic(topic, atNameServersFor: cluster)
+    }
 }
 
 /// A retry policy as Java prints it. Source: `GroupRetryPolicy.java`, `ExponentialRetryPolicy.java`,

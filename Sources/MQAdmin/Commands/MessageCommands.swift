@@ -181,8 +181,11 @@ private func show(
     _ message: MessageExt, _ arguments: CommandArguments, _ admin: Admin, _ output: Output, withOffsetID: Bool = true
 ) async throws {
     if output.isJSON {
-        let tracks = try await admin.tracks(of: message).map { track in
-            JSON.members([("consumerGroup", .string(track.group)), ("trackType", .string(track.type.rawValue))])
+        let tracks = ((try? await admin.tracks(of: message)) ?? []).map { track in  // see below
+            JSON.members([
+                ("consumerGroup", .string(track.group)), ("trackType", .string(track.type.rawValue)),
+                ("reason", JSON(track.reason)),
+            ])
         }
         return output.item("messages", json(of: message, tracks), "")
     }
@@ -202,7 +205,8 @@ private func show(
     output.print("%n%n")
     for track in tracks {
         output.print(
-            "MessageTrack [consumerGroup=%s, trackType=%s, exceptionDesc=null]%n", track.group, track.type.rawValue)
+            "MessageTrack [consumerGroup=%s, trackType=%s, exceptionDesc=%s]%n", track.group, track.type.rawValue,
+            track.reason ?? "null")
     }
 }
 
@@ -232,7 +236,7 @@ func fields(of message: MessageExt) -> [(name: String, value: String)] {
         ("Born Timestamp:", timeText(message.bornTimestamp.rawValue)),
         ("Store Timestamp:", timeText(message.storeTimestamp.rawValue)), ("Born Host:", message.bornHost.description),
         ("Store Host:", message.storeHost.description), ("System Flag:", String(message.sysFlag.rawValue)),
-        ("Properties:", message.properties.description),
+        ("Properties:", message.shownProperties.description),
     ]
 }
 

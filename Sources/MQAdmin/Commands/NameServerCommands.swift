@@ -3,7 +3,7 @@ import RocketMQClient
 
 let nameServerCommands: [Command] = [
     .listing("getNamesrvConfig", "Get configs of name server.") { _, admin, output in
-        for address in admin.link.options.nameServers {
+        for address in try admin.nameServers {
             let entries = try await admin.nameServerConfiguration(at: address)
             show(entries, of: address, "============\(address)============", output)
         }
@@ -14,7 +14,7 @@ let nameServerCommands: [Command] = [
     ) { arguments, admin, output in
         let (key, value) = (try arguments.text("k"), try arguments.text("v"))
         try await admin.setNameServerConfiguration(key, value)
-        let servers = admin.link.options.nameServers.joined(separator: ", ")
+        let servers = try admin.nameServers.joined(separator: ", ")
         output.print("update name server config success![%s]%n%s : %s%n", servers, key, value)
     },
     Command(
@@ -57,7 +57,7 @@ private func setWritePermission(
     _ isWritable: Bool, _ arguments: CommandArguments, _ admin: Admin, _ output: Output
 ) async throws(ClientError) {
     let broker = try arguments.text("b")
-    for server in admin.link.options.nameServers {
+    for server in try admin.nameServers {
         let count = try await admin.setWritePermission(isWritable, ofBroker: broker, atNameServer: server)
         output.print(
             "%s write perm of broker[%s] in name server[%s] OK, %d%n", isWritable ? "add" : "wipe", broker, server,

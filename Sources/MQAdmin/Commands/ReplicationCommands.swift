@@ -18,7 +18,18 @@ let replicationCommands: [Command] = [
             guard interval > 0, !output.isJSON else { return }
             try await Task.sleep(for: .seconds(interval))
         } while true
-    }
+    },
+    Command(
+        "resetMasterFlushOffset", "Reset master flush offset in slave.",
+        [
+            .value("b", "brokerAddr", "which broker to reset", required: true),
+            .value("o", "offset", "the offset to reset at", required: true),
+        ]
+    ) { arguments, admin, output in
+        let offset = try arguments.integer("o") ?? 0
+        try await admin.resetMasterFlushOffset(to: offset, at: try arguments.text("b"))
+        output.print("reset master flush offset to %d success%n", offset)
+    },
 ]
 
 private func show(_ info: HARuntimeInfo, of address: String, _ output: Output) {

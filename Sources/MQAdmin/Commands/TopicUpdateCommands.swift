@@ -131,9 +131,9 @@ func bodies<Body: JSONBody>(inFile path: String) throws(ClientError) -> [Body] {
             guard arguments.has("b") else { continue }
             throw ClientError.invalid("the topic \(name) is not at the broker \(address), or that is no master")
         }
-        guard data.perm != wanted else {
-            output.print("new perm equals to the old one!%n")
-            continue
+        let isOne = arguments.has("b")
+        guard data.perm != wanted || !isOne else {
+            return output.print("new perm equals to the old one!%n")
         }
         let topic = TopicConfig(
             topicName: name, readQueueNums: data.readQueueNums, writeQueueNums: data.writeQueueNums, perm: wanted,
@@ -142,7 +142,7 @@ func bodies<Body: JSONBody>(inFile path: String) throws(ClientError) -> [Body] {
         await admin.waitForRoute(of: topic, at: [address])
         output.print(
             "update topic perm from %s to %s in %s success.%n", data.perm.rawValue, wanted.rawValue, address)
-        output.print("%s.%n", topic.description)
+        if isOne { output.print("%s.%n", topic.description) }
     }
 }
 
@@ -165,11 +165,6 @@ private func parsedAttributes(_ text: String) -> [String: String] {
 @Sendable private func deleteTopic(_ arguments: CommandArguments, _ admin: Admin, _ output: Output) async throws {
     let topic = try arguments.text("t")
     let cluster = try arguments.text("c")
-    try await deleteTopic(topic, cluster, admin, output)
-}
-
-/// Removes a topic from a cluster's masters and from the name servers.
-func deleteTopic(_ topic: String, _ cluster: String, _ admin: Admin, _ output: Output) async throws(ClientError) {
     try await admin.deleteTopic(topic, atBrokers: try await admin.masters(ofCluster: cluster))
     output.print("delete topic [%s] from cluster [%s] success.%n", topic, cluster)
     try await admin.deleteTopic(topic, atNameServersFor: cluster)

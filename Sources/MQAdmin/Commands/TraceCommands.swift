@@ -24,15 +24,15 @@ let traceCommands: [Command] = [
         throw ClientError.invalid("no trace of the message \(id); did its producer or consumer run with tracing on?")
     }
     output.list("trace")
-    for step in steps where step.kind == .sent {
+    for step in steps where step.record.kind == .sent {
         header("#ProducerGroup", "#SendTime", output)
         show(step, output)
         output.decorate("%n")
     }
-    let consumed = steps.filter { $0.kind == .consumed }
-    for group in Set(consumed.map(\.group)).sorted() {
+    let consumed = steps.filter { $0.record.kind == .after }
+    for group in Set(consumed.map(\.record.group)).sorted() {
         header("#ConsumerGroup", "#ConsumerTime", output)
-        for step in consumed where step.group == group { show(step, output) }
+        for step in consumed where step.record.group == group { show(step, output) }
         output.decorate("%n")
     }
 }
@@ -44,14 +44,15 @@ private func header(_ group: String, _ time: String, _ output: Output) {
 }
 
 private func show(_ step: TraceStep, _ output: Output) {
-    let type = step.kind == .sent ? "Pub" : "Sub"
-    let status = step.isSuccess ? "success" : "failed"
+    let record = step.record
+    let type = record.kind == .sent ? "Pub" : "Sub"
+    let status = record.isSuccess ? "success" : "failed"
     output.item(
         "trace",
         [
-            "type": .string(type), "group": .string(step.group), "clientHost": .string(step.clientHost),
-            "timestamp": .integer(step.timestamp), "costMilliseconds": .integer(step.costMilliseconds),
+            "type": .string(type), "group": .string(record.group), "clientHost": .string(step.clientHost),
+            "timestamp": .integer(record.timestamp), "costMilliseconds": .integer(record.milliseconds),
             "status": .string(status),
         ],
-        columns, type, step.group, step.clientHost, secondsText(step.timestamp), "\(step.costMilliseconds)ms", status)
+        columns, type, record.group, step.clientHost, secondsText(record.timestamp), "\(record.milliseconds)ms", status)
 }

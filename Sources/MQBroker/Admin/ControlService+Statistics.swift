@@ -28,6 +28,7 @@ extension ControlService {
     func progress(of group: String, in topic: ProgressTopic, broker: String) -> ConsumeStats {
         let committed = offsets.offsets(group: group, topic: topic.name)
         var part = ConsumeStats(consumeTps: stats.topics.getRate(group, topic.name))
+        let pulled = stats.topics.existing(topic.name)?.existing(group)?.pulled
         for queue in 0..<topic.queueCount {
             let end = store.offsets(topic: topic.name, queueID: queue)?.max ?? 0
             let offset = max(0, committed[Int32(queue)] ?? 0)
@@ -35,7 +36,7 @@ extension ControlService {
                 offset > 0 ? store.storeTimestamp(topic: topic.name, queueID: queue, offset: offset - 1) : nil
             part.offsetTable[MessageQueue(topic: topic.name, brokerName: broker, queueID: queue)] =
                 ConsumeStats.OffsetWrapper(
-                    brokerOffset: max(0, end), consumerOffset: offset, pullOffset: offset,
+                    brokerOffset: max(0, end), consumerOffset: offset, pullOffset: max(offset, pulled?[queue] ?? 0),
                     lastTimestamp: max(0, last ?? 0))
         }
         return part

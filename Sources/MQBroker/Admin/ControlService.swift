@@ -1,6 +1,6 @@
 import MQBase
 import MQJSON
-public import MQObserve
+import MQObserve
 public import MQProtocol
 public import MQRemoting
 import MQSystem
@@ -24,6 +24,7 @@ public final class ControlService: Sendable {
     let stats: BrokerStats
     let files: ConfigFiles
     let registrar: NameServerRegistrar?
+    let coldData: ColdData
     let log: Log
     let locks: QueueLocks
     let limits: BrokerLimits
@@ -34,11 +35,10 @@ public final class ControlService: Sendable {
 
     /// A service over the broker's tables. The tables of topics and groups must be persisted to `files`: answers to
     /// administrators wait until what they ordered is durable.
-    public init(
+    init(
         config: LiveConfig, topics: TopicTable, groups: GroupTable, offsets: OffsetTable, clients: ClientTable,
         filters: ConsumerFilterTable, store: any StoreQueries, stats: BrokerStats, files: ConfigFiles,
-        registrar: NameServerRegistrar? = nil,
-        log: Log = .silent
+        registrar: NameServerRegistrar? = nil, coldData: ColdData = ColdData(), log: Log = .silent
     ) {
         let present = config.current
         self.config = config
@@ -51,6 +51,7 @@ public final class ControlService: Sendable {
         self.stats = stats
         self.files = files
         self.registrar = registrar
+        self.coldData = coldData
         self.log = log
         limits = present.limits
         locks = QueueLocks(liveMilliseconds: present.groups.queueLockMilliseconds)
@@ -193,6 +194,14 @@ public final class ControlService: Sendable {
             return RemotingCommand(.success, body: info.encoded())
         // concerns slaves only, and is fine with a master
         case .resetMasterFlushOffset: return RemotingCommand(.success)
+        case .updateColdDataFlowControl: return try setColdShares(request, from: channel)
+        case .removeColdDataFlowControl: return removeColdShare(request, from: channel)
+        case .getColdDataFlowControl: return coldShares()
+        case .setCommitLogReadMode: return try setReadMode(request, from: channel)
+        // What RocksDB would hold lies in files here: nothing is to be done, and as RocketMQ without RocksDB answers.
+        case .checkRocksDBQueueProgress: return checkRocksDBQueues()
+        case .exportRocksDBConfigToJSON: return RemotingCommand(.success, remark: "export done.")
+        case .popRollback: return RemotingCommand(.success)
         case .querySubscriptionByConsumer: return try subscription(request)
         case .updateAndGetGroupForbidden: return try groupForbidden(request, from: channel, reply: reply)
         case .updateAndCreateTopicList: return try putTopics(request, from: channel, reply: reply)

@@ -96,7 +96,7 @@ public final class Broker: Sendable {
                 store: store, delay: delay, timer: timer,
                 queues: QueueFigures(coldReads: coldReads, stats: stats, config: config)),
             stats: stats, files: files,
-            registrar: registrar, log: log)
+            registrar: registrar, coldData: tables.coldData, log: log)
         let assignments = AssignmentHandler(
             config: config, tables: tables, modes: modes, files: files, pool: control.pool, loop: loops[0],
             cipher: cipher)
@@ -365,6 +365,7 @@ extension PullHandler.Settings {
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
             isPropertyFilterEnabled: config.pull.enablePropertyFilter,
             filtersRetries: config.filter.filtersRetries, servesCompacted: config.compaction.isEnabled,
-            isBrokerReadable: config.topics.brokerPermission & 4 != 0, brokerIP: config.identity.brokerIP1)
+            isBrokerReadable: config.topics.brokerPermission & 4 != 0, cold: config.pull.cold,
+            readsAhead: config.pull.readsAhead, brokerIP: config.identity.brokerIP1)
     }
 }

@@ -7,6 +7,8 @@ struct BrokerTables: Sendable {
     let offsets: OffsetTable
     let clients: ClientTable
     let filters: ConsumerFilterTable
+    /// What groups read from the disk; not stored.
+    let coldData = ColdData()
 
     /// Reads what is stored; `queueCounts` says what topics the log knows, `batchTopics` which of them hold batches.
     init(

@@ -113,6 +113,10 @@ public struct PullSettings: Equatable, Sendable {
     public var queryCount: Int
     /// `maxMsgsNumBatch`.
     public var queryCountMax: Int
+    /// What groups may read from the disk.
+    public var cold: ColdDataLimits
+    /// `dataReadAheadEnable`: more is read from the disk than was asked for.
+    public var readsAhead: Bool
 
     init(_ values: ConfigValues) {
         longPollingEnable = values[BrokerKeys.longPollingEnable]
@@ -125,6 +129,24 @@ public struct PullSettings: Equatable, Sendable {
         filterByteCountMax = values[StoreKeys.maxFilterMessageSize]
         queryCount = values[StoreKeys.defaultQueryMaxNum]
         queryCountMax = values[StoreKeys.maxMsgsNumBatch]
+        cold = ColdDataLimits(values)
+        readsAhead = values[ColdDataKeys.dataReadAheadEnable] && !cold.isEnabled
+    }
+}
+
+/// What groups may read from the disk in one window of ``ColdDataShares``. Live.
+public struct ColdDataLimits: Equatable, Sendable {
+    /// `coldDataFlowControlEnable`.
+    public var isEnabled: Bool
+    /// `cgColdReadThreshold`: one group, bytes.
+    public var groupByteCount: Int64
+    /// `globalColdReadThreshold`: all groups, bytes.
+    public var totalByteCount: Int64
+
+    init(_ values: ConfigValues) {
+        isEnabled = values[ColdDataKeys.coldDataFlowControlEnable]
+        groupByteCount = Int64(values[ColdDataKeys.cgColdReadThreshold])
+        totalByteCount = Int64(values[ColdDataKeys.globalColdReadThreshold])
     }
 }
 

@@ -127,13 +127,14 @@ struct PullLook: Sendable {
     }
 
     /// As ``read(_:_:_:into:)``, waiting for the disk, and begins to read what will be looked for next.
+    /// - Parameter isAhead: `false` reads no more than what is looked for.
     /// - Returns: what was found, and a copy of the records.
-    func readAhead(_ store: MessageStore) throws(SystemError) -> (ReadResult, [UInt8]) {
+    func readAhead(_ store: MessageStore, _ isAhead: Bool = true) throws(SystemError) -> (ReadResult, [UInt8]) {
         var units = ByteBuffer()
         var result = ReadResult()
-        queue.readAhead(from: nextOffset, byteCount: Self.readAheadUnitByteCount)
+        if isAhead { queue.readAhead(from: nextOffset, byteCount: Self.readAheadUnitByteCount) }
         try read(store, .waiting, &units, into: &result)
-        result.ranges.readAhead(Self.readAheadByteCount)
+        if isAhead { result.ranges.readAhead(Self.readAheadByteCount) }
         return (result, store.copy(&result, of: queue))
     }
 }

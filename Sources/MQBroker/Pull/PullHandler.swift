@@ -24,6 +24,10 @@ final class PullHandler {
         /// `enableCompaction`.
         var servesCompacted: Bool
         var isBrokerReadable: Bool
+        /// What groups may read from the disk.
+        var cold: ColdDataLimits
+        /// `dataReadAheadEnable`.
+        var readsAhead: Bool
         var brokerIP: String
         /// Pulls one loop keeps parked; about 400 bytes each.
         var parkedMax = 100_000
@@ -42,6 +46,7 @@ final class PullHandler {
     private let offsets: OffsetTable
     private let store: MessageStore
     private let coldReads: WorkerPool
+    private let coldData: ColdData
     private let stats: BrokerStats
     private let loop: EventLoop
     private let loopIndex: Int
@@ -54,6 +59,8 @@ final class PullHandler {
     private var parked: [UInt64: ParkedPull] = [:]
     private var byChannel: [UInt64: Set<UInt64>] = [:]
     private var nextID: UInt64 = 1
+    /// Pulls whose group has read its share from the disk.
+    private var heldCount = 0
 
     init(
         config: LiveConfig, tables: BrokerTables, store: MessageStore, coldReads: WorkerPool, stats: BrokerStats,
@@ -62,6 +69,7 @@ final class PullHandler {
         watch = ConfigWatch(config)
         settings = Settings(config.current)
         offsets = tables.offsets
+        coldData = tables.coldData
         self.store = store
         self.coldReads = coldReads
         self.stats = stats
@@ -150,10 +158,31 @@ final class PullHandler {
         }
     }
 
-    /// Looks again on a thread that may wait for the disk, which copies what it finds and begins to read what the consumer
-    /// will ask for next.
+    /// Looks again where that may wait for the disk; a pull whose group has read its share waits once for the next window.
     /// - Parameter isCompacted: what is left of a compacted queue is to be looked through first.
     private func fetch(_ pull: Pull, parkMilliseconds: Int64, isCompacted: Bool = false) {
+        let wait =
+            settings.cold.isEnabled
+            ? coldData.shares.withLock { $0.wait(of: pull.group, settings.cold, now: loop.now, wall: loop.wall) } : nil
+        guard let wait else {
+            return fetchNow(pull, parkMilliseconds: parkMilliseconds, isCompacted: isCompacted)
+        }
+        guard parkMilliseconds > 0, heldCount < settings.parkedMax else {
+            let remark = "This consumer group is reading cold data. It has been flow control"
+            return refuse(pull, Refusal(.systemBusy, remark))
+        }
+        heldCount += 1
+        loop.schedule(afterMilliseconds: wait) { [unowned self] in
+            heldCount -= 1
+            guard pull.channel.connection.isOpen else { return }
+            fetchNow(pull, parkMilliseconds: max(0, parkMilliseconds - wait), isCompacted: isCompacted)
+        }
+    }
+
+    /// Looks again on a thread that may wait for the disk, which copies what it finds and begins to read what the consumer
+    /// will ask for next.
+    private func fetchNow(_ pull: Pull, parkMilliseconds: Int64, isCompacted: Bool) {
+        let readsAhead = settings.readsAhead
         let bound = LoopBound((self, pull), on: loop)
         let look = pull.look
         let begun = SystemClock.now()
@@ -164,12 +193,13 @@ final class PullHandler {
             try coldReads.submit(pull.isLite ? .litePull : .pull, refuse: refuse) { [store] in
                 do throws(SystemError) {
                     var found = isCompacted ? try look.readCompacted(store) : nil
-                    if found == nil { found = try look.readAhead(store) }
+                    if found == nil { found = try look.readAhead(store, readsAhead) }
                     guard let (result, copy) = found else { return }
                     bound.execute { handler, pull in
                         guard pull.channel.connection.isOpen else { return }
                         handler.found = result
                         handler.stats.slowestGet.note(SystemClock.now().milliseconds(since: begun))
+                        handler.noteCold(copy.count, by: pull.group)
                         handler.conclude(pull, parkMilliseconds: parkMilliseconds, copy: copy)
                     }
                 } catch {
@@ -179,6 +209,11 @@ final class PullHandler {
         } catch {
             self.refuse(pull, error)
         }
+    }
+
+    private func noteCold(_ byteCount: Int, by group: String) {
+        guard settings.cold.isEnabled else { return }
+        coldData.shares.withLock { $0.note(byteCount, by: group, now: loop.now, wall: loop.wall) }
     }
 
     // MARK: - Parking
@@ -297,6 +332,7 @@ final class PullHandler {
     }
 
     private func writeHeader(_ pull: Pull, _ code: ResponseCode, _ result: ReadResult) {
+        pull.stats.pulled?.note(pull.queue.queueID, next: result.nextOffset)
         let answer = PullMessageAnswer(
             code: code, opaque: pull.opaque, remark: result.status.name, nextBeginOffset: result.nextOffset,
             minOffset: result.minOffset, maxOffset: result.maxOffset, groupSysFlag: pull.groupSysFlag,

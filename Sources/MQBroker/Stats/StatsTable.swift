@@ -31,7 +31,7 @@ public final class StatsTable: Sendable {
     /// Nothing yet.
     public init(clock: WallClock = .system) {
         self.clock = clock
-        unlisted = GroupStats(now: clock.now)
+        unlisted = GroupStats(now: clock.now, isListed: false)
         lite = TopicStats(LiteQueue.prefix.description, now: clock.now)
     }
 
@@ -175,8 +175,11 @@ final class GroupStats: Sendable {
     let sentBack: StatsCounter
     /// Of those, what went to the dead letters.
     let dead: StatsCounter
+    /// How far its members have pulled; `nil` for what is counted together.
+    let pulled: PulledOffsets?
 
-    init(now: Int64) {
+    init(now: Int64, isListed: Bool = true) {
+        pulled = isListed ? PulledOffsets() : nil
         got = StatsCounter(now: now)
         gotFromDisk = StatsCounter(now: now)
         sentBack = StatsCounter(now: now)

@@ -18,11 +18,13 @@ public enum SystemTopics {
     static let benchmark = "BenchmarkTest"
     static let trace = "RMQ_SYS_TRACE_TOPIC"
     static let offsetMoved = "OFFSET_MOVED_EVENT"
+    /// Where RocketMQ with RocksDB notes progress: nobody's own topic.
+    static let checkpoint = "CHECKPOINT_TOPIC"
     static let prefix = "rmq_sys_"
 
     private static let names: Set<String> = [
         autoCreateKey, schedule, benchmark, transactionHalf, trace, transactionOperation, transactionCheckMax, selfTest,
-        offsetMoved,
+        offsetMoved, checkpoint,
     ]
 
     /// Topics that clients may not send to. Source: `TopicValidator.java` `NOT_ALLOWED_SEND_TOPIC_SET`.

@@ -35,7 +35,8 @@ struct Example: Sendable {
         Example("filter.SqlFilterProducer", sqlFilterProducer), Example("filter.SqlFilterConsumer", sqlFilterConsumer),
         Example("tracemessage.TraceProducer", traceProducer),
         Example("tracemessage.TracePushConsumer", traceConsumer), Example("benchmark.Producer", benchmarkProducer),
-        Example("benchmark.Consumer", benchmarkConsumer),
+        Example("benchmark.Consumer", benchmarkConsumer), Example("benchmark.BatchProducer", benchmarkBatchProducer),
+        Example("benchmark.TransactionProducer", benchmarkTransactionProducer),
     ]
 
     /// Accepts the short form `quickstart.Producer`, and `Producer`, too.

@@ -51,8 +51,13 @@ public final class ClusterLink: Sendable {
     /// A link that does nothing yet.
     /// - Throws: `noNameServer` if the options name none; `invalid` if a file for TLS cannot be used; `system` if there are
     ///   no descriptors left.
-    public init(_ options: ClientOptions) throws(ClientError) {
+    public convenience init(_ options: ClientOptions) throws(ClientError) {
         guard !options.nameServers.isEmpty else { throw .noNameServer }
+        try self.init(nameServersOptional: options)
+    }
+
+    /// As ``init(_:)``, also without name servers: what needs one then throws `noNameServer`.
+    package init(nameServersOptional options: ClientOptions) throws(ClientError) {
         self.options = options
         clientID = Self.makeClientID(options)
         let cipher = try Self.cipher(options.tls, addresses)

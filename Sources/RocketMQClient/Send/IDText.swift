@@ -5,15 +5,20 @@ import MQBytes
 struct IDText: Sendable, Equatable {
     private var digits = InlineArray<56, UInt8>(repeating: 0)
     private var count: UInt8 = 0
-    /// The id, if it is longer.
-    private var long: String?
+    /// The id, if it is longer. An object: copying none costs nothing, copying no text costs two calls.
+    private var long: Long?
+
+    private final class Long: Sendable {
+        let text: String
+        init(_ text: String) { self.text = text }
+    }
 
     /// No id.
     init() {}
 
     init(_ bytes: Span<UInt8>) {
         guard bytes.count <= 56 else {
-            long = bytes.toString()
+            long = Long(bytes.toString())
             return
         }
         for index in 0..<bytes.count { digits[index] = bytes[index] }
@@ -22,7 +27,7 @@ struct IDText: Sendable, Equatable {
 
     init(_ text: String) {
         guard text.utf8.count <= 56 else {
-            long = text
+            long = Long(text)
             return
         }
         for byte in text.utf8 {
@@ -32,10 +37,14 @@ struct IDText: Sendable, Equatable {
     }
 
     /// The id.
-    var text: String { long ?? digits.span.extracting(0..<Int(count)).toString() }
+    var text: String { long?.text ?? digits.span.extracting(0..<Int(count)).toString() }
 
     func append(to buffer: inout ByteBuffer) {
-        if let long { buffer.append(escaping: long) } else { buffer.append(digits.span.extracting(0..<Int(count))) }
+        if let long {
+            buffer.append(escaping: long.text)
+        } else {
+            buffer.append(digits.span.extracting(0..<Int(count)))
+        }
     }
 
     static func == (left: Self, right: Self) -> Bool { left.text == right.text }

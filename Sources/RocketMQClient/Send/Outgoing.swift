@@ -33,19 +33,20 @@ struct Outgoing: Sendable {
     // @inline(__always): as a call it copies the value once more, 300 instructions a message.
     @inline(__always) init(_ message: Message, topic: String, options: Producer.Options, makeID: (Timestamp) -> IDText)
     {
-        code = message.isReply ? .sendReplyMessageV2 : .sendMessageV2
+        let isStandard = message.properties.isStandard
+        code = !isStandard && message.isReply ? .sendReplyMessageV2 : .sendMessageV2
         self.topic = topic
         flag = message.flag
         properties = message.properties
         body = message.body
         bornTimestamp = SystemClock.wall()
-        if !properties.isPlain, let own = properties[PropertyName.uniqueKey] {
+        if !isStandard, let own = properties[PropertyName.uniqueKey] {
             id = IDText(own)
         } else {
             id = makeID(bornTimestamp)
             addsID = true
         }
-        if !properties.isPlain, properties[PropertyName.transactionPrepared] == "true" {
+        if !isStandard, properties[PropertyName.transactionPrepared] == "true" {
             sysFlag.insert(.transactionPrepared)
         }
         compress(options)
@@ -108,11 +109,15 @@ struct Outgoing: Sendable {
     }
 
     private func appendProperties(to buffer: inout ByteBuffer) {
-        for entry in properties.entries {
-            buffer.append(escaping: entry.name)
-            buffer.append("\\u0001")
-            buffer.append(escaping: entry.value)
-            buffer.append("\\u0002")
+        if properties.isStandard {
+            buffer.append("WAIT\\u0001true\\u0002")
+        } else {
+            for entry in properties.entries {
+                buffer.append(escaping: entry.name)
+                buffer.append("\\u0001")
+                buffer.append(escaping: entry.value)
+                buffer.append("\\u0002")
+            }
         }
         guard addsID else { return }
         buffer.append("UNIQ_KEY\\u0001")

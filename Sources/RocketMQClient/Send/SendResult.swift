@@ -32,7 +32,7 @@ public struct SendResult: Equatable, Sendable, CustomStringConvertible {
     public let queue: MessageQueue
     /// Its position in the queue.
     public let queueOffset: Int64
-    /// For recalling a delayed message; `nil` unless the broker gave one.
+    /// For taking back a message that waits for its time (``Producer/recall(_:topic:)``); `nil` for others.
     public let recallHandle: String?
 
     init(

@@ -7,36 +7,32 @@ extension TraceSender {
     func traced(
         _ message: MessageExt, _ context: ConsumeContext, group: String, _ handler: MessageHandler
     ) async throws -> ConsumeOutcome {
-        let region = message.properties[PropertyName.messageRegion] ?? "DefaultRegion"
         guard message.properties[PropertyName.traceOn] != "false" else { return try await handler(message, context) }
-        let keys = message.properties[PropertyName.keys] ?? ""
-        let requestID = makeRequestID()
+        let requestID = producer.makeID()
         let begun = SystemClock.now()
-        add(
-            TraceRecord(
-                content: .before(
-                    TraceRecord.Consume(
-                        timestamp: SystemClock.wall().rawValue, region: region, group: group, requestID: requestID,
-                        messageID: message.messageID, retryTimes: message.reconsumeTimes, keys: keys)), region: region))
-        func end(_ isSuccess: Bool, _ code: Int) {
+        func note(_ kind: TraceRecord.Kind, _ isSuccess: Bool = true, _ code: Int = 0) {
             add(
-                TraceRecord(
-                    content: .after(
-                        TraceRecord.After(
-                            requestID: requestID, messageID: message.messageID,
-                            milliseconds: SystemClock.now().milliseconds(since: begun), isSuccess: isSuccess,
-                            keys: keys,
-                            contextCode: code, timestamp: SystemClock.wall().rawValue, group: group)), region: region))
+                TraceRecord(kind) { record in
+                    record.timestamp = SystemClock.wall().rawValue
+                    if let region = message.properties[PropertyName.messageRegion] { record.region = region }
+                    record.group = group
+                    record.requestID = requestID
+                    record.messageID = message.messageID
+                    record.retryTimes = message.reconsumeTimes
+                    record.keys = message.properties[PropertyName.keys] ?? ""
+                    record.milliseconds = SystemClock.now().milliseconds(since: begun)
+                    record.isSuccess = isSuccess
+                    record.contextCode = code
+                })
         }
+        note(.before)
         do {
             let outcome = try await handler(message, context)
-            end(outcome == .success, outcome == .success ? 0 : 4)
+            note(.after, outcome == .success, outcome == .success ? 0 : 4)
             return outcome
         } catch {
-            end(false, 2)
+            note(.after, false, 2)
             throw error
         }
     }
-
-    private func makeRequestID() -> String { producer.makeID() }
 }

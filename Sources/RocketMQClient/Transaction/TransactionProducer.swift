@@ -43,9 +43,13 @@ public final class TransactionProducer: Sendable {
         self.producer = producer
         let namespace = producer.namespace
         checks = TransactionChecks(group: producer.group, limits: limits) { message in
-            var message = message
-            message.topic = namespace.unwrap(message.topic)
-            return try await check(message)
+            var plain = message
+            plain.topic = namespace.unwrap(message.topic)
+            return try await check(plain)
+        } told: { message, state in
+            producer.noteEnd(
+                state, of: message.messageID, message.properties, topic: message.topic,
+                at: message.storeHost.description, isFromCheck: true)
         }
     }
 
@@ -108,14 +112,15 @@ public final class TransactionProducer: Sendable {
                 remark = "executeLocalTransactionBranch exception: \(error)"
             }
         }
-        let failure = await tell(sent, state, remark, topic: producer.namespace.wrap(message.topic))
+        let failure = await tell(sent, state, remark, of: message)
         return TransactionResult(sent: sent, transactionID: id, state: state, notTold: failure)
     }
 
     /// Tells the broker what became of a transaction; what fails is asked by the broker.
     private func tell(
-        _ sent: SendResult, _ state: TransactionState, _ remark: String?, topic: String
+        _ sent: SendResult, _ state: TransactionState, _ remark: String?, of message: Message
     ) async -> ClientError? {
+        let topic = producer.namespace.wrap(message.topic)
         guard let place = MessageID.decodeOffsetID(sent.offsetMessageID)?.offset else {
             return .badAnswer(from: sent.queue.brokerName, "\(sent.offsetMessageID) is not the id of a stored message")
         }
@@ -131,6 +136,10 @@ public final class TransactionProducer: Sendable {
                 "bname": sent.queue.brokerName,
             ])
         request.remark = remark
+        defer {
+            producer.noteEnd(
+                state, of: sent.messageID, message.properties, topic: topic, at: address, isFromCheck: false)
+        }
         do throws(ClientError) {
             if state == .unknown {  // brokers do not answer that
                 request.isOneWay = true
@@ -150,10 +159,16 @@ final class TransactionChecks: TransactionMember {
     private let group: String
     private let limits: TransactionProducer.CheckLimits
     private let check: TransactionCheck
+    /// Hears what the broker is told.
+    private let told: @Sendable (MessageExt, TransactionState) -> Void
     private let pool: HandlerPool
     private let waiting = Lock(0)
 
-    init(group: String, limits: TransactionProducer.CheckLimits, check: @escaping TransactionCheck) {
+    init(
+        group: String, limits: TransactionProducer.CheckLimits, check: @escaping TransactionCheck,
+        told: @escaping @Sendable (MessageExt, TransactionState) -> Void = { _, _ in }
+    ) {
+        self.told = told
         self.group = group
         self.limits = limits
         self.check = check
@@ -181,6 +196,7 @@ final class TransactionChecks: TransactionMember {
             }
             waiting.withLock { $0 -= 1 }
             answer(end(request, message, state, remark))
+            told(message, state)
         }
     }
 
