@@ -168,11 +168,13 @@ class Bench:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def load(self, mode, where, server, *arguments):
-        """One mqbench run; its JSON."""
+    def load(self, mode, where, server, *arguments, nice=0):
+        """One mqbench run; its JSON. `nice`: how far the generator yields to others."""
         self.number += 1
         path = os.path.join(self.work, f"result-{self.number}.json")
         command = [os.path.join(self.options.bench, "mqbench"), mode, *where, "--watch", str(server.pid), "--json", path]
+        if nice:
+            command = ["nice", "-n", str(nice), *command]
         done = subprocess.run(
             command + [str(a) for a in arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
         if not os.path.exists(path):

@@ -1,9 +1,10 @@
 """Rows about the store, which have no floor to be compared with: a consumer at the end of the log, producers beside a
 consumer of old messages, the same while files are deleted, and dispatch behind the fastest producer (scripts/bench)."""
-import contextlib, glob, json, os, threading, time
+import contextlib, glob, json, os, statistics, threading, time
 
 MEMORY = 256 << 20  # what the broker and its page cache may have in the rows with a cold consumer
 FILE = 64 << 20  # a log file in those rows
+BACKLOG = 24 * MEMORY  # what the consumer has to read there: more than it can in one round
 RATE = 20_000  # messages a second of the producers there
 
 
@@ -93,30 +94,36 @@ def drop_caches(store, ends):
                 os.close(file)
 
 
-def beside(bench, while_measuring, **keys):
-    """p99.9 of producers alone, then beside a consumer of a backlog six times the memory."""
-    backlog = 6 * MEMORY // 1200
+def beside(bench, while_measuring=None, **keys):
+    """Producers at a fixed rate alone, then beside a consumer of a backlog, in turn, in the same group. The load
+    generator's consumer yields to all others: in earnest it has a machine of its own."""
+    backlog = BACKLOG // 1200
     produce = ["--connections", 16, "--window", 32, "--rate", RATE, "--duration", bench.seconds,
                "--warmup", bench.warmup]
+    rounds = []
     with bench.apus(mappedFileSizeCommitLog=FILE, **keys) as (where, broker), little_memory(broker) as how:
-        bench.load("produce", where, broker, "--topic", "old", "--count", backlog)
-        settle(broker)
-        quiet = bench.load("produce", where, broker, *produce)["produce"]
-        drained = {}
-        consumer = threading.Thread(target=lambda: drained.update(bench.load(
-            "consume", where, broker, "--topic", "old", "--connections", 4, "--from", "min", "--no-create",
-            "--group", "old", "--warmup", 0, "--duration", bench.seconds + bench.warmup)))
-        ends = threading.Event()
-        helper = threading.Thread(target=while_measuring, args=(broker, ends))
-        for thread in (consumer, helper):
-            thread.start()
-        loud = bench.load("produce", where, broker, *produce)["produce"]
-        ends.set()
-        for thread in (consumer, helper):
-            thread.join()
+        for number in range(bench.rounds):
+            if number == 0 or while_measuring:  # else it is still there
+                bench.load("produce", where, broker, "--topic", f"old{number}", "--count", backlog)
+            settle(broker)
+            quiet = bench.load("produce", where, broker, *produce)["produce"]
+            settle(broker)
+            topic = f"old{number if while_measuring else 0}"
+            consumed, ends = {}, threading.Event()
+            helpers = [threading.Thread(target=lambda: consumed.update(bench.load(
+                "consume", where, broker, "--topic", topic, "--connections", 4, "--from", "min", "--no-create",
+                "--group", f"old{number}", "--warmup", 0, "--duration", bench.seconds + bench.warmup, nice=10)))]
+            if while_measuring:
+                helpers.append(threading.Thread(target=while_measuring, args=(broker, ends)))
+            for thread in helpers:
+                thread.start()
+            loud = bench.load("produce", where, broker, *produce)["produce"]
+            ends.set()
+            for thread in helpers:
+                thread.join()
+            rounds.append((quiet, loud, consumed.get("consume")))
         files = len(glob.glob(os.path.join(broker.store, "commitlog", "*")))
-    consumed = drained.get("consume")
-    return quiet, loud, consumed, how, consumed is not None and consumed["messages"] < backlog, files
+    return rounds, how, backlog, files
 
 
 def settle(broker):
@@ -125,19 +132,24 @@ def settle(broker):
     time.sleep(1)
 
 
-def verdict_of(quiet, loud, consumed, how, overlaps):
-    """`overlaps`: the consumer had something to read to the end."""
-    before, after = quiet["latency"]["p99.9"], loud["latency"]["p99.9"]
-    errors = trouble(quiet) + trouble(loud)
-    speed = f"{consumed['messagesPerSecond']:,.0f} messages/s read" if consumed else "the consumer failed"
-    rest = "" if overlaps else ", it had read everything before the end"
-    return {"wanted": "p99.9 ≤ 2 × quiet", "good": after <= 2 * before and errors == 0 and consumed is not None,
-            "found": f"{before:.2f} → {after:.2f} ms, {speed}, {errors} errors, {how}{rest}"}
+def verdict_of(rounds, how, backlog):
+    """`backlog`: messages that a consumer has to read; `None`: files are deleted before it."""
+    tail = lambda side: side["latency"]["p99.9"]
+    quiet, loud = [tail(quiet) for quiet, _, _ in rounds], [tail(loud) for _, loud, _ in rounds]
+    before, after = statistics.median(quiet), statistics.median(loud)
+    errors = sum(trouble(quiet) + trouble(loud) for quiet, loud, _ in rounds)
+    read = [consumed["messagesPerSecond"] if consumed else 0 for _, _, consumed in rounds]
+    ended = backlog and any(consumed and consumed["messages"] >= backlog for _, _, consumed in rounds)
+    each = lambda values: " ".join(f"{value:.2f}" for value in values)
+    return {"wanted": "p99.9 ≤ 2 × quiet", "good": after <= 2 * before and errors == 0 and min(read) > 0 and not ended,
+            "found": f"{before:.2f} → {after:.2f} ms, medians of {each(quiet)} and {each(loud)}; "
+            f"{statistics.median(read):,.0f} messages/s read, {errors} errors, {how}"
+            + (", it had read everything before the end" if ended else "")}
 
 
 def cold(bench, ask):
-    quiet, loud, consumed, how, overlaps, _ = beside(bench, lambda broker, ends: None)
-    return verdict_of(quiet, loud, consumed, how, overlaps)
+    rounds, how, backlog, _ = beside(bench)
+    return verdict_of(rounds, how, backlog)
 
 
 def deletion(bench, ask):
@@ -146,10 +158,10 @@ def deletion(bench, ask):
         while not ends.wait(0.2):
             ask(broker.port, 329)  # expired files go now; all but the last are expired
 
-    quiet, loud, consumed, how, overlaps, files = beside(bench, delete, fileReservedTime=0)
-    row = verdict_of(quiet, loud, consumed, how, True)
+    rounds, how, _, files = beside(bench, delete, fileReservedTime=0)
+    row = verdict_of(rounds, how, None)
     row["found"] += f", {files} log files left"
-    row["good"] = row["good"] and files < 6 * MEMORY // FILE
+    row["good"] = row["good"] and files < bench.rounds * BACKLOG // FILE // 2
     return row
 
 
