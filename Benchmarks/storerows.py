@@ -161,7 +161,7 @@ def deletion(bench, ask):
     rounds, how, _, files = beside(bench, delete, fileReservedTime=0)
     row = verdict_of(rounds, how, None)
     row["found"] += f", {files} log files left"
-    row["good"] = row["good"] and files < bench.rounds * BACKLOG // FILE // 2
+    row["good"] = row["good"] and files < bench.rounds * (BACKLOG // FILE - 10)
     return row
 
 
