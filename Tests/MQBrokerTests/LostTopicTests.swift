@@ -48,6 +48,24 @@ import Testing
         }
     }
 
+    @Test func `a message that was sent back brings its retry topic back, with the queue it had`() throws {
+        let running = try RunningBroker(["messageDelayLevel": "1s"])
+        var peer = try running.connect()
+        #expect(try peer.ask(.put("t", "a")).responseCode == .success)
+        #expect(try peer.ask(.heartbeat(group: "g", topic: "t")).responseCode == .success)
+        #expect(try peer.ask(.sendBack(0, group: "g", level: 1)).responseCode == .success)
+        running.stop()
+        try forget(["%RETRY%g"], in: running.folder)
+        try running.restart()
+        peer = try running.connect()
+        try eventuallyNow("it is there") {
+            try peer.ask(RemotingCommand(.getMaxOffset, ["topic": "%RETRY%g", "queueId": "0"])).int64("offset") == 1
+        }
+        #expect(try Pulled.all(peer.ask(.pull("%RETRY%g", group: "g", wait: 10_000))).map(\.text) == ["a"])
+        let config = String(decoding: try peer.ask(self.config("%RETRY%g")).body, as: UTF8.self)
+        #expect(config.contains("\"readQueueNums\":1,") && config.contains("\"writeQueueNums\":1"), "\(config)")
+    }
+
     @Test func `a message for a topic that was deleted does not bring it back`() throws {
         let running = try RunningBroker(["messageDelayLevel": "1s"])
         let peer = try running.connect()

@@ -178,10 +178,12 @@ public final class TopicTable: Sendable {
     }
 
     /// Takes in a topic that a waiting message was sent to, if it is not known: nothing else tells of it when it was made by
-    /// that send. It gets as many queues as a send could have given it. Any thread.
+    /// that send. It gets as many queues as a send could have given it; a topic of retries or dead letters no more than are
+    /// known, because its group's messages are spread over all it has. Any thread.
     func adopt(_ name: String, queueID: Int) {
         guard config(of: name) == nil else { return }
-        adopt([name: max(queueID + 1, config.current.topics.defaultTopicQueueNums)])
+        let isOfGroup = [NameRules.retryPrefix, NameRules.deadLetterPrefix].contains { name.hasPrefix($0.description) }
+        adopt([name: max(queueID + 1, isOfGroup ? 1 : config.current.topics.defaultTopicQueueNums)])
     }
 
     /// Marks the topics that the name servers keep an order for. Others are left alone: an administrator may have

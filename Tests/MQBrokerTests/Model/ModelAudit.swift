@@ -10,7 +10,7 @@ extension ModelState {
             return ("\(message.kind) m\(message.id) has not come", message.id)
         }
         for back in backs.keys where attempts[back] == nil {
-            return ("m\(back.id), given back, has not come again", back.id)
+            return ("m\(back.id), given back as attempt \(back.attempt), has not come again", back.id)
         }
         for group in Group.allCases {
             let dead = dead(group)

@@ -203,6 +203,8 @@ extension ModelCourse {
         peers[peer].post(request) { [unowned self] answer in
             guard let answer else { return }
             guard answer.responseCode == .success else { return refused("giving m\(back.id) back", answer) }
+            state.note(
+                back.id, "attempt \(back.attempt) at \(offset) given back, level \(level), answered at \(Self.now())")
             state.gaveBack(back, due: back.attempt >= ModelState.retryMax ? 0 : due)
         }
     }

@@ -192,6 +192,7 @@ struct ModelState {
         guard queue.topic.hasSuffix("pulling") else { return }
         let back = Back(id: id, attempt: attempt - 1)
         attempts[back, default: 0] += 1
+        note(id, "came back as attempt \(attempt), \(how), stored at \(stored)")
         if let due = backs[back], stored < due { fail("m\(id) came back early by \(due - stored) ms, \(how)") }
         if backs[back] == nil, !vagueBacks.contains(back) { fail("m\(id) was not given back, \(how)") }
         let isDead = queue.topic.hasPrefix("%DLQ%")
