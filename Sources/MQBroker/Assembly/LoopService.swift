@@ -136,7 +136,8 @@ final class LoopService: RemotingService {
         let bound = LoopBound((self, channel), on: channel.connection.loop)
         let queuedAt = SystemClock.now()
         try coldReads.submit(.send, refuse: { reply.send($0.answer) }) { [store] in
-            let found = store.withRecord(at: offset) { record, bytes in record.hasIntactBody(bytes) }  // now it is in memory
+            // Now it is in memory.
+            let found = store.withRecord(at: offset) { record, bytes in record.hasIntactBody(bytes) }
             let copy = found == nil ? SendBackHandler.compacted(request, in: store) : nil
             bound.execute { service, channel in
                 do throws(Refusal) {

@@ -82,7 +82,8 @@ final class PopJournal: Sendable {
         _ bytes: Span<UInt8>, _ path: String, _ body: (PopRecord) -> Void
     ) throws(PopJournalError) -> Int {
         guard bytes.count >= headByteCount else { return 0 }
-        if (0..<headByteCount).allSatisfy({ bytes[$0] == 0 }) { return 0 }  // its length was on the disk, and nothing else
+        // Its length was on the disk, and nothing else.
+        if (0..<headByteCount).allSatisfy({ bytes[$0] == 0 }) { return 0 }
         guard bytes.starts(with: magic) || bytes.starts(with: magicContinued) else {
             throw PopJournalError("\(path) is not a pop journal of this version")
         }

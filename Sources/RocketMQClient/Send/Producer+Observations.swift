@@ -19,7 +19,8 @@ extension Producer {
         tracer.add(
             TraceRecord(.sent) { record in
                 record.timestamp = SystemClock.wall().rawValue - latency
-                if let region = (try? answer.get())?.region { record.region = region }  // else the client's own, as in Java
+                // Else the client's own, as in Java.
+                if let region = (try? answer.get())?.region { record.region = region }
                 record.group = namespace.unwrap(group)
                 record.topic = namespace.unwrap(outgoing.topic)
                 record.messageID = outgoing.id.text
