@@ -59,6 +59,26 @@ import Testing
         cluster.stop()
     }
 
+    @Test func `of assigned queues only what the filter wants is handed out`() async throws {
+        let cluster = try FakeCluster(topics: ["t": 1])
+        for index in 0..<20 {
+            let tag = index % 3 == 0 ? "A" : "B"
+            cluster.append(topic: "t", queueID: 0, body: Array("\(index)".utf8), properties: "TAGS\u{1}\(tag)\u{2}")
+        }
+        let consumer = try consumer(cluster)
+        try await consumer.assign([queue], filters: ["t": "A || C"])
+        try await consumer.start()
+        var seen: [String] = []
+        while seen.count < 7 { seen += try await consumer.poll().map(text) }
+        #expect(seen == ["0", "3", "6", "9", "12", "15", "18"])
+        try await consumer.assign([queue], filters: ["t": "A || C"])  // the same again
+        let fixed = ClientError.invalid("the messages of t are fetched already: their filter cannot change")
+        await #expect(throws: fixed) { try await consumer.assign([queue]) }
+        await #expect(throws: ClientError.self) { try await consumer.assign([queue], filters: ["t": "A ||"]) }
+        await consumer.shutdown()
+        cluster.stop()
+    }
+
     @Test func `seeking goes anywhere and drops what was fetched`() async throws {
         let cluster = try FakeCluster(topics: ["t": 1])
         fill(cluster, 30)

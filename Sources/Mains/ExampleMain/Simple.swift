@@ -104,6 +104,23 @@ func litePullAssigned(_ arguments: [String]) async throws(ClientError) {
     try await printPolls(of: consumer, limit: arguments.limit)
 }
 
+/// Takes all queues of two topics, of the first one only what has a certain tag, and that from the tenth message on.
+func litePullFiltered(_ arguments: [String]) async throws(ClientError) {
+    var options = LitePullConsumer.Options()
+    options.commitsItself = false
+    let consumer = try LitePullConsumer(group: "please_rename_unique_group_name", options: options)
+    do throws(ClientError) {
+        let queues = try await consumer.queues(of: "TopicTest")
+        try await consumer.assign(queues + (try await consumer.queues(of: "TopicTest1")), filters: ["TopicTest": "TagA"])
+        try await consumer.start()
+        try await consumer.seek(queues[0], to: 10)
+    } catch {
+        await consumer.shutdown()
+        throw error
+    }
+    try await printPolls(of: consumer, limit: arguments.limit)
+}
+
 /// Prints batches as they are polled until SIGTERM or SIGINT, or until `limit` messages have come; commits and ends.
 private func printPolls(of consumer: LitePullConsumer, limit: Int?) async throws(ClientError) {
     let stop = StopSignal()

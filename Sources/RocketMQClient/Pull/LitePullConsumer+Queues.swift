@@ -79,7 +79,8 @@ extension LitePullConsumer {
     }
 
     func feed(_ queue: MessageQueue) {
-        let subscription = subscriptions[queue.topic] ?? SubscriptionData(topic: queue.topic, subString: "*")
+        let subscription =
+            subscriptions[queue.topic] ?? filters[queue.topic] ?? SubscriptionData(topic: queue.topic, subString: "*")
         feeds[queue] = side?.run { [weak self] in
             while !Task.isCancelled, let self { await self.fetch(queue, subscription) }
         }

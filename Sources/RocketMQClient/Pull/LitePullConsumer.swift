@@ -19,6 +19,8 @@ public actor LitePullConsumer {
     private let ownsLink: Bool
     var subscriptions: [String: SubscriptionData] = [:]
     var assigned: [MessageQueue]?
+    /// What is wanted of the topics of assigned queues, if not all.
+    var filters: [String: SubscriptionData] = [:]
     var feeds: [MessageQueue: Task<Void, Never>] = [:]
     var offsets: LocalOffsets?
     private var membership: LitePullMembership?
@@ -82,10 +84,21 @@ public actor LitePullConsumer {
     }
 
     /// Wants these queues, whoever else reads them.
-    /// - Throws: `invalid` if topics were subscribed to; what the brokers' silence makes.
-    public func assign(_ queues: [MessageQueue]) async throws(ClientError) {
+    /// - Parameter filters: by topic, whose messages' tags are wanted: `A || B`. Of a topic without one all messages are.
+    /// - Throws: `invalid` if topics were subscribed to, or if a topic that is fetched already gets another filter; what the
+    ///   brokers' silence makes.
+    public func assign(_ queues: [MessageQueue], filters: [String: String] = [:]) async throws(ClientError) {
         guard subscriptions.isEmpty else { throw .invalid("Subscribe and assign are mutually exclusive.") }
         let wanted = queues.map(wrap)
+        var wantedFilters: [String: SubscriptionData] = [:]
+        for (topic, expression) in filters {
+            let topic = namespace.wrap(topic)
+            wantedFilters[topic] = try TagExpression.subscription(topic: topic, expression: expression, version: 0)
+        }
+        for topic in Set(feeds.keys.map(\.topic)) where wantedFilters[topic] != self.filters[topic] {
+            throw .invalid("the messages of \(namespace.unwrap(topic)) are fetched already: their filter cannot change")
+        }
+        self.filters = wantedFilters
         assigned = wanted
         guard isRunning else { return }
         for topic in Set(wanted.map(\.topic)) { _ = try await link.route(of: topic) }
