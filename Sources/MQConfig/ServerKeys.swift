@@ -19,7 +19,7 @@ public enum ServerKeys {
     /// A broker's I/O loops. Java starts 3 threads for its sockets.
     public static let serverSelectorThreads = ConfigKey<Int>.integer(
         "serverSelectorThreads", default: 0, in: 0...16,
-        "I/O loops; 0 takes one, or two with asynchronous flush and more than one processor.")
+        "I/O loops; 0 takes one, or two with asynchronous flush and four processors or more.")
 }
 
 /// Keys of a name server's file that Apus honours, from `NamesrvConfig`.

@@ -29,6 +29,8 @@ final class RunningBroker {
             "messageDelayLevel": "1s 2s 1s 1s 30m", "namesrvAddr": "",
             "cleanResourceInterval": "3600000",  // a disk that is nearly full must not delete a test's messages
         ]
+        // Two loops, as on larger machines than most that run tests.
+        if keys["flushDiskType"] == nil { all["serverSelectorThreads"] = "2" }
         all.merge(keys) { $1 }
         self.keys = all
         var chosen = 0

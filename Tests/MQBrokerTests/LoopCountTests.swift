@@ -9,7 +9,8 @@ import Testing
 /// Goal: the number of I/O loops is what the configuration says, and nobody can tell from the answers.
 @Suite struct LoopCountTests {
     @Test(arguments: [
-        ("", 1, 1), ("", 2, 2), ("", 64, 2), ("flushDiskType=SYNC_FLUSH", 64, 1), ("serverSelectorThreads=3", 1, 3),
+        ("", 1, 1), ("", 3, 1), ("", 4, 2), ("", 64, 2), ("flushDiskType=SYNC_FLUSH", 64, 1),
+        ("serverSelectorThreads=3", 1, 3),
         ("flushDiskType=SYNC_FLUSH\nserverSelectorThreads=4", 1, 4),
     ])
     func `flush type and processors decide, unless the key does`(

@@ -62,7 +62,7 @@ public struct BrokerConfig: Sendable {
     /// How many I/O loops there are on a machine with so many processors; docs/decisions/0001 says why.
     func loopCount(processors: Int) -> Int {
         if selectorThreadCount > 0 { return selectorThreadCount }
-        return store.isFlushSynchronous || processors < 2 ? 1 : 2
+        return store.isFlushSynchronous || processors < 4 ? 1 : 2
     }
 
     /// What would promise the operator something that this broker does not keep.

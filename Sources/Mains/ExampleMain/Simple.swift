@@ -111,7 +111,8 @@ func litePullFiltered(_ arguments: [String]) async throws(ClientError) {
     let consumer = try LitePullConsumer(group: "please_rename_unique_group_name", options: options)
     do throws(ClientError) {
         let queues = try await consumer.queues(of: "TopicTest")
-        try await consumer.assign(queues + (try await consumer.queues(of: "TopicTest1")), filters: ["TopicTest": "TagA"])
+        let others = try await consumer.queues(of: "TopicTest1")
+        try await consumer.assign(queues + others, filters: ["TopicTest": "TagA"])
         try await consumer.start()
         try await consumer.seek(queues[0], to: 10)
     } catch {
