@@ -95,11 +95,6 @@ extension Span where Element == UInt8 {
         // SAFETY: the pointer is used inside the closure only.
         unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     }
-}
-
-extension Span where Element == UInt8 {
-    // Both look at eight bytes at a time. @inline(__always): they run once for every string of a header and every
-    // property of a message; as calls they were a tenth of a send.
 
     /// Eight bytes, the first one lowest.
     /// - Precondition: all eight are inside the span.

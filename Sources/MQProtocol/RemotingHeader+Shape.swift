@@ -5,7 +5,7 @@ import MQBytes
 /// ```
 /// {"code":310,…,"e":" E ","f":"0","g":" G ","h":"0","i":" I ","j":"0",…},"flag":0,…,"opaque": O ,"version":…}
 /// ```
-/// Comparing those bytes takes a third of the instructions that finding the fields takes.
+/// Comparing those bytes takes two thirds of the instructions that finding the fields takes (1,100 against 1,710 a send).
 struct HeaderShape: Sendable {
     /// Longer headers are not remembered.
     static let byteCountMax = 1024

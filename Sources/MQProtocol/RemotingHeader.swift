@@ -42,7 +42,8 @@ public struct RemotingHeader: Sendable {
     /// Whether no answer is wanted.
     @inlinable public var isOneWay: Bool { flag & 2 != 0 }
 
-    /// Takes the header of `frame` apart; what was decoded before is forgotten.
+    /// Takes the header of `frame` apart. What was decoded before is forgotten, but for the shape of a producer's headers,
+    /// which makes the next one like it cheaper to read and never tells what it holds.
     /// - Throws: ``WireError`` if it is not a header. The stream may be sound, but its sender is not: close it.
     public mutating func decode(_ frame: RemotingFrame, in bytes: Span<UInt8>) throws(WireError) {
         code = 0

@@ -40,7 +40,7 @@ import MQBase
         within patience: () -> Int64, _ body: (inout Value) throws(E) -> R
     ) throws(E) -> R? {
         // SAFETY: the mutex lives as long as this object.
-        if unsafe pthread_mutex_trylock(mutex) != 0, !isLocked(within: patience()) { return nil }
+        if unsafe pthread_mutex_trylock(mutex) != 0, !lock(within: patience()) { return nil }
         defer { unsafe pthread_mutex_unlock(mutex) }
         return try body(&stored)
     }
