@@ -221,6 +221,18 @@ extension ByteBuffer {
             .storeBytes(of: value.bigEndian, as: T.self)
     }
 
+    /// Overwrites the bytes at `offset` (from the first byte held) with `bytes`.
+    /// - Precondition: so many are held there.
+    @inlinable public mutating func store(_ bytes: Span<UInt8>, at offset: Int) {
+        let byteCount = bytes.count
+        precondition(offset >= 0 && offset &+ byteCount <= count, "store past the end of a buffer")
+        guard byteCount > 0 else { return }
+        // SAFETY: checked above; a span never aliases this buffer while it is being mutated.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            _ = unsafe memcpy(base.unsafelyUnwrapped + start + offset, source.baseAddress.unsafelyUnwrapped, byteCount)
+        }
+    }
+
     /// Appends `value` in decimal.
     // @inline(__always): most numbers of an answer have one digit.
     @inlinable @inline(__always) public mutating func append(decimal value: Int64) {

@@ -1,4 +1,5 @@
 internal import CISAL
+import CMQBytes
 
 /// CRC-32 with zlib's polynomial, as RocketMQ stores and sends it.
 public enum CRC32 {
@@ -15,14 +16,14 @@ public enum CRC32 {
 public func javaHashCode(_ utf8: Span<UInt8>, from start: Int32 = 0) -> Int32 {
     var hash = start
     var index = 0
-    while index &+ 8 <= utf8.count {  // eight at once; neighbours are joined three times, all pairs together
-        let word = utf8.word(at: index)
-        guard word & 0x8080_8080_8080_8080 == 0 else { break }
-        let pairs = (word & 0x00FF_00FF_00FF_00FF) &* 31 &+ (word >> 8 & 0x00FF_00FF_00FF_00FF)
-        let fours = (pairs & 0x0000_FFFF_0000_FFFF) &* 961 &+ (pairs >> 16 & 0x0000_FFFF_0000_FFFF)
-        let eight = UInt32(truncatingIfNeeded: fours) &* 923_521 &+ UInt32(truncatingIfNeeded: fours >> 32)
-        hash = hash &* powerOf31 &+ Int32(bitPattern: eight)
-        index &+= 8
+    // SAFETY: sixteen bytes are read where that many follow.
+    unsafe utf8.withUnsafeBufferPointer { bytes in
+        while index &+ 16 <= bytes.count {
+            let sixteen = unsafe bytes.baseAddress.unsafelyUnwrapped + index
+            guard unsafe mq_at_most16(sixteen, 0x7F) == 0xFFFF else { break }
+            hash = Int32(bitPattern: unsafe mq_java_hash16(sixteen, UInt32(bitPattern: hash)))
+            index &+= 16
+        }
     }
     while index < utf8.count {
         let byte = utf8[index]
@@ -32,9 +33,6 @@ public func javaHashCode(_ utf8: Span<UInt8>, from start: Int32 = 0) -> Int32 {
     }
     return hash
 }
-
-/// 31^8 in 32 bits.
-private var powerOf31: Int32 { Int32(bitPattern: 0x9444_6F01) }
 
 private func javaHashCodeSlow(_ utf8: Span<UInt8>, from start: Int32) -> Int32 {
     var hash = start

@@ -40,6 +40,25 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// Whether the bytes are those of `known`, but for letters, digits and signs where `open` says so: what both hold ends in
+    /// the same places then.
+    /// - Parameter open: 0xFF where a byte may differ that is no blank, no control character, no `"`, no `\` and below 128;
+    ///   0 elsewhere.
+    /// - Precondition: all three have the same count, and that is at least sixteen.
+    @inlinable @inline(__always) public func resembles(_ known: Span<UInt8>, open: Span<UInt8>) -> Bool {
+        precondition(count >= 16 && known.count == count && open.count == count, "\(count) and \(known.count) bytes")
+        // SAFETY: all three have `count` bytes, and nothing is read behind them.
+        return unsafe withUnsafeBufferPointer { bytes in
+            unsafe known.withUnsafeBufferPointer { known in
+                unsafe open.withUnsafeBufferPointer { open in
+                    unsafe mq_resembles(
+                        bytes.baseAddress.unsafelyUnwrapped, known.baseAddress.unsafelyUnwrapped,
+                        open.baseAddress.unsafelyUnwrapped, UInt64(truncatingIfNeeded: count)) != 0
+                }
+            }
+        }
+    }
+
     /// The index of the first wanted byte at or behind `start`; the count if there is none. The last bytes are looked at
     /// together with some that were before them.
     /// - Parameters:

@@ -193,6 +193,8 @@ public enum LanguageCode: UInt8, Sendable, CaseIterable {
 public enum ProtocolVersion {
     /// What we say we are: V5_3_3.
     public static let current: Int32 = 479
+    /// The same as an answer has it.
+    @inlinable static var currentDigits: StaticString { "479" }
     /// From here on, route data is standard JSON.
     public static let v4_9_4: Int32 = 401
     /// From here on, a registration's body carries topic-queue mappings.

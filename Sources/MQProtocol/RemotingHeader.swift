@@ -27,7 +27,7 @@ public struct RemotingHeader: Sendable {
     @usableFromInline var letters = InlineArray<16, HeaderText>(repeating: .empty)
     @usableFromInline var lettersPresent: UInt16 = 0
     /// What headers of sends look like here.
-    var shape = HeaderShape()
+    var shapes = HeaderShapes()
 
     /// An empty header, to decode into.
     public init() { fields.reserveCapacity(32) }

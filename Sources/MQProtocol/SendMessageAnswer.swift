@@ -61,7 +61,7 @@ public struct SendMessageAnswer {
         buffer.append("\"},\"flag\":1,\"language\":\"JAVA\",\"opaque\":")
         buffer.append(decimal: Int64(opaque))
         buffer.append(",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":")
-        buffer.append(decimal: Int64(ProtocolVersion.current))
+        buffer.append(ProtocolVersion.currentDigits)
         buffer.append(UInt8(ascii: "}"))
         let headerByteCount = buffer.count - start - 8
         buffer.store(bigEndian: Int32(4 + headerByteCount), at: start)

@@ -61,6 +61,19 @@ final class DispatchFeed: Sendable {
             queues.removeAll(keepingCapacity: true)
         }
 
+        // A span, because a copy of an entry is a reference more.
+        fileprivate mutating func add(_ entries: Span<AppendBatch.Entry>, at time: Int64) {
+            for index in entries.indices {
+                guard let facts = entries[index].facts else { continue }
+                let place = place(of: entries[index].queue)
+                items.append(
+                    Item(
+                        queue: Int32(truncatingIfNeeded: place), byteCount: Int32(entries[index].byteCount),
+                        physicalOffset: entries[index].physicalOffset, queueOffset: entries[index].queueOffset,
+                        storeTimestamp: time, facts: facts, isInQueue: entries[index].isInQueue))
+            }
+        }
+
         /// The place of `queue` in the list.
         @inline(__always) fileprivate mutating func place(of queue: ConsumeQueue) -> Int {
             let guess = queue.feedSlot.load(ordering: .relaxed)
@@ -80,16 +93,8 @@ final class DispatchFeed: Sendable {
     func add(_ batch: AppendBatch, at time: Int64) {
         items.withLock { fed in
             guard fed.items.count &+ batch.entries.count <= Self.countMax else { return }
-            for index in batch.entries.indices {  // a copy of an entry would be a reference more
-                guard let facts = batch.entries[index].facts else { continue }
-                let place = fed.place(of: batch.entries[index].queue)
-                fed.items.append(
-                    Item(
-                        queue: Int32(truncatingIfNeeded: place), byteCount: Int32(batch.entries[index].byteCount),
-                        physicalOffset: batch.entries[index].physicalOffset,
-                        queueOffset: batch.entries[index].queueOffset, storeTimestamp: time, facts: facts,
-                        isInQueue: batch.entries[index].isInQueue))
-            }
+            let entries = batch.entries
+            fed.add(entries.span, at: time)
         }
     }
 

@@ -28,6 +28,32 @@ import Testing
     }
 
     @Test(arguments: seeds)
+    func `bytes resemble others that differ in signs where they may`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var agreed = 0
+        for _ in 0..<3000 {
+            let known = (0..<Int.random(in: 16..<70, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
+            let open = known.map { _ in Int.random(in: 0..<4, using: &random) == 0 ? UInt8(0xFF) : 0 }
+            var text = known
+            for _ in 0..<Int.random(in: 0..<3, using: &random) {
+                let at = Int.random(in: 0..<text.count, using: &random)
+                guard open[at] != 0 || Int.random(in: 0..<4, using: &random) == 0 else { continue }
+                text[at] =
+                    [0x21, 0x22, 0x23, 0x41, 0x5B, 0x5C, 0x5D, 0x7F, 0x80, 0xFF, 0].randomElement(using: &random) ?? 0
+            }
+            let wanted = text.indices.allSatisfy {
+                text[$0] == known[$0] || open[$0] != 0 && (0x23...0x7F).contains(text[$0]) && text[$0] != 0x5C
+            }
+            let got = text.span.resembles(known.span, open: open.span)
+            #expect(got == wanted, "seed \(seed): \(text) and \(known), \(open)")
+            if got, text != known { agreed += 1 }
+        }
+        #expect(agreed > 100, "hardly any differed and resembled: \(agreed)")
+    }
+
+    @Test(arguments: seeds)
     func `digits are read up to the first that is none, ten at most`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for _ in 0..<3000 {

@@ -43,6 +43,8 @@ final class SendHandler {
     private var lookup: TopicLookup
     var ids: UniqueIDMaker
     private var random: SeededRandom
+    private var known = KnownProperties()
+    /// The properties of the message that is being staged.
     var properties = ByteBuffer(capacity: 1024)
     /// What is added to properties that have none of it: region, trace and cluster.
     private let allAdded: [UInt8]
@@ -97,12 +99,11 @@ final class SendHandler {
         if isBatch {
             staged = try stageMany(request, route, queueID, body, bytes, channel, batch)
         } else {
-            properties.removeAll()
-            request.properties.append(from: bytes, to: &properties)
+            let facts = known.read(request.properties, in: bytes, into: &properties)
             if request.sysFlag.contains(.innerBatch) {
                 staged = try stageInnerBatch(request, route, queueID, body, channel, batch)
             } else {
-                staged = try stageOne(request, route, queueID, request.flag, body, channel, batch)
+                staged = try stageOne(request, facts, route, queueID, request.flag, body, channel, batch)
             }
         }
         let messages = batch.records.entries.count - first
@@ -204,12 +205,13 @@ final class SendHandler {
         var detour: TopicRoute?
     }
 
-    /// Stages the message whose properties are in `properties`.
+    /// Stages the message whose properties are in `properties`, and say `facts`.
     private func stageOne(
-        _ request: SendMessageRequest, _ route: TopicRoute, _ queueID: Int, _ flag: Int32, _ body: Span<UInt8>,
+        _ request: SendMessageRequest, _ facts: SendProperties, _ route: TopicRoute, _ queueID: Int, _ flag: Int32,
+        _ body: Span<UInt8>,
         _ channel: RemotingChannel, _ batch: SendBatch
     ) throws(Refusal) -> Staged {
-        var facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
+        var facts = facts
         if facts.hasLitePlaces || facts.liteQueues != nil { try settleLiteQueues(&facts) }
         if let delay = facts.badDelay { throw badDelay(delay) }
         try refuseOtherType(facts, route)
@@ -407,7 +409,7 @@ final class SendHandler {
                     throw Refusal(.messageIllegal, "a batch cannot hold \(kind) messages")
                 }
                 let one = try stageOne(
-                    request, route, queueID, item.flag, body.extracting(item.body), channel, batch)
+                    request, facts, route, queueID, item.flag, body.extracting(item.body), channel, batch)
                 if index == 0 { result = one }
             }
             properties.removeAll()

@@ -5,13 +5,13 @@ import MQStore
 
 /// What the broker must know of a message's properties before it stores them, found in one pass.
 struct SendProperties {
-    private(set) var uniqueKey: Range<Int>?
+    @Place private(set) var uniqueKey: Range<Int>?
     private(set) var hasCluster = false
     private(set) var hasRegion = false
     private(set) var hasTraceOn = false
     private(set) var delayLevel: Int64 = 0
     /// What DELAY says, if that is no level.
-    private(set) var badDelay: Range<Int>?
+    @Place private(set) var badDelay: Range<Int>?
     private(set) var maxReconsumeTimes: Int64?
     private(set) var isHalfMessage = false
     private(set) var hasProducerGroup = false
@@ -23,13 +23,23 @@ struct SendProperties {
     /// What it says, if that is a number.
     private(set) var innerCount: Int64?
     /// The lite queues that the message is for: the value of INNER_MULTI_DISPATCH.
-    private(set) var liteQueues: Range<Int>?
+    @Place private(set) var liteQueues: Range<Int>?
     /// It says itself where in lite queues it stands.
     private(set) var hasLitePlaces = false
-    private var tags: Range<Int>?
-    private var keys: Range<Int>?
+    @Place private var tags: Range<Int>?
+    @Place private var keys: Range<Int>?
     /// A name came twice that queues or index ask for, or one that only dispatch understands.
     private var isOdd = false
+
+    /// What no properties say.
+    init() {}
+
+    /// Whether what is found depends on where the value of this property lies, and not on what it is.
+    static func takesAnyValue(_ name: Span<UInt8>) -> Bool {
+        !(name.equals(PropertyName.wait) || name.equals(PropertyName.delay)
+            || name.equals(PropertyName.transactionPrepared) || name.equals(PropertyName.innerNumber)
+            || name.equals(PropertyName.maxReconsumeTimes))
+    }
 
     init(_ text: Span<UInt8>) {
         var cursor = Properties.Cursor()
@@ -118,6 +128,22 @@ struct SendProperties {
             start = end + 1
         }
         return facts
+    }
+}
+
+/// A range of a frame, or none, in eight bytes instead of seventeen: what has several of them is copied for each message.
+@propertyWrapper struct Place {
+    private var start: UInt32 = 1  // behind the end: none
+    private var end: UInt32 = 0
+
+    init() {}
+
+    var wrappedValue: Range<Int>? {
+        get { start > end ? nil : Int(start)..<Int(end) }
+        set {
+            start = newValue.map { UInt32($0.lowerBound) } ?? 1
+            end = newValue.map { UInt32($0.upperBound) } ?? 0
+        }
     }
 }
 

@@ -90,6 +90,12 @@ final class TopicRoute {
         return queue(queueID)
     }
 
+    /// Whether that is its name.
+    func isCalled(_ name: Span<UInt8>) -> Bool {
+        let bytes = bytes
+        return bytes.span.equals(name)
+    }
+
     /// Whether the topic has such a queue.
     func hasQueue(_ queueID: Int) -> Bool {
         queueID >= 0 && queueID < max(config.readQueueNums, config.writeQueueNums)
@@ -101,6 +107,8 @@ struct TopicLookup {
     private let topics: TopicTable
     private let store: MessageStore
     private var known = ByteTable<TopicRoute>()
+    /// The one that was asked for last: mostly the next one, too.
+    private var last: TopicRoute?
     private var version: UInt64 = 0
     /// Names of lite queues are not bounded by the table.
     private static let knownMax = 200_000
@@ -115,9 +123,14 @@ struct TopicLookup {
         let current = topics.version
         if current != version {
             known.removeAll()
+            last = nil
             version = current
         }
-        if let route = known[name] { return route }
+        if let last, last.isCalled(name) { return last }
+        if let route = known[name] {
+            last = route
+            return route
+        }
         guard let config = topics.config(of: name.toString()) else { return nil }
         let route = TopicRoute(
             config, store: store, stats: topics.stats.topic(config.topicName), liteRoom: topics.liteRoom)

@@ -6,9 +6,9 @@ import MQStore
 
 /// What a producer asks of the timer, as its properties spell it: where the numbers lie.
 struct TimerWish {
-    var seconds: Range<Int>?
-    var milliseconds: Range<Int>?
-    var deliver: Range<Int>?
+    @Place var seconds: Range<Int>?
+    @Place var milliseconds: Range<Int>?
+    @Place var deliver: Range<Int>?
     /// `TIMER_OUT_MS` is there: a message that was timed once, and comes again.
     var isDone = false
     /// It takes another message back.
