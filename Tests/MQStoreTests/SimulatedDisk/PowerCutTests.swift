@@ -12,7 +12,7 @@ import Testing
     ) throws {
         let workload = try StoreWorkload(seed: 1, isSynchronous: false, isIndexed: isIndexed)
         try course(workload)
-        let crashes = try StoreCrashes(workload.history, seed: 1, isSynchronous: false)
+        let crashes = try StoreCrashes(workload.history, seed: 1, isSynchronous: false, thoroughOneIn: 64)
         try workload.disk.forEachBoundary { boundary in
             for _ in 0..<count { try crashes.crash(at: boundary) }
         }

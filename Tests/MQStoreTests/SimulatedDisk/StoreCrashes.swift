@@ -10,13 +10,16 @@ final class StoreCrashes {
     private let history: StoreHistory
     private let seed: UInt64
     private let isSynchronous: Bool
+    private let thoroughOneIn: Int
     private let folder: TemporaryFolder
     private let folderOfSecond: TemporaryFolder
     private(set) var count = 0
     private var failureCount = 0
     private var visits = 0
 
-    init(_ history: StoreHistory, seed: UInt64, isSynchronous: Bool) throws {
+    /// - Parameter thoroughOneIn: one recovery in so many is crashed at all its boundaries, the others at one.
+    init(_ history: StoreHistory, seed: UInt64, isSynchronous: Bool, thoroughOneIn: Int = 256) throws {
+        self.thoroughOneIn = thoroughOneIn
         self.history = history
         self.seed = seed
         self.isSynchronous = isSynchronous
@@ -61,7 +64,7 @@ final class StoreCrashes {
             return try fail(place(), error)
         }
         let chosen = Int.random(in: 0...disk.changeCount, using: &random)
-        let isThorough = Int.random(in: 0..<64, using: &random) == 0
+        let isThorough = Int.random(in: 0..<thoroughOneIn, using: &random) == 0
         try disk.forEachBoundary(upTo: isThorough ? .max : chosen) { second in
             guard isThorough || second.number == chosen else { return }
             var required = isMachine ? promise.flushed : promise.written
