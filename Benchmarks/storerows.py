@@ -13,6 +13,7 @@ def measure(bench, options, ask, say):
     rows = []
     for name, row in (("consume latency, 10,000/s, long poll", latency), ("producers beside a cold consumer", cold),
                       ("producers beside a cold consumer and deletion", deletion),
+                      ("producers beside deletion alone", deletion_alone),
                       ("dispatch behind the fastest producer", dispatch)):
         if options.only in name:
             rows.append(dict(row(bench, ask), name=name))
@@ -94,9 +95,9 @@ def drop_caches(store, ends):
                 os.close(file)
 
 
-def beside(bench, while_measuring=None, **keys):
-    """Producers at a fixed rate alone, then beside a consumer of a backlog, in turn, in the same group. The load
-    generator's consumer yields to all others: in earnest it has a machine of its own."""
+def beside(bench, while_measuring=None, consumes=True, **keys):
+    """Producers at a fixed rate alone, then beside a consumer of a backlog, `while_measuring` or both, in turn, in the same
+    group. The load generator's consumer yields to all others: in earnest it has a machine of its own."""
     backlog = BACKLOG // 1200
     produce = ["--connections", 16, "--window", 32, "--rate", RATE, "--duration", bench.seconds,
                "--warmup", bench.warmup]
@@ -110,9 +111,11 @@ def beside(bench, while_measuring=None, **keys):
             settle(broker)
             topic = f"old{number if while_measuring else 0}"
             consumed, ends = {}, threading.Event()
-            helpers = [threading.Thread(target=lambda: consumed.update(bench.load(
-                "consume", where, broker, "--topic", topic, "--connections", 4, "--from", "min", "--no-create",
-                "--group", f"old{number}", "--warmup", 0, "--duration", bench.seconds + bench.warmup, nice=10)))]
+            helpers = []
+            if consumes:
+                helpers.append(threading.Thread(target=lambda: consumed.update(bench.load(
+                    "consume", where, broker, "--topic", topic, "--connections", 4, "--from", "min", "--no-create",
+                    "--group", f"old{number}", "--warmup", 0, "--duration", bench.seconds + bench.warmup, nice=10))))
             if while_measuring:
                 helpers.append(threading.Thread(target=while_measuring, args=(broker, ends)))
             for thread in helpers:
@@ -132,7 +135,7 @@ def settle(broker):
     time.sleep(1)
 
 
-def verdict_of(rounds, how, backlog):
+def verdict_of(rounds, how, backlog, consumes=True):
     """`backlog`: messages that a consumer has to read; `None`: files are deleted before it."""
     tail = lambda side: side["latency"]["p99.9"]
     quiet, loud = [tail(quiet) for quiet, _, _ in rounds], [tail(loud) for _, loud, _ in rounds]
@@ -141,9 +144,10 @@ def verdict_of(rounds, how, backlog):
     read = [consumed["messagesPerSecond"] if consumed else 0 for _, _, consumed in rounds]
     ended = backlog and any(consumed and consumed["messages"] >= backlog for _, _, consumed in rounds)
     each = lambda values: " ".join(f"{value:.2f}" for value in values)
-    return {"wanted": "p99.9 ≤ 2 × quiet", "good": after <= 2 * before and errors == 0 and min(read) > 0 and not ended,
+    good = after <= 2 * before and errors == 0 and not ended and (min(read) > 0 or not consumes)
+    return {"wanted": "p99.9 ≤ 2 × quiet", "good": good,
             "found": f"{before:.2f} → {after:.2f} ms, medians of {each(quiet)} and {each(loud)}; "
-            f"{statistics.median(read):,.0f} messages/s read, {errors} errors, {how}"
+            + (f"{statistics.median(read):,.0f} messages/s read, " if consumes else "") + f"{errors} errors, {how}"
             + (", it had read everything before the end" if ended else "")}
 
 
@@ -152,17 +156,22 @@ def cold(bench, ask):
     return verdict_of(rounds, how, backlog)
 
 
-def deletion(bench, ask):
+def deletion(bench, ask, consumes=True):
     """The consumer loses what it had to read, which is not its trouble: it is told where the queue begins."""
     def delete(broker, ends):
         while not ends.wait(0.2):
             ask(broker.port, 329)  # expired files go now; all but the last are expired
 
-    rounds, how, _, files = beside(bench, delete, fileReservedTime=0)
-    row = verdict_of(rounds, how, None)
+    rounds, how, _, files = beside(bench, delete, consumes, fileReservedTime=0)
+    row = verdict_of(rounds, how, None, consumes)
     row["found"] += f", {files} log files left"
     row["good"] = row["good"] and files < bench.rounds * (BACKLOG // FILE - 10)
     return row
+
+
+def deletion_alone(bench, ask):
+    """What deletion itself does to producers."""
+    return deletion(bench, ask, consumes=False)
 
 
 # ---- dispatch -----------------------------------------------------------------------------------------------------

@@ -65,12 +65,12 @@ extension MessageStore {
             for queue in queues.all { try queue.synchronize() }
             let indexed = try index?.synchronize(all: isClosing)
             let isFlushed = isClosing && flusher.flushed.value == log.written.value
-            // Appended now, or by a run that died.
-            let written = isFlushed ? max(log.lastStoreTimestamp, record?.storeTimestamp ?? 0) : 0
+            // Nothing that is newer than the record to come: it may be a wrong clock's.
+            let written = log.lastStoreTimestamp
             try checkpoint.update {
-                $0.queues = max($0.queues, record?.storeTimestamp ?? 0)
-                $0.index = max($0.index, indexed?.fullUntil ?? 0)
-                $0.log = max($0.log, written)
+                $0.queues = max($0.queues, min(record?.storeTimestamp ?? 0, written))
+                $0.index = max($0.index, min(indexed?.fullUntil ?? 0, written))
+                if isFlushed { $0.log = max($0.log, written) }
             }
             if isClosing { try checkpoint.synchronize() }
             kept.raise(to: dispatched)

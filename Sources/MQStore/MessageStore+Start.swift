@@ -16,6 +16,21 @@ extension MessageStore {
         return 0
     }
 
+    /// The records to come may be older than what the checkpoint tells of: a clock was wrong and was put back. It would tell of
+    /// them, too, and one day stand in the way of a start, or hide what a crash took. Everything is repaired already.
+    func lowerCheckpointToClock() throws(SystemError) {
+        let known = log.lastStoreTimestamp
+        let newest = known > 0 ? known : SystemClock.wall().rawValue
+        let told = checkpoint.current
+        guard max(told.log, told.queues, told.index) > newest else { return }
+        try checkpoint.update {
+            $0.log = min($0.log, newest)
+            $0.queues = min($0.queues, newest)
+            $0.index = min($0.index, newest)
+        }
+        try checkpoint.synchronize()
+    }
+
     /// How far a clock may be put back without store times going back, milliseconds.
     private static let clockStepMax: Int64 = 600_000
 

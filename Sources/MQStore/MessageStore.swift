@@ -144,6 +144,7 @@ public final class MessageStore: Sendable {
                 for queue in queues.all { queue.distrustSync(known: last.queues[queue.key]?.end) }
             }
             try finishRecovery(outcome, damaged, after: last)
+            if outcome.lastRecord != nil { try lowerCheckpointToClock() }
             if !last.wasClean { try AbortFile.write(abort, in: config.root) }
             try compaction.settle(queues)
         }

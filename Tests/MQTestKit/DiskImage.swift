@@ -62,7 +62,7 @@ package struct DiskImage {
                 try scan(path + "/" + name, inner)
                 node = .folder(inner)
             } else {
-                let content = Content(durable: Array(try Data(contentsOf: URL(filePath: path + "/" + name))))
+                let content = Content(durable: try File(path + "/" + name, .read).readAll(limit: .max))
                 files[UInt64(status.st_ino)] = content
                 node = .file(content)
             }
@@ -159,7 +159,7 @@ package struct DiskImage {
     }
 
     private func write(_ folder: Folder, _ crash: inout DiskCrash, to path: String) throws {
-        try Directory.create(path)
+        guard mkdir(path, 0o755) == 0 else { throw SystemError(code: errno, call: "mkdir", subject: path) }
         for (name, node) in crash.names(folder).sorted(by: { $0.key < $1.key }) {
             switch node {
             case .folder(let inner): try write(inner, &crash, to: path + "/" + name)

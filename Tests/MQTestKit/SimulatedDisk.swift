@@ -47,20 +47,21 @@ package final class SimulatedDisk<Mark: Sendable>: DiskObserver {
     package var changeCount: Int { state.withLock { $0.changes.count } }
 
     /// Ends the watch and calls `body` for every moment at which the power could have gone, in order. Once.
-    package func forEachBoundary(_ body: (Boundary) throws -> Void) throws {
+    /// - Parameter last: the number of the last one that is of interest; none before it is left out.
+    package func forEachBoundary(upTo last: Int = .max, _ body: (Boundary) throws -> Void) throws {
         DiskWatch.end(folder)
         let (start, changes, marks) = state.withLock { state in
             defer { state.start = nil }
             return (state.start, state.changes, state.marks)
         }
         guard var image = start else { preconditionFailure("the disk was played back before") }
-        for number in 0...changes.count {
+        for number in 0...min(changes.count, last) {
             let isLast = number == changes.count
             try body(
                 Boundary(
                     number: number, next: isLast ? nil : changes[number], mark: isLast ? mark() : marks[number],
                     image: image))
-            if !isLast { image.apply(changes[number]) }
+            if !isLast, number < last { image.apply(changes[number]) }
         }
     }
 }

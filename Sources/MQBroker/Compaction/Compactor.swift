@@ -29,6 +29,7 @@ final class Compactor: Sendable {
     private let topics: TopicTable
     private let store: MessageStore
     private let log: Log
+    private let now: @Sendable () -> Instant
     private let orders = Monitor(Orders())
     private let hold = Lock(DeletionHold())
     private let thread = Lock<Thread?>(nil)
@@ -41,7 +42,12 @@ final class Compactor: Sendable {
         var wantedBefore: PhysicalOffset?
     }
 
-    init(config: LiveConfig, topics: TopicTable, store: MessageStore, log: Log) {
+    /// - Parameter now: how long compactions have been tried in vain.
+    init(
+        config: LiveConfig, topics: TopicTable, store: MessageStore, log: Log,
+        now: @escaping @Sendable () -> Instant = { SystemClock.now() }
+    ) {
+        self.now = now
         self.config = config
         self.topics = topics
         self.store = store
@@ -104,7 +110,7 @@ final class Compactor: Sendable {
         guard settings.isEnabled else { return }
         forEachQueue { queue in
             let gotOn = compact(queue, settings)
-            if gotOn { hold.withLock { $0.tried(queue.name, gotOn: true, at: SystemClock.now()) } }
+            if gotOn { hold.withLock { $0.tried(queue.name, gotOn: true, at: now()) } }
         }
     }
 
@@ -129,7 +135,7 @@ final class Compactor: Sendable {
         var lacking: [DeletionHold.Queue] = []
         forEachQueue { if lacks($0, before: end) { lacking.append($0.name) } }
         if orders.withLock({ $0.isStopping }) { return false }  // not all were looked at
-        switch hold.withLock({ $0.asked(lacking: lacking, isDiskFull: isDiskFull, at: SystemClock.now()) }) {
+        switch hold.withLock({ $0.asked(lacking: lacking, isDiskFull: isDiskFull, at: now()) }) {
         case .go: return true
         case .wait:
             orders.signal {
@@ -156,14 +162,14 @@ final class Compactor: Sendable {
         }
     }
 
-    /// Compacts the queues that need something of the log before `end`.
-    private func catchUp(before end: PhysicalOffset) {
+    /// Compacts the queues that need something of the log before `end`. The `compact` thread, when it was told to.
+    func catchUp(before end: PhysicalOffset) {
         let settings = config.current.compaction
         forEachQueue { queue in
             var gotOn = true
             while gotOn, lacks(queue, before: end), !orders.withLock({ $0.isStopping }) {
                 gotOn = compact(queue, settings)
-                hold.withLock { [gotOn] in $0.tried(queue.name, gotOn: gotOn, at: SystemClock.now()) }
+                hold.withLock { [gotOn] in $0.tried(queue.name, gotOn: gotOn, at: now()) }
             }
         }
     }

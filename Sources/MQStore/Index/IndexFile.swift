@@ -17,10 +17,10 @@ package final class IndexFile: Sendable {
     package static let entryByteCount = 20
 
     let path: String
-    private let file: File
-    private let mapping: Mapping
-    private let slotCount: Int
-    private let entryCount: Int
+    let file: File
+    let mapping: Mapping
+    let slotCount: Int
+    let entryCount: Int
     /// Entries that have room on the disk: a store into a mapped hole of a full disk would kill the process.
     private let reserved = Atomic<Int>(0)
     /// ``indexCount`` when the file was last synced.
@@ -51,7 +51,7 @@ package final class IndexFile: Sendable {
     }
 
     /// Makes sure that entry `number` and everything before it has room.
-    private func reserve(_ number: Int) throws(SystemError) {
+    func reserve(_ number: Int) throws(SystemError) {
         guard number >= reserved.load(ordering: .relaxed) else { return }
         let count = min((number / Self.reserveStep + 1) * Self.reserveStep, entryCount)
         try Self.reserve(Self.byteCount(slots: slotCount, entries: count), of: file)
@@ -143,7 +143,8 @@ package final class IndexFile: Sendable {
         }
     }
 
-    private func entryAt(_ number: Int) -> Int {
+    /// Where entry `number` lies in the file.
+    func entryAt(_ number: Int) -> Int {
         Self.headerByteCount + slotCount * 4 + number * Self.entryByteCount
     }
 
@@ -156,27 +157,6 @@ package final class IndexFile: Sendable {
             beginOffset: beginOffset, endOffset: mapping.int64(at: last + 4),
             endTimestamp: beginTimestamp + Int64(max(0, mapping.int32(at: last + 12))) * 1000 + 999,
             entries: Int64(entries))
-    }
-
-    /// Forgets what came behind the last sync, of which some may not be on the disk: the entries before it never change,
-    /// and the slots follow from them. Nothing happens if `synced` is another file's. Recovery only.
-    func rewind(to synced: RecoveryPoint.Index) throws(SystemError) {
-        guard synced.entries > 1, synced.entries <= entryCount, synced.beginOffset == beginOffset,
-            synced.entries <= indexCount, synced.entries < entryCount || !isFull
-        else { return }  // nothing comes behind the end of a full one
-        let entries = Int(synced.entries)
-        try file.zero(Self.headerByteCount..<entryAt(0))
-        try reserve(entries)
-        var used: Int32 = 0
-        for number in 1..<entries {
-            let slot = slotAt(max(0, mapping.int32(at: entryAt(number))))
-            if mapping.int32(at: slot) == 0 { used += 1 }
-            mapping.store(bigEndian: Int32(number), at: slot)
-        }
-        mapping.store(bigEndian: synced.endTimestamp, at: 8)
-        mapping.store(bigEndian: synced.endOffset, at: 24)
-        mapping.store(bigEndian: used, at: 32)
-        mapping.store(bigEndian: Int32(entries), at: 36)
     }
 
     /// Says that the entries are durable, because the last run left them so.

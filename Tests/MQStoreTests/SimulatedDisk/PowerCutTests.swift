@@ -7,10 +7,12 @@ import Testing
 /// Goal: the courses in which a crash once cost messages or stopped the start, each as short as it can be.
 /// Method: as `SimulatedDiskTests`, with many crashes at every boundary.
 @Suite struct PowerCutTests {
-    private func survives(crashes count: Int = 12, _ course: (StoreWorkload) throws -> Void) throws {
-        let workload = try StoreWorkload(seed: 1, isSynchronous: false)
+    private func survives(
+        crashes count: Int = 12, isIndexed: Bool = true, _ course: (StoreWorkload) throws -> Void
+    ) throws {
+        let workload = try StoreWorkload(seed: 1, isSynchronous: false, isIndexed: isIndexed)
         try course(workload)
-        let crashes = try StoreCrashes(workload.history, seed: 1, isSynchronous: false)
+        let crashes = try StoreCrashes(workload.history, seed: 1, isSynchronous: false, thoroughOneIn: 64)
         try workload.disk.forEachBoundary { boundary in
             for _ in 0..<count { try crashes.crash(at: boundary) }
         }
@@ -87,7 +89,7 @@ import Testing
             message.topic = topic
             return message
         }
-        try survives(crashes: 3) { course in
+        try survives(crashes: 3, isIndexed: false) { course in
             for first in [1, 6] { try course.send((first..<(first + 5)).map { number($0) }) }  // whole files
             for filler in 11...14 { try course.send([message(filler, byteCount: 4000)]) }
             try course.store.settle()
@@ -99,7 +101,7 @@ import Testing
     }
 
     @Test func `a topic is deleted whole, or not, whatever of its queues was on the disk`() throws {
-        try survives(crashes: 3) { course in
+        try survives(crashes: 3, isIndexed: false) { course in
             for round in 0..<3 {
                 try course.send(
                     (0..<8).map { number in

@@ -10,13 +10,16 @@ final class StoreCrashes {
     private let history: StoreHistory
     private let seed: UInt64
     private let isSynchronous: Bool
+    private let thoroughOneIn: Int
     private let folder: TemporaryFolder
     private let folderOfSecond: TemporaryFolder
     private(set) var count = 0
     private var failureCount = 0
     private var visits = 0
 
-    init(_ history: StoreHistory, seed: UInt64, isSynchronous: Bool) throws {
+    /// - Parameter thoroughOneIn: one recovery in so many is crashed at all its boundaries, the others at one.
+    init(_ history: StoreHistory, seed: UInt64, isSynchronous: Bool, thoroughOneIn: Int = 256) throws {
+        self.thoroughOneIn = thoroughOneIn
         self.history = history
         self.seed = seed
         self.isSynchronous = isSynchronous
@@ -44,7 +47,9 @@ final class StoreCrashes {
         at boundary: SimulatedDisk<StorePromise>.Boundary, isMachine: Bool, _ crashSeed: UInt64
     ) throws {
         var random = SeededRandom(seed: crashSeed)
-        let place = Self.place(boundary, isMachine: isMachine, "seed \(seed), \(isSynchronous ? "sync" : "async")")
+        let place = { [seed, isSynchronous] in
+            Self.place(boundary, isMachine: isMachine, "seed \(seed), \(isSynchronous ? "sync" : "async")")
+        }
         try leave(boundary.image, boundary.next, isMachine: isMachine, random.next(), in: folder)
         let promise = boundary.mark
         let disk = try SimulatedDisk(folder.path + "/disk") { promise }
@@ -55,12 +60,12 @@ final class StoreCrashes {
             found = try history.check(
                 store, required: isMachine ? promise.flushed : promise.written, promise)
         } catch {
-            try disk.forEachBoundary { _ in }
-            return try fail(place, error)
+            try disk.forEachBoundary(upTo: 0) { _ in }
+            return try fail(place(), error)
         }
         let chosen = Int.random(in: 0...disk.changeCount, using: &random)
-        let isThorough = Int.random(in: 0..<64, using: &random) == 0
-        try disk.forEachBoundary { second in
+        let isThorough = Int.random(in: 0..<thoroughOneIn, using: &random) == 0
+        try disk.forEachBoundary(upTo: isThorough ? .max : chosen) { second in
             guard isThorough || second.number == chosen else { return }
             var required = isMachine ? promise.flushed : promise.written
             if second.next == nil, found > 0 { required = max(required, history.sent[found - 1].end) }
@@ -71,10 +76,10 @@ final class StoreCrashes {
 
     /// A crash while the first one was being recovered from. Then the store goes on, and is stopped and opened once more.
     private func crashAgain(
-        at boundary: SimulatedDisk<StorePromise>.Boundary, required: Int64, isMachine: Bool, _ first: String,
+        at boundary: SimulatedDisk<StorePromise>.Boundary, required: Int64, isMachine: Bool, _ first: () -> String,
         _ crashSeed: UInt64
     ) throws {
-        var place = Self.place(boundary, isMachine: isMachine, first + ", recovery")
+        var stage = ", recovery"
         count += 1
         try leave(boundary.image, boundary.next, isMachine: isMachine, crashSeed, in: folderOfSecond)
         do {
@@ -92,14 +97,14 @@ final class StoreCrashes {
                 after.add(try store.send(messages))
             }
             try store.settle()
-            place += ", went on"
+            stage += ", went on"
             _ = try after.check(store, required: .max, promise)
             try store.close()
-            place += ", opened again"
+            stage += ", opened again"
             try store.open()
             _ = try after.check(store, required: .max, promise)
         } catch {
-            try fail(place, error)
+            try fail(Self.place(boundary, isMachine: isMachine, first() + stage), error)
         }
     }
 
@@ -111,7 +116,7 @@ final class StoreCrashes {
     }
 
     private func config(_ folder: TemporaryFolder) -> StoreConfig {
-        StoreWorkload.config(in: folder, isSynchronous: isSynchronous)
+        StoreWorkload.config(in: folder, isSynchronous: isSynchronous, isIndexed: history.isIndexed)
     }
 
     private static func place(

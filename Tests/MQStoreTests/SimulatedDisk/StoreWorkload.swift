@@ -35,7 +35,7 @@ final class StoreWorkload {
     private var now = Instant(nanoseconds: 1 << 40)
 
     /// The folder of the disk; the store is below it, so that its own name has to become durable, too.
-    static func config(in folder: TemporaryFolder, isSynchronous: Bool) -> StoreConfig {
+    static func config(in folder: TemporaryFolder, isSynchronous: Bool, isIndexed: Bool = true) -> StoreConfig {
         var config = StoreConfig(root: folder.path + "/disk/store")
         config.commitLogFileByteCount = 1 << 13
         config.consumeQueueFileByteCount = 200
@@ -45,17 +45,21 @@ final class StoreWorkload {
         config.messageByteCountMax = 4096
         config.fillsFilesAhead = false
         config.isFlushSynchronous = isSynchronous
+        config.isIndexEnabled = isIndexed
         config.delayLevels = delayLevels
         return config
     }
 
-    init(seed: UInt64, isSynchronous: Bool) throws {
+    /// - Parameter isIndexed: `false`: an index would only add crashes to a course that is about something else.
+    init(seed: UInt64, isSynchronous: Bool, isIndexed: Bool = true) throws {
+        history.isIndexed = isIndexed
         random = SeededRandom(seed: seed)
         let folder = try TemporaryFolder(isInMemory: true)
         try Directory.create(folder.path + "/disk")
         disk = try SimulatedDisk(folder.path + "/disk") { [watched] in watched.withLock { $0.read() } }
         store = try TestStore(
-            Self.config(in: folder, isSynchronous: isSynchronous), in: folder, batchTopics: StoreHistory.batchTopics)
+            Self.config(in: folder, isSynchronous: isSynchronous, isIndexed: isIndexed), in: folder,
+            batchTopics: StoreHistory.batchTopics)
         watched.withLock { [opened = store.store] in $0.store = opened }
     }
 
