@@ -1,5 +1,5 @@
 /// Keys of `broker.conf` about consumption beside the plain ones of ``BrokerKeys``: filters by expressions, resets of
-/// offsets, replies.
+/// offsets, replies, who may consume.
 ///
 /// Source: `BrokerConfig.java`, RocketMQ 5.3.
 public enum ConsumptionKeys {
@@ -41,7 +41,24 @@ public enum ConsumptionKeys {
         "storeReplyMessageEnable", default: true, "Stores replies to requests in the cluster's reply topic too."
     ).live
 
+    /// Whether lite pulls (361) are served.
+    public static let litePullMessageEnable = ConfigKey<Bool>.flag(
+        "litePullMessageEnable", default: true, "Serves lite pull consumers; false refuses their pulls."
+    ).live
+    /// Whether groups of RocketMQ itself come to be.
+    public static let enableCreateSysGroup = ConfigKey<Bool>.flag(
+        "enableCreateSysGroup", default: true,
+        "Makes RocketMQ's own groups when they first connect, also without autoCreateSubscriptionGroup."
+    ).live
+    /// Whether a topic's deletion takes its retries along.
+    public static let clearRetryTopicWhenDeleteTopic = ConfigKey<Bool>.flag(
+        "clearRetryTopicWhenDeleteTopic", default: true,
+        "Deletes with a topic the topics in which its popped messages wait to come again."
+    ).live
+
     static let all: [ConfigDeclaration] = [
+        litePullMessageEnable.declaration, enableCreateSysGroup.declaration,
+        clearRetryTopicWhenDeleteTopic.declaration,
         enableTopicMessageTypeCheck.declaration, enableCalcFilterBitMap.declaration,
         expectConsumerNumUseFilter.declaration,
         maxErrorRateOfBloomFilter.declaration, filterDataCleanTimeSpan.declaration,

@@ -23,7 +23,6 @@ enum NotYetKeys {
         brokerNotActiveTimeoutMillis int 10000
         checkSyncStateSetPeriod int 5000
         cleanOfflineBrokerInterval int 30000
-        clearRetryTopicWhenDeleteTopic bool true
         clientManagerThreadPoolQueueCapacity int 1000000
         clientManageThreadPoolNums int 32
         coldCtrStrategyEnable bool false
@@ -42,7 +41,6 @@ enum NotYetKeys {
         enableBroadcastOffsetStore bool true
         enableConnectionMetrics bool true
         enableControllerMode bool false
-        enableCreateSysGroup bool true
         enableDetailStat bool true
         enableFastChannelEventProcess bool false
         enableLagAndDlqMetrics bool true
@@ -82,7 +80,6 @@ enum NotYetKeys {
         isBrokerContainer bool false
         isInBrokerContainer bool false
         isolateLogEnable bool false
-        litePullMessageEnable bool true
         litePullMessageThreadPoolNums int cpu(2,16,max)
         loadBalancePollNameServerInterval int 30000
         loadBalanceProcessorThreadPoolNums int 32

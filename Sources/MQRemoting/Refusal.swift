@@ -4,12 +4,16 @@ public import MQProtocol
 public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// What the answer says to a machine.
     public let code: ResponseCode
+    /// What is closed to a pull, which its answer says in an ext field of this name; 0: nothing. Beside the code, where it
+    /// takes no room: refusals are returned in registers.
+    public let forbiddenType: UInt8
     /// What it says to a person. RocketMQ's text where clients match on it.
     public let remark: String
 
     /// A refusal.
-    public init(_ code: ResponseCode, _ remark: String) {
+    public init(_ code: ResponseCode, _ remark: String, forbiddenType: UInt8 = 0) {
         self.code = code
+        self.forbiddenType = forbiddenType
         self.remark = remark
     }
 
@@ -17,7 +21,11 @@ public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     public init(_ error: BodyError) { self.init(.systemError, error.description) }
 
     /// The answer.
-    public var answer: RemotingCommand { RemotingCommand(code, remark: remark) }
+    public var answer: RemotingCommand {
+        var answer = RemotingCommand(code, remark: remark)
+        if forbiddenType != 0 { answer["forbiddenType"] = String(forbiddenType) }
+        return answer
+    }
 
     /// Both, in one line.
     public var description: String { "\(code): \(remark)" }

@@ -109,6 +109,9 @@ public final class ConsumeQueue: Sendable {
     /// One more than the last offset that can be read.
     public var maxOffset: Int64 { maximum.load(ordering: .acquiring) }
 
+    /// Where the queue ends once everything that is in the log has been dispatched; at least ``maxOffset``. Any thread.
+    public var assignedEnd: Int64 { max(next.load(ordering: .relaxed), maxOffset) }
+
     /// The offset of the next record of this queue, which holds so many messages. Append lock only.
     func takeOffset(messageCount: Int16 = 1) -> Int64 {
         let offset = next.load(ordering: .relaxed)

@@ -125,6 +125,50 @@ import Testing
         }
     }
 
+    @Test func `a new group begins at the first message, behind the last, or at a time`() async throws {
+        // With 0 nothing counts as recent, else a group that never was there gets all of a young queue, as in RocketMQ.
+        try await RunningCluster.run(["accessMessageInMemoryMaxRatio": "0"]) { cluster in
+            func now() -> Int64 { Int64(Date().timeIntervalSince1970 * 1000) }
+            let producer = try await producer(cluster)
+            func send(_ text: String) async throws {
+                for _ in 0..<8 { try await producer.send(Message(topic: "t", body: Array(text.utf8))) }
+            }
+            try await send("old")
+            let time = now() + 1
+            try await eventually("a moment has passed") { now() > time }
+            try await send("new")
+            var seen: [ConsumeFromWhere: Lines] = [:]
+            var consumers: [PushConsumer] = []
+            for (place, group) in [(.firstOffset, "a"), (.lastOffset, "b"), (ConsumeFromWhere.timestamp, "c")] {
+                let lines = Lines()
+                seen[place] = lines
+                let consumer = try await consumer(cluster, group) { options in
+                    options.consumeFromWhere = place
+                    options.consumeTimestamp = time
+                }
+                try await consumer.start { message, _ in
+                    lines.add(text(message))
+                    return .success
+                }
+                consumers.append(consumer)
+            }
+            try await eventually("all get what comes from now on", within: .seconds(30)) {
+                try await send("later")
+                return seen.values.allSatisfy { $0.all.contains("later") }
+            }
+            func count(_ text: String, _ place: ConsumeFromWhere) -> Int {
+                seen[place]?.all.filter { $0 == text }.count ?? 0
+            }
+            try await eventually("what each is to get has come", within: .seconds(30)) {
+                count("old", .firstOffset) == 8 && count("new", .firstOffset) == 8 && count("new", .timestamp) == 8
+            }
+            #expect(count("old", .timestamp) == 0)
+            #expect(Set(seen[.lastOffset]?.all ?? []) == ["later"])
+            for consumer in consumers { await consumer.shutdown() }
+            await producer.shutdown()
+        }
+    }
+
     @Test func `every broadcasting member gets everything`() async throws {
         try await RunningCluster.run { cluster in
             let producer = try await producer(cluster)

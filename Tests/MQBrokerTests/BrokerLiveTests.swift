@@ -40,8 +40,20 @@ import Testing
         try update("brokerPermission=2")
         let pull = try peer.ask(.pull("t"))
         #expect(pull.responseCode == .noPermission)
-        #expect(pull.remark == "the broker[127.0.0.1] pulling message is forbidden")
+        #expect(pull.remark == "the broker[127.0.0.1] pulling message is forbidden" && pull["forbiddenType"] == "1")
         #expect(try peer.ask(.put("t")).responseCode == .success)
+    }
+
+    @Test func `lite pulls may be switched off`() throws {
+        #expect(try peer.ask(.put("t")).responseCode == .success)
+        var lite = RemotingCommand.pull("t", wait: 10_000)
+        lite.code = RequestCode.litePullMessage.rawValue
+        #expect(try peer.ask(lite).responseCode == .success)
+        try update("litePullMessageEnable=false")
+        let refused = try peer.ask(lite)
+        #expect(refused.responseCode == .noPermission && refused["forbiddenType"] == "1")
+        #expect(refused.remark == "the broker[127.0.0.1] for lite pull consumer is forbidden")
+        #expect(try peer.ask(.pull("t")).responseCode == .success)
     }
 
     @Test func `a short poll is what remains when long polling is switched off`() throws {

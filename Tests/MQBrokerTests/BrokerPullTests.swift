@@ -117,12 +117,18 @@ import Testing
         try fill("t", ["a"])
         let answer = try peer.ask(.pull("t", group: "closed"))
         #expect(answer.responseCode == .noPermission && answer.remark == "subscription group no permission, closed")
+        #expect(answer["forbiddenType"] == "2")
+        _ = try peer.ask(.topic("writeonly", perm: 2))
+        #expect(try peer.ask(.pull("writeonly"))["forbiddenType"] == "3")
         let strict = try RunningBroker(["autoCreateSubscriptionGroup": "false"])
         let other = try strict.connect()
         _ = try other.ask(.put("t"))
         let refused = try other.ask(.pull("t", group: "unheard"))
         #expect(refused.responseCode == .subscriptionGroupNotExist)
         #expect(refused.remark?.hasPrefix("subscription group [unheard] does not exist, ") == true)
+        #expect(try other.ask(.pull("t", group: "CID_RMQ_SYS_X")).responseCode != .subscriptionGroupNotExist)
+        _ = try other.ask(RemotingCommand(.updateBrokerConfig, body: Array("enableCreateSysGroup=false".utf8)))
+        #expect(try other.ask(.pull("t", group: "CID_RMQ_SYS_Y")).responseCode == .subscriptionGroupNotExist)
     }
 
     @Test func `without its own subscription a pull uses the heartbeat's`() throws {

@@ -58,6 +58,11 @@ import Testing
         #expect(control.store.state.withLock { $0.deleted } == ["gone", "%RETRY%g_gone", "%RETRY%g+gone"])
         #expect(control.topics.config(of: "%RETRY%g_gone") == nil && control.topics.config(of: "%RETRY%g+gone") == nil)
         for name in kept { #expect(control.topics.config(of: name) != nil, "\(name)") }
+        let careful = try RunningControl(["clearRetryTopicWhenDeleteTopic": "false"])
+        for name in ["gone", "%RETRY%g_gone"] { try careful.topics.put(TopicConfig(topicName: name)) }
+        careful.offsets.commit(group: "g", topic: "gone", queueID: 0, offset: 5)
+        _ = try careful.connect().ask(RemotingCommand(.deleteTopicInBroker, ["topic": "gone"]))
+        #expect(careful.topics.config(of: "gone") == nil && careful.topics.config(of: "%RETRY%g_gone") != nil)
     }
 
     @Test func `making topics automatically is switched on and off while the broker runs`() throws {

@@ -188,6 +188,20 @@ import Testing
         #expect(try peer.ask(.heartbeat("one", consumers: [.group("g", "a")])).responseCode == .success)
     }
 
+    @Test func `a heartbeat that is refused at one group tells those before it`() throws {
+        var limits = BrokerLimits()
+        limits.membersMax = 3
+        let control = try RunningControl(limits: limits)
+        let (one, two) = (try control.connect(), try control.connect())
+        _ = try one.ask(.heartbeat("one", consumers: [.group("a", "t")]))
+        #expect(try one.nextNotice()["consumerGroup"] == "a")
+        let groups: [ConsumerData] = [.group("a", "t"), .group("b", "t"), .group("c", "t")]
+        #expect(try two.ask(.heartbeat("two", consumers: groups)).responseCode == .systemBusy)
+        #expect(control.clients.consumerIDs(of: "a") == ["one", "two"])
+        #expect(try one.nextNotice()["consumerGroup"] == "a")
+        #expect(try [two.nextNotice(), two.nextNotice()].map { $0["consumerGroup"] }.contains("b"))
+    }
+
     @Test func `a member with too many subscriptions is told so, and none of them count`() throws {
         var limits = BrokerLimits()
         limits.subscriptionsMax = 2

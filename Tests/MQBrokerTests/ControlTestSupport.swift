@@ -86,6 +86,8 @@ final class FakeStore: StoreQueries {
         state.withLock { $0.queues["\(topic)/\(queueID)"].map { ($0.min, $0.max) } }
     }
 
+    func assignedEnd(topic: String, queueID: Int) -> Int64 { offsets(topic: topic, queueID: queueID)?.max ?? 0 }
+
     func isOnDisk(topic: String, queueID: Int, offset: Int64) -> Bool { state.withLock { $0.isOnDisk } }
 
     func searchOffset(topic: String, queueID: Int, timestamp: Int64, upper: Bool) -> Int64? {

@@ -72,6 +72,7 @@ import Testing
         let refused = try peer.ask(plain)
         #expect(refused.responseCode == .noPermission)
         #expect(refused.remark == "the consumer group[g] is forbidden for topic[t]")
+        #expect(refused["forbiddenType"] == "5")
         try running.restart()
         peer = try running.connect()
         _ = try peer.ask(.heartbeat(group: "g", topic: "t"))

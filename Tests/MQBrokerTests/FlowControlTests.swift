@@ -33,6 +33,7 @@ import Testing
         let peer = try control.connect()
         _ = try peer.ask(.heartbeat("one", consumers: [.group("g", "t")]))
         _ = try peer.ask(RemotingCommand.topic("t"))
+        for queue in 0..<3 { control.store.put("t", queue, max: 10) }
         func commit(_ queue: Int, _ offset: Int) throws -> RemotingCommand {
             try peer.ask(
                 RemotingCommand(

@@ -1,4 +1,5 @@
 import Foundation
+import MQMessage
 import MQProtocol
 import MQTestKit
 import Testing
@@ -64,6 +65,38 @@ import Testing
         #expect(try Pulled.all(peer.ask(.pull("%RETRY%g", group: "g", wait: 10_000))).map(\.text) == ["a"])
         let config = String(decoding: try peer.ask(self.config("%RETRY%g")).body, as: UTF8.self)
         #expect(config.contains("\"readQueueNums\":1,") && config.contains("\"writeQueueNums\":1"), "\(config)")
+        // What is sent back from now on is where the group's consumers look for it.
+        for _ in 0..<8 {
+            #expect(try peer.ask(.sendBack(0, group: "g", level: 1)).responseCode == .success)
+        }
+        #expect(try peer.pulled("%RETRY%g", count: 9).map(\.text) == Array(repeating: "a", count: 9))
+    }
+
+    @Test(arguments: [true, false])
+    func `a message that was popped and not acknowledged comes again without its retry topic's entry`(
+        isStored: Bool
+    ) throws {
+        let running = try RunningBroker(["popFromRetryProbability": "100"])
+        var peer = try running.connect()
+        try peer.fill("t", ["a", "b"])
+        #expect(try peer.popSome(.pop("t", group: "g", max: 1, invisible: 500, poll: 0)).map(\.text) == ["a"])
+        let end = RemotingCommand(.getMaxOffset, ["topic": "%RETRY%g_t", "queueId": "0"])
+        if isStored {
+            try eventuallyNow("it lies in the retry topic") {
+                try peer.ask(end).int64("offset") == 1
+            }
+        }
+        running.stop()
+        if isStored { try forget(["%RETRY%g_t"], in: running.folder) }
+        try running.restart()
+        peer = try running.connect()
+        var found: [Popped] = []
+        try eventuallyNow("both come") {
+            found += try peer.pop(.pop("t", group: "g", max: 8, invisible: 60_000, poll: 200))
+            return found.count >= 2
+        }
+        #expect(found.map(\.text).sorted() == ["a", "b"])
+        #expect(found.first { $0.text == "a" }?.message.record.reconsumeTimes == 1)
     }
 
     @Test func `a message for a topic that was deleted does not bring it back`() throws {

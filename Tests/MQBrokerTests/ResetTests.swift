@@ -5,6 +5,7 @@ import MQProtocol
 import MQRemoting
 import MQSystem
 import MQTestKit
+import Synchronization
 import Testing
 
 @testable import MQBroker
@@ -68,6 +69,45 @@ import Testing
         #expect(try offset(peer) == 5, "from here on commits count again")
         try running.restart()
         #expect(try offset(running.connect()) == 5)
+    }
+
+    @Test func `no commit comes between a reset and the group's next pull`() throws {
+        let offsets = try ControlMachines.offsets()
+        let isOver = Atomic<Bool>(false)
+        let consumer = Thread("consumer") {
+            while !isOver.load(ordering: .relaxed) {
+                _ = offsets.consumed(group: "g", topic: "t", queueID: 0, offset: 9999, end: 9999, by: "")
+            }
+        }
+        for wanted in 0..<Int64(2000) {
+            #expect(offsets.reset(group: "g", topic: "t", queueID: 0, to: wanted))
+            for _ in 0..<10 { #expect(offsets.query(group: "g", topic: "t", queueID: 0) == wanted) }
+            #expect(offsets.takeReset(group: "g", topic: "t", queueID: 0) == wanted)
+        }
+        isOver.store(true, ordering: .relaxed)
+        consumer.join()
+        let late = offsets.consumed(group: "g", topic: "t", queueID: 0, offset: 9999, end: 9999, by: "")
+        #expect(late != .isReset && offsets.query(group: "g", topic: "t", queueID: 0) == 9999)
+    }
+
+    @Test func `a commit behind a queue's end counts as its end, so that what comes later is not passed over`() throws {
+        let (running, peer) = try filled()
+        defer { running.stop() }
+        #expect(try commit(5000, peer).responseCode == .success)
+        #expect(try offset(peer) == 20)
+        _ = try commit(3, peer)
+        // As a pull brings it along.
+        let told = try peer.ask(.pull("t", from: 5000, group: "g", with: ["sysFlag": "5", "commitOffset": "5000"]))
+        #expect(told.responseCode == .pullOffsetMoved && told.int64("nextBeginOffset") == 20)
+        #expect(try offset(peer) == 20)
+        _ = try peer.ask(.put("t", "later"))
+        let next = try #require(try offset(peer))
+        #expect(try Pulled.all(peer.ask(.pull("t", from: next, wait: 10_000))).map(\.text) == ["later"])
+        let unused = RemotingCommand(
+            .updateConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "3", "commitOffset": "7"])
+        #expect(try peer.ask(unused).responseCode == .success)
+        let asked = RemotingCommand(.queryConsumerOffset, ["consumerGroup": "g", "topic": "t", "queueId": "3"])
+        #expect(try peer.ask(asked)["offset"] == "0", "a queue without messages ends at 0")
     }
 
     @Test func `a parked pull hears of a reset at once`() throws {

@@ -41,6 +41,11 @@ import Testing
         #expect(got.text == "later" && got.properties["TAGS"] == "A")
         #expect(got.record.storeTimestamp.rawValue >= committed + delay)
         #expect((got.properties["TIMER_OUT_MS"] == nil) == properties.hasPrefix("DELAY"))
+        #expect(got.record.sysFlag.transaction == .transactionCommit, "as without a delay")
+        _ = try peer.ask(.heartbeat(group: "g", topic: "t"))
+        #expect(try peer.ask(.sendBack(got.record.physicalOffset, group: "g", level: 1)).responseCode == .success)
+        let again = try #require(peer.pulled("%RETRY%g").first)
+        #expect(again.record.sysFlag.transaction == .transactionCommit && again.record.reconsumeTimes == 1)
     }
 
     @Test func `a moment that passes before the commit is no delay any more`() throws {

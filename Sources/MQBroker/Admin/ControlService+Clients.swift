@@ -28,7 +28,7 @@ extension ControlService {
                 filters.register(group: consumer.groupName, consumer.subscriptionDataSet)
             }
         }
-        let membership = try clients.register(
+        let (membership, refusal) = clients.register(
             heartbeat, on: channel, language: request.language, version: request.version)
         tell(membership)
         for pair in membership.differing {
@@ -36,6 +36,7 @@ extension ControlService {
                 "members of a group subscribe to different things",
                 ["group": pair.group, "client": pair.clientID, "other": pair.other])
         }
+        if let refusal { throw refusal }
         let isOther = heartbeat.heartbeatFingerprint == 0 || !heartbeat.withoutSub || membership.needsSubscriptions
         return RemotingCommand(
             .success, ["IS_SUPPORT_HEART_BEAT_V2": "true", "IS_SUB_CHANGE": isOther ? "true" : "false"])

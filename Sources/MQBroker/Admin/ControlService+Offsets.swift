@@ -27,13 +27,12 @@ extension ControlService {
         guard topics.config(of: queue.topic) != nil else {
             throw Refusal(.topicNotExist, "Topic \(queue.topic) not exist!")
         }
-        if offsets.resets.isPending(group: group, topic: queue.topic, queueID: Int32(queue.id)) {
-            return RemotingCommand(.success, remark: "Offset has been previously reset")
-        }
-        switch offsets.commit(
-            group: group, topic: queue.topic, queueID: Int32(queue.id), offset: offset, by: peer)
+        let end = store.assignedEnd(topic: queue.topic, queueID: queue.id)
+        switch offsets.consumed(
+            group: group, topic: queue.topic, queueID: Int32(queue.id), offset: offset, end: end, by: peer)
         {
         case .moved, .unchanged, .wentBack: return RemotingCommand(.success)
+        case .isReset: return RemotingCommand(.success, remark: "Offset has been previously reset")
         case .full: throw Refusal(.systemBusy, "this broker keeps at most \(limits.offsetsMax) offsets")
         }
     }

@@ -86,7 +86,8 @@ extension ControlService {
         log.info("topic deletion ordered", ["topic": name, "by": channel.connection.peer.description])
         topics.remove(name)  // at once: what comes behind this request finds no topic
         return try inBackground(reply) { [self] () throws(Refusal) in
-            let retried = offsets.groups(of: name).flatMap { ["%RETRY%\($0)_\(name)", "%RETRY%\($0)+\(name)"] }
+            let groups = config.current.topics.clearsRetryTopics ? offsets.groups(of: name) : []
+            let retried = groups.flatMap { ["%RETRY%\($0)_\(name)", "%RETRY%\($0)+\(name)"] }
             for name in [name] + retried.filter({ topics.config(of: $0) != nil }) {
                 topics.remove(name)
                 store.setHoldsBatches(name, false)

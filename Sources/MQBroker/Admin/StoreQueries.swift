@@ -5,6 +5,9 @@ public protocol StoreQueries: Sendable {
     /// The smallest offset that can be read and the next one that will be written; `nil` if there is no such queue.
     func offsets(topic: String, queueID: Int) -> (min: Int64, max: Int64)?
 
+    /// Where the queue ends, with messages that are stored and cannot be pulled yet; 0 if there is no such queue.
+    func assignedEnd(topic: String, queueID: Int) -> Int64
+
     /// Whether the message at `offset` is further behind the log's end than what counts as being in memory; `false` if
     /// there is no such message. May wait for a disk.
     /// Source: `DefaultMessageStore.java` `checkInDiskByConsumeOffset`.

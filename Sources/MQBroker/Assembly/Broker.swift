@@ -363,7 +363,7 @@ extension PullHandler.Settings {
                 unitCount: max(1, config.pull.filterByteCountMax / QueueUnit.byteCount)),
             isLongPollingEnabled: config.pull.longPollingEnable,
             shortPollingMilliseconds: config.pull.shortPollingMilliseconds,
-            isPropertyFilterEnabled: config.pull.enablePropertyFilter,
+            isPropertyFilterEnabled: config.pull.enablePropertyFilter, servesLitePulls: config.pull.servesLitePulls,
             filtersRetries: config.filter.filtersRetries, servesCompacted: config.compaction.isEnabled,
             isBrokerReadable: config.topics.brokerPermission & 4 != 0, cold: config.pull.cold,
             readsAhead: config.pull.readsAhead, brokerIP: config.identity.brokerIP1)

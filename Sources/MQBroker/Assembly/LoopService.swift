@@ -71,7 +71,7 @@ final class LoopService: RemotingService {
             case .popMessage where pulls != nil: try pops.handle(.pop, header, in: bytes, on: channel)
             case .peekMessage where pulls != nil: try pops.handle(.peek, header, in: bytes, on: channel)
             case .notification where pulls != nil: try pops.handle(.notify, header, in: bytes, on: channel)
-            case .pollingInfo: try pops.pollingInfo(header, in: bytes, on: channel)
+            case .pollingInfo where pulls != nil: try pops.pollingInfo(header, in: bytes, on: channel)
             case .changeMessageInvisibleTime: try pops.changeInvisibleTime(header, in: bytes, on: channel)
             case .batchAckMessage: try pops.ackMany(RemotingCommand(header, frame, in: bytes), on: channel)
             default:

@@ -18,10 +18,11 @@ extension ClientTable {
     }
 
     /// Takes a heartbeat in. Loop of `channel` only.
-    /// - Throws: `systemBusy` when there are as many members as may be; what came before stays.
+    /// - Returns: what changed, of which the groups must hear in any case, and why the rest was not taken: there are as many
+    ///   members or subscriptions as may be. What came before stays.
     func register(
         _ heartbeat: HeartbeatData, on channel: RemotingChannel, language: LanguageCode, version: Int32
-    ) throws(Refusal) -> Membership {
+    ) -> (membership: Membership, refusal: Refusal?) {
         let member = Member(
             clientID: heartbeat.clientID, connectionID: channel.connection.id,
             address: channel.connection.peer.description, language: language, version: version,
@@ -29,31 +30,26 @@ extension ClientTable {
         let limits = limits
         var hasChanged = false
         defer { if hasChanged { stamp.add(1, ordering: .releasing) } }
-        return try state.withLock { state throws(Refusal) in
+        return state.withLock { state in
             var membership = Membership()
             if state.connections[member.connectionID] == nil {
                 state.connections[member.connectionID] = Presence(channel: channel)
             }
-            for group in heartbeat.producerGroups {
-                try state.addProducer(member, to: group, limits)
-            }
-            for consumer in heartbeat.consumerDataSet {
-                let group = consumer.groupName
-                if heartbeat.withoutSub {
-                    let isKnown = state.refresh(member, in: group)
-                    if !isKnown { membership.needsSubscriptions = true }
-                    continue
+            do throws(Refusal) {
+                for group in heartbeat.producerGroups { try state.addProducer(member, to: group, limits) }
+                for consumer in heartbeat.consumerDataSet {
+                    guard !heartbeat.withoutSub else {
+                        let isKnown = state.refresh(member, in: consumer.groupName)
+                        if !isKnown { membership.needsSubscriptions = true }
+                        continue
+                    }
+                    let isVisible = try state.register(member, consumer, limits, &membership)
+                    hasChanged = hasChanged || isVisible
                 }
-                var member = member
-                member.subscriptionHash = consumer.subscriptionHash
-                if let other = state.memberDiffering(from: member, in: group) {
-                    membership.differing.append((group, member.clientID, other))
-                }
-                let isOther = try state.addConsumer(member, consumer, limits)
-                hasChanged = hasChanged || isOther.isVisible
-                if isOther.mustTell { membership.changed[group] = state.targets(of: group) }
+            } catch {
+                return (membership, error)
             }
-            return membership
+            return (membership, nil)
         }
     }
 
@@ -136,6 +132,21 @@ extension ClientTable.State {
     private mutating func note(_ member: Member, in group: String, isConsumer: Bool) {
         connections[member.connectionID]?.memberships.insert(
             ClientTable.MemberKey(clientID: member.clientID, group: group, isConsumer: isConsumer))
+    }
+
+    /// Takes in a member with its subscriptions.
+    /// - Returns: whether anything is other than before that pulls see.
+    mutating func register(
+        _ member: Member, _ data: ConsumerData, _ limits: BrokerLimits, _ membership: inout ClientTable.Membership
+    ) throws(Refusal) -> Bool {
+        let group = data.groupName
+        var member = member
+        member.subscriptionHash = data.subscriptionHash
+        let other = memberDiffering(from: member, in: group)
+        let isOther = try addConsumer(member, data, limits)
+        if let other { membership.differing.append((group, member.clientID, other)) }
+        if isOther.mustTell { membership.changed[group] = targets(of: group) }
+        return isOther.isVisible
     }
 
     /// Whether anything is other than before that pulls see, and whether the group must be told.

@@ -19,6 +19,8 @@ public struct TopicSettings: Equatable, Sendable {
     public var traceTopicName: String
     /// `brokerPermission`: what may be done here at most; 6 is read and write. Live.
     public var brokerPermission: Int
+    /// `clearRetryTopicWhenDeleteTopic`: a deleted topic's retries of pops go with it. Live.
+    public var clearsRetryTopics: Bool
     /// Queues of the schedule topic: one for each delay level.
     public var delayLevelCount = 18
     /// `reviveQueueNum`: queues of pop's revive topic.
@@ -33,6 +35,7 @@ public struct TopicSettings: Equatable, Sendable {
         traceTopicEnable = values[BrokerKeys.traceTopicEnable]
         traceTopicName = values[BrokerKeys.msgTraceTopicName]
         brokerPermission = values[BrokerKeys.brokerPermission]
+        clearsRetryTopics = values[ConsumptionKeys.clearRetryTopicWhenDeleteTopic]
     }
 }
 
@@ -40,6 +43,8 @@ public struct TopicSettings: Equatable, Sendable {
 public struct GroupSettings: Equatable, Sendable {
     /// `autoCreateSubscriptionGroup`. Live.
     public var autoCreateSubscriptionGroup: Bool
+    /// `enableCreateSysGroup`: RocketMQ's own groups come to be in any case. Live.
+    public var createsSystemGroups: Bool
     /// `notifyConsumerIdsChangedEnable`: groups may be told when a member comes or goes. Live.
     public var notifyConsumerIdsChangedEnable: Bool
     /// `channelExpiredTimeout`: a client that is silent this long is forgotten, milliseconds.
@@ -53,6 +58,7 @@ public struct GroupSettings: Equatable, Sendable {
 
     init(_ values: ConfigValues) {
         autoCreateSubscriptionGroup = values[BrokerKeys.autoCreateSubscriptionGroup]
+        createsSystemGroups = values[ConsumptionKeys.enableCreateSysGroup]
         notifyConsumerIdsChangedEnable = values[BrokerKeys.notifyConsumerIdsChangedEnable]
         channelExpiredMilliseconds = values[BrokerKeys.channelExpiredTimeout].milliseconds
         flushConsumerOffsetMilliseconds = values[BrokerKeys.flushConsumerOffsetInterval].milliseconds
@@ -99,6 +105,8 @@ public struct PullSettings: Equatable, Sendable {
     public var shortPollingMilliseconds: Int64
     /// `enablePropertyFilter`: SQL92 subscriptions are served.
     public var enablePropertyFilter: Bool
+    /// `litePullMessageEnable`: lite pull consumers are served.
+    public var servesLitePulls: Bool
     /// `maxTransferBytesOnMessageInMemory`.
     public var byteCountMaxInMemory: Int
     /// `maxTransferCountOnMessageInMemory`.
@@ -122,6 +130,7 @@ public struct PullSettings: Equatable, Sendable {
         longPollingEnable = values[BrokerKeys.longPollingEnable]
         shortPollingMilliseconds = values[BrokerKeys.shortPollingTimeMills].milliseconds
         enablePropertyFilter = values[BrokerKeys.enablePropertyFilter]
+        servesLitePulls = values[ConsumptionKeys.litePullMessageEnable]
         byteCountMaxInMemory = values[StoreKeys.maxTransferBytesOnMessageInMemory]
         countMaxInMemory = values[StoreKeys.maxTransferCountOnMessageInMemory]
         byteCountMaxOnDisk = values[StoreKeys.maxTransferBytesOnMessageInDisk]

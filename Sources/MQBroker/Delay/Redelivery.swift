@@ -40,7 +40,7 @@ struct Redelivery: Sendable {
         into batch: AppendBatch, reconsumeTimes: Int32? = nil, properties: (inout ByteBuffer) -> Void
     ) -> Bool {
         let head = RecordHead(
-            queueID: Int32(queue.queueID), flag: record.flag, sysFlag: record.sysFlag.subtracting(.transactionRollback),
+            queueID: Int32(queue.queueID), flag: record.flag, sysFlag: record.sysFlag.onward,
             bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
             reconsumeTimes: reconsumeTimes ?? record.reconsumeTimes)
         let staged = batch.entries.count
@@ -56,4 +56,10 @@ struct Redelivery: Sendable {
         }
         return true
     }
+}
+
+extension SysFlag {
+    /// What a message keeps of these when its next record goes to a queue: that it was committed, but nothing that would keep it
+    /// out of the queue.
+    var onward: SysFlag { isInQueue ? self : subtracting(.transactionRollback) }
 }

@@ -87,7 +87,10 @@ public final class GroupTable: Sendable {
     public func config(of group: String) -> SubscriptionGroupConfig? {
         if let group = existing(group) { return group }
         let settings = config.current
-        guard settings.groups.autoCreateSubscriptionGroup || Self.isSystem(group) else { return nil }
+        guard
+            settings.groups.autoCreateSubscriptionGroup
+                || settings.groups.createsSystemGroups && Self.isSystem(group)
+        else { return nil }
         guard NameRules.refusal(ofGroup: group) == nil else { return nil }
         let made = SubscriptionGroupConfig(groupName: group)
         let (found, isNew): (SubscriptionGroupConfig?, Bool) = state.withLock { state in

@@ -3,6 +3,7 @@ public import MQObserve
 public import MQProtocol
 import MQStore
 import MQSystem
+import Synchronization
 
 /// How far each group has consumed each queue: the offset of the next message it wants. Any thread.
 /// `consumerOffset.json` is written every `flushConsumerOffsetInterval` when something has changed, and at the stop.
@@ -23,6 +24,8 @@ public final class OffsetTable: Sendable {
         case wentBack(from: Int64)
         /// The broker keeps as many offsets as it may; nothing is stored.
         case full
+        /// An administrator has moved the group and it has not heard of it: it speaks of what was before. Nothing is stored.
+        case isReset
     }
 
     private struct Key: Hashable {
@@ -35,10 +38,26 @@ public final class OffsetTable: Sendable {
         var count = 0
         var version = DataVersion()
         var isChanged = false
+        /// What an administrator has set and consumers have not heard. Beside the offsets, so that no commit comes between
+        /// the two.
+        var resets = PendingResets()
+
+        mutating func set(_ key: Key, _ queueID: Int32, _ offset: Int64, _ max: Int) -> Commit {
+            let before = offsets[key]?[queueID]
+            if before == offset { return .unchanged }
+            if before == nil {
+                guard count < max else { return .full }
+                count += 1
+            }
+            offsets[key, default: [:]][queueID] = offset
+            isChanged = true
+            guard let before, before > offset else { return .moved }
+            return .wentBack(from: before)
+        }
     }
 
-    /// What an administrator has set and consumers have not heard.
-    let resets = PendingResets()
+    /// So that pulls need not lock to learn that nothing pends, which is nearly always.
+    private let pendingResets = Atomic<Int>(0)
     private let resetNotice = ChangeNotice()
     private let listener = Lock(Listener())
 
@@ -111,34 +130,55 @@ public final class OffsetTable: Sendable {
     public func commit(
         group: String, topic: String, queueID: Int32, offset: Int64, by peer: @autoclosure () -> String = ""
     ) -> Commit {
-        let outcome = set(group: group, topic: topic, queueID: queueID, offset: offset)
+        commit(Place(group: group, topic: topic, queueID: queueID), offset, isConsumer: false, by: peer())
+    }
+
+    /// Stores how far a consumer says that its group is, unless an administrator has moved the group and it has not heard.
+    /// What lies behind `end`, where the queue ends, counts as `end`: else the group would pass over messages that come later.
+    /// - Parameter peer: who says so, for the log.
+    public func consumed(
+        group: String, topic: String, queueID: Int32, offset: Int64, end: Int64, by peer: @autoclosure () -> String
+    ) -> Commit {
+        if offset > end {
+            log.warn(
+                "consumer offset behind its queue's end",
+                [
+                    "group": group, "queue": "\(topic)/\(queueID)", "offset": String(offset), "end": String(end),
+                    "by": peer(),
+                ])
+        }
+        let place = Place(group: group, topic: topic, queueID: queueID)
+        return commit(place, min(offset, end), isConsumer: true, by: peer())
+    }
+
+    /// A group's offset in a queue.
+    private struct Place {
+        let group: String
+        let topic: String
+        let queueID: Int32
+        var key: Key { Key(topic: topic, group: group) }
+    }
+
+    private func commit(
+        _ place: Place, _ offset: Int64, isConsumer: Bool, by peer: @autoclosure () -> String
+    ) -> Commit {
+        let max = offsetsMax
+        let outcome: Commit = state.withLock { state in
+            if isConsumer, state.resets.isPending(group: place.group, topic: place.topic, queueID: place.queueID) {
+                return .isReset
+            }
+            return state.set(place.key, place.queueID, offset, max)
+        }
         if case .wentBack(let before) = outcome {
             // Never silently: somebody will want to know why messages came again.
             log.warn(
                 "consumer offset went back",
                 [
-                    "group": group, "queue": "\(topic)/\(queueID)", "from": String(before), "to": String(offset),
-                    "by": peer(),
+                    "group": place.group, "queue": "\(place.topic)/\(place.queueID)", "from": String(before),
+                    "to": String(offset), "by": peer(),
                 ])
         }
         return outcome
-    }
-
-    private func set(group: String, topic: String, queueID: Int32, offset: Int64) -> Commit {
-        let key = Key(topic: topic, group: group)
-        let max = offsetsMax
-        return state.withLock { state in
-            let before = state.offsets[key]?[queueID]
-            if before == offset { return .unchanged }
-            if before == nil {
-                guard state.count < max else { return .full }
-                state.count += 1
-            }
-            state.offsets[key, default: [:]][queueID] = offset
-            state.isChanged = true
-            guard let before, before > offset else { return .moved }
-            return .wentBack(from: before)
-        }
     }
 
     /// Moves `group` in a queue, unless somebody has set its offset to another than `from` meanwhile.
@@ -163,13 +203,34 @@ public final class OffsetTable: Sendable {
     /// Stores where an administrator wants `group` to go on, and keeps it for the group's next pull.
     /// - Returns: `false` if there is no room for it.
     func reset(group: String, topic: String, queueID: Int32, to offset: Int64) -> Bool {
-        guard resets.set(group: group, topic: topic, queueID: queueID, to: offset) else { return false }
-        guard set(group: group, topic: topic, queueID: queueID, offset: offset) == .full else {
-            listener.withLock { $0.reset }?(PopQueueKey(group: group, topic: topic, queueID: queueID), offset)
+        let max = offsetsMax
+        let isTaken = state.withLock { state in
+            guard state.resets.hasRoom(group: group, topic: topic, queueID: queueID),
+                state.set(Key(topic: topic, group: group), queueID, offset, max) != .full
+            else { return false }
+            state.resets.set(group: group, topic: topic, queueID: queueID, to: offset)
+            pendingResets.store(state.resets.count, ordering: .releasing)
             return true
         }
-        _ = resets.take(group: group, topic: topic, queueID: queueID)
-        return false
+        if isTaken {
+            listener.withLock { $0.reset }?(PopQueueKey(group: group, topic: topic, queueID: queueID), offset)
+        }
+        return isTaken
+    }
+
+    /// Whether an administrator has moved the group in a queue, and it has not heard yet.
+    func hasReset(group: String, topic: String, queueID: Int32) -> Bool {
+        guard pendingResets.load(ordering: .acquiring) > 0 else { return false }
+        return state.withLock { $0.resets.isPending(group: group, topic: topic, queueID: queueID) }
+    }
+
+    /// Where an administrator has moved the group, to tell it, once.
+    func takeReset(group: String, topic: String, queueID: Int32) -> Int64? {
+        guard pendingResets.load(ordering: .acquiring) > 0 else { return nil }
+        return state.withLock { state in
+            defer { pendingResets.store(state.resets.count, ordering: .releasing) }
+            return state.resets.take(group: group, topic: topic, queueID: queueID)
+        }
     }
 
     /// The next message `group` wants of a queue; `nil` if it has never said.
@@ -196,21 +257,21 @@ public final class OffsetTable: Sendable {
 
     /// Forgets a group's offsets.
     public func remove(group: String) {
-        resets.remove(group: group)
-        remove { $0.group == group }
+        remove({ $0.group == group }) { $0.remove(group: group) }
     }
 
     /// Forgets all offsets in a topic.
     public func remove(topic: String) {
-        resets.remove(topic: topic)
-        remove { $0.topic == topic }
+        remove({ $0.topic == topic }) { $0.remove(topic: topic) }
     }
 
     /// All offsets, as they travel and are stored.
     public func wrapper() -> ConsumerOffsetSerializeWrapper { state.withLock { wrapper(of: $0) } }
 
-    private func remove(_ isGone: (Key) -> Bool) {
+    private func remove(_ isGone: (Key) -> Bool, _ forget: (inout PendingResets) -> Void) {
         state.withLock { state in
+            forget(&state.resets)
+            pendingResets.store(state.resets.count, ordering: .releasing)
             for key in state.offsets.keys.filter(isGone) {
                 state.count -= state.offsets.removeValue(forKey: key)?.count ?? 0
                 state.isChanged = true

@@ -41,15 +41,17 @@ extension PopHandler {
         }
     }
 
+    private static let noAcks = Refusal(.noMessage, "the batch ack names no message")
+
     func ackMany(_ request: RemotingCommand, on channel: RemotingChannel) throws(Refusal) {
         try commits.admit()
         let body: BatchAckBody
         do throws(BodyError) {
             body = try BatchAckBody(parsing: request.body, limits: JSONLimits(byteCountMax: 1 << 20))
         } catch {
-            throw request.body.isEmpty ? Refusal(.noMessage, "") : Refusal(error)
+            throw request.body.isEmpty ? Self.noAcks : Refusal(error)
         }
-        guard !body.acks.isEmpty else { throw Refusal(.noMessage, "") }
+        guard !body.acks.isEmpty else { throw Self.noAcks }
         for ack in body.acks {
             guard let kind = PopTopicKind(digit: ack.retry) else {
                 throw Refusal(.systemError, "getRetry fail, format is wrong")

@@ -113,7 +113,7 @@ final class PopService: Sendable {
             // The progress is read and moved under this lock, so that what differs is somebody else's doing.
             if let next = state.table.nextIfBusy(key) { return (.busy(next: next), false) }
             // A pop begins where an administrator has set the group: nobody needs to be told of it.
-            let isReset = offsets.resets.take(group: key.group, topic: key.topic, queueID: key.queueID) != nil
+            let isReset = offsets.takeReset(group: key.group, topic: key.topic, queueID: key.queueID) != nil
             guard let committed = progress(key, initial) else { return (.full(next: 0), false) }
             let isFirst = state.table.queueCount == 0
             let begin = state.table.begin(

@@ -23,17 +23,29 @@ struct PullGate {
         topics = TopicLookup(tables.topics, store: store)
     }
 
+    /// What is closed to a pull, as its refusal's `forbiddenType` says. Source: `ForbiddenType.java`, RocketMQ 5.3.
+    private enum Forbidden: UInt8 {
+        case broker = 1
+        case group, topic, broadcasting, subscription
+
+        func refusal(_ remark: String) -> Refusal { Refusal(.noPermission, remark, forbiddenType: rawValue) }
+    }
+
     /// What `request` asks for, if it may.
+    /// - Parameter isLite: it came as LITE_PULL_MESSAGE.
     mutating func admit(
-        _ request: PullMessageRequest, _ opaque: Int32, in bytes: Span<UInt8>, on channel: RemotingChannel,
-        _ settings: PullHandler.Settings
+        _ request: PullMessageRequest, _ opaque: Int32, isLite: Bool, in bytes: Span<UInt8>,
+        on channel: RemotingChannel, _ settings: PullHandler.Settings
     ) throws(Refusal) -> Pull {
         guard settings.isBrokerReadable else {
-            throw Refusal(.noPermission, "the broker[\(settings.brokerIP)] pulling message is forbidden")
+            throw Forbidden.broker.refusal("the broker[\(settings.brokerIP)] pulling message is forbidden")
+        }
+        guard !isLite || settings.servesLitePulls else {
+            throw Forbidden.broker.refusal("the broker[\(settings.brokerIP)] for lite pull consumer is forbidden")
         }
         let group = try groups.group(request.consumerGroup, in: bytes)
         guard group.config.consumeEnable else {
-            throw Refusal(.noPermission, "subscription group no permission, \(group.name)")
+            throw Forbidden.group.refusal("subscription group no permission, \(group.name)")
         }
         guard let route = topics.route(request.topic, in: bytes) else {
             throw Refusal(
@@ -41,7 +53,7 @@ struct PullGate {
                 "topic[\(request.topic.string(in: bytes))] not exist, apply first please! \(Refusal.topicHelp)")
         }
         guard route.isReadable else {
-            throw Refusal(.noPermission, "the topic[\(route.name)] pulling message is forbidden")
+            throw Forbidden.topic.refusal("the topic[\(route.name)] pulling message is forbidden")
         }
         guard request.queueID >= 0, Int(request.queueID) < route.readQueueCount else {
             throw Refusal(
@@ -63,6 +75,7 @@ struct PullGate {
             channel: channel, opaque: opaque, group: group.name, look: look, offset: request.queueOffset,
             topicSysFlag: route.topicSysFlag, groupSysFlag: group.config.groupSysFlag, stats: group.stats(of: route))
         pull.isCompacted = route.isCompacted
+        pull.isLite = isLite
         return pull
     }
 
@@ -89,11 +102,12 @@ struct PullGate {
             throw Refusal(.subscriptionNotExist, "the consumer's group info not exist\(Refusal.topicHelp)")
         }
         if !group.config.consumeBroadcastEnable, info.messageModel == .broadcasting {
-            throw Refusal(.noPermission, "the consumer group[\(group.name)] can not consume by broadcast way")
+            throw Forbidden.broadcasting.refusal(
+                "the consumer group[\(group.name)] can not consume by broadcast way")
         }
         guard groups.mayRead(group.name, route.name) else {
-            throw Refusal(
-                .noPermission, "the consumer group[\(group.name)] is forbidden for topic[\(route.name)]")
+            throw Forbidden.subscription.refusal(
+                "the consumer group[\(group.name)] is forbidden for topic[\(route.name)]")
         }
         guard let subscription = clients.subscription(group: group.name, topic: route.name) else {
             throw Refusal(.subscriptionNotExist, "the consumer's subscription not exist\(Refusal.topicHelp)")
@@ -101,6 +115,7 @@ struct PullGate {
         guard subscription.subVersion >= request.subscriptionVersion else {
             throw Refusal(.subscriptionNotLatest, "the consumer's subscription not latest")
         }
+        if subscription.classFilterMode { return .tags(.all) }  // there are no filter servers any more
         if subscription.isByExpression {
             return try filter(subscription, of: group.name, notBefore: request.subscriptionVersion, settings)
         }

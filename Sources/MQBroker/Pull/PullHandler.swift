@@ -19,6 +19,7 @@ final class PullHandler {
         var shortPollingMilliseconds: Int64
         /// `enablePropertyFilter`.
         var isPropertyFilterEnabled: Bool
+        var servesLitePulls: Bool
         /// `filterSupportRetry`.
         var filtersRetries: Bool
         /// `enableCompaction`.
@@ -92,13 +93,13 @@ final class PullHandler {
         do throws(WireError) { request = try PullMessageRequest(header, in: bytes) } catch {
             throw Refusal(.systemError, "bad pull header: \(error)")
         }
-        var pull = try gate.admit(request, header.opaque, in: bytes, on: channel, settings)
-        pull.isLite = header.code == RequestCode.litePullMessage.rawValue
+        let isLite = header.code == RequestCode.litePullMessage.rawValue
+        let pull = try gate.admit(request, header.opaque, isLite: isLite, in: bytes, on: channel, settings)
         if answerReset(pull) { return }
         if request.flags.contains(.commitOffset), request.commitOffset >= 0 {
-            _ = offsets.commit(
+            _ = offsets.consumed(
                 group: pull.group, topic: pull.queue.topic, queueID: request.queueID, offset: request.commitOffset,
-                by: channel.connection.peer.description)
+                end: pull.queue.assignedEnd, by: channel.connection.peer.description)
         }
         var wait: Int64 = 0
         if request.flags.contains(.suspend) {
@@ -112,7 +113,7 @@ final class PullHandler {
     private func answerReset(_ pull: Pull) -> Bool {
         let queue = pull.queue
         guard
-            let offset = offsets.resets.take(group: pull.group, topic: queue.topic, queueID: Int32(queue.queueID))
+            let offset = offsets.takeReset(group: pull.group, topic: queue.topic, queueID: Int32(queue.queueID))
         else { return false }
         answerNothing(
             pull,
@@ -244,7 +245,7 @@ final class PullHandler {
         for (id, entry) in parked {
             let (pull, queue) = (entry.pull, entry.pull.queue)
             guard
-                offsets.resets.isPending(group: pull.group, topic: queue.topic, queueID: Int32(queue.queueID))
+                offsets.hasReset(group: pull.group, topic: queue.topic, queueID: Int32(queue.queueID))
             else { continue }
             unpark(id)
             _ = answerReset(pull)

@@ -17,6 +17,8 @@ struct StoreView: StoreQueries {
         store.existingQueue(topic, queueID).map { (store.firstOffset($0), $0.maxOffset) }
     }
 
+    func assignedEnd(topic: String, queueID: Int) -> Int64 { store.existingQueue(topic, queueID)?.assignedEnd ?? 0 }
+
     func isOnDisk(topic: String, queueID: Int, offset: Int64) -> Bool {
         guard let queue = store.existingQueue(topic, queueID), let unit = try? queue.unit(at: offset) else {
             return false  // best effort: it only decides where a new group begins

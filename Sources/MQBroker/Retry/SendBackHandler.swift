@@ -117,7 +117,7 @@ final class SendBackHandler {
             }
         }
         let head = RecordHead(
-            queueID: Int32(queueID), flag: record.flag, sysFlag: record.sysFlag.subtracting(.transactionRollback),
+            queueID: Int32(queueID), flag: record.flag, sysFlag: record.sysFlag.onward,
             bornTimestamp: record.bornTimestamp, bornHost: record.bornHost, storeHost: storeHost,
             reconsumeTimes: record.reconsumeTimes &+ 1)
         let text = Properties.encode(properties)

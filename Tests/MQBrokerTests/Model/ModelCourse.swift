@@ -206,7 +206,10 @@ final class ModelCourse: @unchecked Sendable {
         let before = state.forgetContents()
         // Something that nobody waits for may still come while queues are read: it need not be seen.
         var ends: [ModelState.Queue: Int64] = [:]
-        for queue in before.keys { ends[queue] = end(of: queue) }
+        for queue in before.keys {
+            ends[queue] = end(of: queue)
+            if ends[queue] == -1 { state.fail("the end of \(queue) is not told") }
+        }
         try pullAll()
         for (queue, places) in before {
             for (place, id) in places where state.contents[queue]?[place] != id {

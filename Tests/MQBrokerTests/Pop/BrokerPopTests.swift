@@ -203,8 +203,10 @@ import Testing
         body.acks = [ack]
         #expect(try peer.ask(RemotingCommand(.batchAckMessage, body: body.encoded())).responseCode == .systemError)
         body.acks = []
-        #expect(try peer.ask(RemotingCommand(.batchAckMessage, body: body.encoded())).responseCode == .noMessage)
-        #expect(try peer.ask(RemotingCommand(.batchAckMessage)).responseCode == .noMessage)
+        for empty in [RemotingCommand(.batchAckMessage, body: body.encoded()), RemotingCommand(.batchAckMessage)] {
+            let refused = try peer.ask(empty)
+            #expect(refused.responseCode == .noMessage && refused.remark == "the batch ack names no message")
+        }
         #expect(try peer.ask(RemotingCommand(.batchAckMessage, body: Array("{".utf8))).responseCode == .systemError)
     }
 
