@@ -50,8 +50,7 @@ public struct Admin: Sendable {
     public func brokers(ofCluster cluster: String) async throws(ClientError) -> [BrokerData] {
         let info = try await clusterInfo()
         guard let names = info.clusterAddrTable[cluster] else {
-            let known = info.clusterAddrTable.keys.sorted().joined(separator: ", ")
-            throw .invalid("the cluster \(cluster) does not exist; known are: \(known.isEmpty ? "none" : known)")
+            throw unknownCluster(cluster, info)
         }
         return names.sorted().compactMap { info.brokerAddrTable[$0] }
     }
@@ -137,6 +136,12 @@ public struct Admin: Sendable {
         else { throw .topicNotFound(topic) }
         return address
     }
+}
+
+/// Says which clusters there are.
+func unknownCluster(_ name: String, _ info: ClusterInfo) -> ClientError {
+    let known = info.clusterAddrTable.keys.sorted().joined(separator: ", ")
+    return .invalid("the cluster \(name) does not exist; known are: \(known.isEmpty ? "none" : known)")
 }
 
 extension BrokerData {

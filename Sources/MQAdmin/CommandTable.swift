@@ -135,7 +135,7 @@ struct CommandRun: Sendable {
     }
 
     private func once(_ arguments: CommandArguments, _ admin: Admin) async -> ClientError? {
-        let output = Output(json: arguments.has("json"), write)
+        let output = Output(json: arguments.has("json"), keepsText: command.isListing, write)
         do {
             try await command.run(arguments, admin, output)
             output.finish()

@@ -32,6 +32,11 @@ public struct Message: Equatable, Sendable {
         properties[PropertyName.wait] = "true"
     }
 
+    /// A message whose body is text, in UTF-8.
+    public init(topic: String, tags: String? = nil, keys: [String] = [], body: String) {
+        self.init(topic: topic, tags: tags, keys: keys, body: Array(body.utf8))
+    }
+
     /// What consumers filter by.
     public var tags: String? {
         get { properties[PropertyName.tags] }

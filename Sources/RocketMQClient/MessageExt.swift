@@ -142,6 +142,8 @@ public struct MessageExt: Sendable, CustomStringConvertible {
 }
 
 extension MessageExt {
+    /// The body as text; `nil` if it is not UTF-8.
+    public var bodyText: String? { String(validating: body, as: UTF8.self) }
     /// What consumers filter by.
     public var tags: String? { properties[PropertyName.tags] }
     /// What it can be found by.

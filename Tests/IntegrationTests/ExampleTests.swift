@@ -76,6 +76,87 @@ import Testing
         }
     }
 
+    private func count(_ text: String, in command: Command) -> Int {
+        command.output.components(separatedBy: text).count - 1
+    }
+
+    @Test func `the example classes that assign, pop and pull by schedule`() async throws {
+        try await RunningCluster.run { cluster in
+            func example(_ words: String...) async throws -> Command {
+                let command = try await run(
+                    cluster, "mqexample", ["org.apache.rocketmq.example." + words[0]] + words.dropFirst())
+                #expect(command.status == 0 && command.errors == "", "\(words) \(command.errors)")
+                return command
+            }
+            for topic in ["TopicTest", "TopicTest1"] {
+                try await cluster.admin("updateTopic", "-c", "DefaultCluster", "-t", topic, "-r", "2", "-w", "2")
+            }
+            #expect(count("SEND_OK", in: try await example("simple.Producer", "60")) == 60)
+            for (tag, times) in [("TagB", 5), ("TagA", 2)] {
+                for _ in 0..<times {
+                    let sent = try await cluster.admin(
+                        "sendMessage", "-t", "TopicTest", "-p", "late \(tag)", "-c", tag, "-b", "broker-a", "-i", "0")
+                    #expect(sent.code == 0)
+                }
+            }
+            // Queue 0 from its tenth message on, without what has another tag; the other one whole.
+            let filtered = try await example("simple.LitePullConsumerAssignWithSubExpression", "52")
+            let places = filtered.output.matches(of: /queueId=(\d), storeSize=\d+, queueOffset=(\d+)/)
+            let offsets = { (queue: Substring) in places.filter { $0.1 == queue }.compactMap { Int($0.2) } }
+            #expect(offsets("0") == Array(10..<30) + [35, 36], "\(filtered.output)")
+            #expect(offsets("1") == Array(0..<30))
+            #expect(count("TagB", in: filtered) == 0)
+
+            let popped = try await example("simple.PopConsumer", "67")
+            #expect(popped.output.hasPrefix("Consumer Started.\n"))
+            #expect(count("Receive New Messages: [MessageExt [", in: popped) == 67)
+
+            let scheduled = try await example("simple.PullScheduleService", "67")
+            let found = scheduled.output.matches(
+                of:
+                    /(\d+)\tMessageQueue \[topic=TopicTest, brokerName=broker-a, queueId=[01]\]\tPullResult \[pullStatus=FOUND, nextBeginOffset=\d+, minOffset=0, maxOffset=\d+, msgFoundList=(\d+)\]\n/
+            )
+            #expect(found.compactMap { Int($0.2) }.reduce(0, +) == 67, "\(scheduled.output)")
+            try await eventually("the group has come as far") {
+                let told = try await cluster.admin("consumerProgress", "-g", "GroupName1", "-t", "TopicTest", "--json")
+                return try JSON(parsing: told.output)["diffTotal"].int64 == 0
+            }
+
+            let account = try await example("simple.AclClient", "3")
+            #expect(count("SEND_OK", in: account) == 3)
+            #expect(count("Consume from the queue: MessageQueue [topic=TopicTest, ", in: account) == 2)
+            #expect(count("PullResult [pullStatus=NO_NEW_MSG", in: account) == 2)
+            #expect(count("Receive New Messages: [", in: account) >= 3)
+            let pulled = try #require(account.output.split(separator: "Consume from the queue", maxSplits: 1).last)
+            #expect(pulled.components(separatedBy: "msgId : ").count - 1 == 70)
+        }
+    }
+
+    @Test func `the benchmark classes for timed messages say how late they come`() async throws {
+        try await RunningCluster.run { cluster in
+            let producer = try await run(
+                cluster, "mqexample",
+                ["benchmark.timer.TimerProducer"]
+                    + "-t timed -tc 2 -ms 100 -p 100 -st 2 -mt 5 -sd 500 -b 1500".split(separator: " ").map(String.init)
+            )
+            #expect(producer.status == 0 && producer.errors == "", "\(producer.errors)")
+            #expect(
+                producer.output.hasPrefix(
+                    "namesrvAddr: \(cluster.nameServers), topic: timed, threadCount: 2, messageSize: 100, precisionMs: 100, "
+                        + "slotsTotal: 2, msgsTotalPerSlotThread: 5, slotDis: 500\nStart sending messages\n"))
+            let sent = try #require(lines(producer).last)
+            #expect(sent.hasPrefix("[Complete] Send Total: 20 | Send TPS: "), "\(sent)")
+            #expect(sent.contains(", Send Failed: 0, Response Failed: 0 | p50(ms):"), "\(sent)")
+            let consumer = try await run(
+                cluster, "mqexample", ["benchmark.timer.TimerConsumer", "-t", "timed", "-q", "20"])
+            #expect(consumer.status == 0 && consumer.errors == "", "\(consumer.errors)")
+            let told = try #require(lines(consumer).last)
+            let wanted =
+                /\[Complete\] Consume Total: 20 \| Consume TPS: \d+, Avg delayedDuration: +[\d.]+, Max delayedDuration: \d+, delayDuration %25: \d+, %50: \d+; %80: \d+; %90: \d+; %99: \d+; %99.9: \d+/
+            #expect(told.wholeMatch(of: wanted) != nil, "\(told)")
+        }
+    }
+
     @Test func `the benchmark classes count what they send and receive`() async throws {
         try await RunningCluster.run { cluster in
             let producer = try await run(

@@ -188,6 +188,15 @@ import Testing
         _ = try peer.ask(.registration(of: ["x", "y"]))
         #expect(try query(1)["changed"] == "false")
         #expect(try DataVersion(parsing: try query(2).body) == DataVersion(counter: 1))
+        // Without a version of its own, and of a broker that is not known.
+        let bare = try peer.ask(RemotingCommand(.queryDataVersion, broker))
+        #expect(bare.responseCode == .success && bare["changed"] == "true")
+        #expect(try DataVersion(parsing: bare.body) == DataVersion(counter: 1))
+        let stranger = try peer.ask(
+            RemotingCommand(.queryDataVersion, ["clusterName": "DefaultCluster", "brokerAddr": "127.0.0.2:2"]))
+        #expect(stranger.responseCode == .success && stranger["changed"] == "true" && stranger.body.isEmpty)
+        let broken = try peer.ask(RemotingCommand(.queryDataVersion, broker, body: Array("{".utf8)))
+        #expect(broken.responseCode != .success && broken.remark?.isEmpty == false)
         #expect(try peer.ask(RemotingCommand(.brokerHeartbeat, broker)).responseCode == .success)
         let group = try peer.ask(RemotingCommand(.getBrokerMemberGroup, broker)).json["brokerMemberGroup"]
         #expect(group["brokerAddrs"]["0"] == "127.0.0.2:1" && group["cluster"] == "DefaultCluster")

@@ -18,8 +18,9 @@ public final class Relay: @unchecked Sendable {
         case cut
     }
 
-    /// Where clients connect to, on 127.0.0.1.
+    /// Where clients connect to.
     public let port: Int
+    private let host: String
     private let target: Int
     private let listener: Int32
     private let condition = NSCondition()
@@ -28,19 +29,27 @@ public final class Relay: @unchecked Sendable {
     private var descriptors: Set<Int32> = []
     private var isStopped = false
     private var accepted = 0
+    /// Pieces from the server until the wire is cut; `nil`: it is not.
+    private var answersLeft: Int?
 
     /// `host:port` for clients.
-    public var address: String { "127.0.0.1:\(port)" }
+    public var address: String { "\(host):\(port)" }
 
     /// Connections taken so far.
     public var connectionCount: Int { condition.withLock { accepted } }
 
-    public init(to target: Int) throws {
+    /// - Parameters:
+    ///   - target: a port of 127.0.0.1.
+    ///   - host: where clients connect to, an address of this machine.
+    ///   - port: a port there; 0 is any.
+    public init(to target: Int, on host: String = "127.0.0.1", port: Int = 0) throws {
         self.target = target
+        self.host = host
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_addr.s_addr = inet_addr(host)
+        address.sin_port = in_port_t(port).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let descriptor = listener
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
@@ -50,7 +59,7 @@ public final class Relay: @unchecked Sendable {
             }
         }
         guard isListening else { throw TestFailure("listen: \(String(cString: strerror(errno)))") }
-        port = Int(in_port_t(bigEndian: address.sin_port))
+        self.port = Int(in_port_t(bigEndian: address.sin_port))
         Thread.detachNewThread { self.accept() }
     }
 
@@ -61,6 +70,14 @@ public final class Relay: @unchecked Sendable {
             if mode == .cut { for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) } }
             condition.broadcast()
         }
+    }
+
+    /// Ends all connections, takes new ones, and cuts the wire for good behind so many pieces of what the server says: each
+    /// answer is at least one.
+    public func cut(afterAnswers count: Int) {
+        hangUp()
+        condition.withLock { answersLeft = count }
+        set(count == 0 ? .cut : .open)
     }
 
     /// From now on each piece waits that long.
@@ -100,7 +117,7 @@ public final class Relay: @unchecked Sendable {
             }
             for (from, to) in [(client, server), (server, client)] {
                 Thread.detachNewThread { [self] in
-                    carry(from, to)
+                    carry(from, to, isAnswer: from == server)
                     left.end()
                 }
             }
@@ -123,7 +140,7 @@ public final class Relay: @unchecked Sendable {
         return nil
     }
 
-    private func carry(_ from: Int32, _ to: Int32) {
+    private func carry(_ from: Int32, _ to: Int32, isAnswer: Bool) {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = receive(from, into: &chunk)
@@ -138,8 +155,19 @@ public final class Relay: @unchecked Sendable {
                 if sent <= 0 { return hangUp(from, to) }
                 done += sent
             }
+            if isAnswer { noteAnswer() }
         }
         hangUp(from, to)
+    }
+
+    /// An answer has passed; the last one cuts the wire.
+    private func noteAnswer() {
+        let isLast = condition.withLock {
+            guard let left = answersLeft else { return false }
+            answersLeft = left > 1 ? left - 1 : nil
+            return left == 1
+        }
+        if isLast { set(.cut) }
     }
 
     private func hangUp(_ from: Int32, _ to: Int32) {

@@ -116,10 +116,10 @@ import Testing
 
     @Test func `who finds no room waits in turn`() async {
         let permits = SendPermits(countMax: 2, byteCountMax: 100)
-        #expect(permits.tryAcquire(60))
-        #expect(!permits.tryAcquire(60), "the bytes")
-        #expect(permits.tryAcquire(40))
-        #expect(!permits.tryAcquire(0), "the count")
+        #expect(permits.tryAcquire(60) != nil)
+        #expect(permits.tryAcquire(60) == nil, "the bytes")
+        #expect(permits.tryAcquire(40) != nil)
+        #expect(permits.tryAcquire(0) == nil, "the count")
         let far = SystemClock.now().advanced(byMilliseconds: 60_000)
         async let first = permits.acquire(10, before: far)
         permits.release(60)
@@ -127,12 +127,12 @@ import Testing
         permits.release(40)
         permits.release(10)
         #expect(permits.inFlight == 0)
-        #expect(permits.tryAcquire(1000), "one of any size when nothing else is on its way")
+        #expect(permits.tryAcquire(1000) != nil, "one of any size when nothing else is on its way")
     }
 
     @Test func `waiting for room ends at the deadline and with the task`() async {
         let permits = SendPermits(countMax: 1, byteCountMax: 100)
-        #expect(permits.tryAcquire(1))
+        #expect(permits.tryAcquire(1) != nil)
         #expect(await !permits.acquire(1, before: SystemClock.now().advanced(byMilliseconds: 1)))
         let far = SystemClock.now().advanced(byMilliseconds: 60_000)
         let task = Task { await permits.acquire(1, before: far) }

@@ -73,6 +73,25 @@ import Testing
         #expect(message.description.contains(shown), "\(message)")
     }
 
+    @Test func `properties are listed as Java's map lists them, names in one place too`() {
+        // What `System.out.println` of a `HashMap(128)` says, into which these were put in this order.
+        let names = [
+            "TRAN_MSG", "PGROUP", "UNIQ_KEY", "WAIT", "TAGS", "KEYS", "CLUSTER", "MIN_OFFSET", "MAX_OFFSET",
+            "CONSUME_START_TIME", "DELAY", "REAL_TOPIC", "REAL_QID", "RETRY_TOPIC", "ORIGIN_MESSAGE_ID", "MSG_REGION",
+            "TRACE_ON", "a", "b", "order id", "sequenceId", "traceparent", "AaAa", "BBBB", "AaBB", "TIMER_DELIVER_MS",
+            "RECONSUME_TIME", "__SHARDINGKEY", "INSTANCE_ID", "CORRELATION_ID", "REPLY_TO_CLIENT", "TTL",
+        ]
+        var properties = MessageProperties()
+        for (index, name) in names.enumerated() { properties[name] = String(index) }
+        #expect(
+            properties.inJavaOrder.description
+                == "{CONSUME_START_TIME=9, sequenceId=20, INSTANCE_ID=28, ORIGIN_MESSAGE_ID=14, RETRY_TOPIC=13, "
+                + "MSG_REGION=15, TIMER_DELIVER_MS=25, __SHARDINGKEY=27, UNIQ_KEY=2, CLUSTER=6, PGROUP=1, AaAa=22, BBBB=23, "
+                + "AaBB=24, CORRELATION_ID=29, RECONSUME_TIME=26, MIN_OFFSET=7, order id=19, DELAY=10, TAGS=4, TRAN_MSG=0, "
+                + "TTL=31, REPLY_TO_CLIENT=30, KEYS=5, WAIT=3, a=17, b=18, TRACE_ON=16, REAL_TOPIC=11, MAX_OFFSET=8, "
+                + "traceparent=21, REAL_QID=12}")
+    }
+
     @Test func `bodies of all codecs are expanded and others are left marked`() throws {
         let body = [UInt8](repeating: 65, count: 5000)
         let zlib: SysFlag = [.compressed, SysFlag(rawValue: 0x300)]

@@ -21,20 +21,23 @@ let clusterCommands: [Command] = [
             let silent = await print(clusters, info, admin, output)
             guard interval > 0, !output.isJSON else {
                 // All rows stand, empty where a broker is away; the failure makes the sentence and the exit code.
-                if let silent { throw silent }
-                return
+                guard let silent else { return }
+                output.flush()
+                throw silent
             }
             output.decorate("%n")
+            output.flush()
             try await Task.sleep(for: .seconds(interval))
         } while true
     }
 ]
 
-private func chosenClusters(_ name: String?, _ info: ClusterInfo) throws(ClientError) -> [String] {
+/// The cluster called `name`, or all.
+func chosenClusters(_ name: String?, _ info: ClusterInfo) throws(ClientError) -> [String] {
     let all = info.clusterAddrTable.keys.sorted()
     guard let name else { return all }
     guard all.contains(name) else {
-        throw .invalid("the cluster \(name) does not exist; known are: \(all.joined(separator: ", "))")
+        throw unknownCluster(name, info)
     }
     return [name]
 }

@@ -105,12 +105,8 @@ private func mean(_ times: [Int64]) -> Double {
             ])
         repeat {
             let info = try await admin.clusterInfo()
-            let clusters = arguments["c"].map { [$0] } ?? info.clusterAddrTable.keys.sorted()
-            for cluster in clusters {
-                guard let names = info.clusterAddrTable[cluster] else {
-                    throw ClientError.invalid("cluster [\(cluster)] not exist")
-                }
-                for name in names.sorted() {
+            for cluster in try chosenClusters(arguments["c"], info) {
+                for name in (info.clusterAddrTable[cluster] ?? []).sorted() {
                     let message = try message(to: name, arguments)
                     var (times, failures): ([Int64], Int) = ([], 0)
                     for _ in 0..<amount {
@@ -129,6 +125,7 @@ private func mean(_ times: [Int64]) -> Double {
                 }
             }
             guard interval > 0, !output.isJSON else { return }
+            output.flush()
             try await Task.sleep(for: .seconds(interval))
         } while true
     }

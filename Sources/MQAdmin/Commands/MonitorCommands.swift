@@ -10,6 +10,7 @@ let monitorCommands: [Command] = [
         repeat {
             try await monitorRound(admin, output)
             guard !output.isJSON, !arguments.has("watch") else { return }
+            output.flush()
             try await Task.sleep(for: .seconds(60))
         } while true
     }

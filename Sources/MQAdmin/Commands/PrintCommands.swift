@@ -107,16 +107,6 @@ private func show(_ message: MessageExt, showsBody: Bool, _ output: Output) {
         ], "")
 }
 
-/// As Java spells it.
-private func name(of status: PullResult.Status) -> String {
-    switch status {
-    case .found: "FOUND"
-    case .nothingNew: "NO_NEW_MSG"
-    case .noMatch: "NO_MATCHED_MSG"
-    case .offsetMoved: "OFFSET_ILLEGAL"
-    }
-}
-
 private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
     guard let name = arguments["c"], name.uppercased() != "UTF-8" else { return }
     throw .invalid("option -c: bodies are printed as UTF-8 only, not as \(name)")
@@ -134,10 +124,11 @@ private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
         try await read(part, expression: arguments["s"], admin) { result in
             output.decorate(
                 "%s %s. status=%s, offset=%s%n", javaText(of: queue),
-                result.status == .noMatch ? "no matched msg" : "print msg finished", name(of: result.status),
+                result.status == .noMatch ? "no matched msg" : "print msg finished", result.status.rawValue,
                 result.next)
         } _: { messages in
             for message in messages { show(message, showsBody: showsBody, output) }
+            output.flush()
         }
         output.decorate("%s%n", String(repeating: "-", count: 56))
     }
@@ -161,6 +152,7 @@ private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
             if let tag = message.tags, !trimmed(tag).isEmpty { counts[tag, default: 0] += 1 }
             if printsMessages { show(message, showsBody: showsBody, output) }
         }
+        if printsMessages { output.flush() }
     }
     guard countsTags else { return }
     let table = output.table("tags", header: nil, row: "Tag: %-30s Count: %s%n", ["Tag": "tag", "Count": "count"])
@@ -195,6 +187,7 @@ private func checkCharset(_ arguments: CommandArguments) throws(ClientError) {
         try await read(part, group: arguments["g"] ?? Admin.toolsGroup, admin) { messages in
             output.decorate("Consume ok%n")
             for message in messages { show(message, showsBody: true, output) }
+            output.flush()
         }
     }
 }

@@ -16,6 +16,7 @@ let replicationCommands: [Command] = [
                 show(try await admin.replication(at: address), of: address, output)
             }
             guard interval > 0, !output.isJSON else { return }
+            output.flush()
             try await Task.sleep(for: .seconds(interval))
         } while true
     },

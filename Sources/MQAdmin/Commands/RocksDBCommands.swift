@@ -80,13 +80,11 @@ let rocksDBCommands: [Command] = [
     guard arguments["p"] == nil else {
         throw ClientError.invalid("option -p: this release has no RocksDB; -c or -b has brokers convert their own")
     }
-    let addresses: [String]
+    let (addresses, whom): ([String], String)
     if let cluster = arguments["c"] {
-        output.print("Use [rpc mode] call all brokers in cluster to export to json file %n")
-        addresses = try await admin.masters(ofCluster: cluster)
+        (addresses, whom) = (try await admin.masters(ofCluster: cluster), "all brokers in cluster")
     } else if let address = arguments["b"] {
-        output.print("Use [rpc mode] call broker to export to json file %n")
-        addresses = [address]
+        (addresses, whom) = ([address], "broker")
     } else {
         throw ClientError.invalid("Missing required option: -c (cluster) or -b (brokerAddr)")
     }
@@ -95,5 +93,6 @@ let rocksDBCommands: [Command] = [
         let request = RemotingCommand(.exportRocksDBConfigToJSON, ["configType": list])
         try await admin.link.ask(request, at: address, timeout: .seconds(30))
     }
+    output.print("Use [rpc mode] call %s to export to json file %n", whom)
     output.print("broker export done.%n")
 }

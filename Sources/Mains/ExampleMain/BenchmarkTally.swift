@@ -54,7 +54,7 @@ struct BenchmarkSamples {
 final class BenchmarkReport: Sendable {
     /// Which program's lines.
     enum Kind: Equatable, Sendable {
-        case send, consume, transactions
+        case send, consume, transactions, timedSend, timedConsume
         case batches(of: Int)
     }
 
@@ -84,18 +84,23 @@ final class BenchmarkReport: Sendable {
     /// Prints the interval's line.
     func say() {
         let (interval, seconds) = take()
-        ThisProcess.say("Current Time: \(SystemClock.localText(SystemClock.wall())) | " + line(interval, seconds))
+        ThisProcess.say(time + line(interval, seconds))
     }
+
+    /// What stands before an interval's line.
+    private var time: String {
+        isTimed ? "" : "Current Time: \(SystemClock.localText(SystemClock.wall())) | "
+    }
+
+    private var isTimed: Bool { kind == .timedSend || kind == .timedConsume }
 
     /// Prints what is left of the interval, and the line of everything.
     func sayAll() {
         let (interval, seconds) = take()
-        if interval.done > 0 {
-            ThisProcess.say("Current Time: \(SystemClock.localText(SystemClock.wall())) | " + line(interval, seconds))
-        }
+        if interval.done > 0 { ThisProcess.say(time + line(interval, seconds)) }
         let total = state.withLock { $0.total }
         let all = Double(SystemClock.now().nanoseconds - begun.nanoseconds) / 1e9
-        let what = kind == .consume ? "Consume" : "Send"
+        let what = kind == .consume || kind == .timedConsume ? "Consume" : "Send"
         ThisProcess.say("[Complete] \(what) Total: \(total.done) | " + line(total, all))
     }
 
@@ -134,12 +139,26 @@ final class BenchmarkReport: Sendable {
                     + "AVG RT(ms): \(fixed(times.mean / 1e6, width: 3, places: 1)) | "
                     + "Send Failed: \(tally.sendFailed) | Check: \(tally.checks) | "
                     + "UnexpectedCheck: \(tally.unexpectedChecks) | DuplicatedCheck: \(tally.duplicateChecks)"
+            case .timedSend:
+                "Send TPS: \(rate), Max RT: \(slowest), Average RT: \(fixed(times.mean / 1e6)), "
+                    + "Send Failed: \(tally.sendFailed), Response Failed: \(tally.responseFailed)"
+            case .timedConsume:
+                "Consume TPS: \(rate), Avg delayedDuration: \(fixed(times.mean / 1e6)), "
+                    + "Max delayedDuration: \(slowest), " + delays(times)
             }
+        if kind == .timedConsume { return text }
         let percentiles = [("p50", 50.0), ("p99", 99), ("p99.9", 99.9)].map { name, percent in
             " | \(name)(ms): \(fixed(Double(times.percentile(percent)) / 1e6))"
         }
         return text + percentiles.joined()
     }
+}
+
+/// Percentiles as the timer's consumer tells them, milliseconds.
+private func delays(_ times: Histogram) -> String {
+    func at(_ percent: Double) -> UInt64 { times.percentile(percent) / 1_000_000 }
+    return "delayDuration %25: \(at(25)), %50: \(at(50)); %80: \(at(80)); %90: \(at(90)); %99: \(at(99)); "
+        + "%99.9: \(at(99.9))"
 }
 
 /// `%7.3f`, or of another width and precision.

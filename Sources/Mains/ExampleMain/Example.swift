@@ -24,6 +24,8 @@ struct Example: Sendable {
         Example("simple.PullConsumer", pullConsumer), Example("simple.LitePullConsumerSubscribe", litePullSubscriber),
         Example("simple.LitePullConsumerAssign", litePullAssigned),
         Example("simple.LitePullConsumerAssignWithSubExpression", litePullFiltered),
+        Example("simple.PopConsumer", popConsumer), Example("simple.PullScheduleService", pullScheduleService),
+        Example("simple.AclClient", accountClient),
         Example("ordermessage.Producer", orderedProducer),
         Example("ordermessage.Consumer", orderedConsumer),
         Example("schedule.ScheduledMessageProducer", scheduledProducer),
@@ -39,6 +41,8 @@ struct Example: Sendable {
         Example("tracemessage.TracePushConsumer", traceConsumer), Example("benchmark.Producer", benchmarkProducer),
         Example("benchmark.Consumer", benchmarkConsumer), Example("benchmark.BatchProducer", benchmarkBatchProducer),
         Example("benchmark.TransactionProducer", benchmarkTransactionProducer),
+        Example("benchmark.timer.TimerProducer", benchmarkTimerProducer),
+        Example("benchmark.timer.TimerConsumer", benchmarkTimerConsumer),
     ]
 
     /// Accepts the short form `quickstart.Producer`, and `Producer`, too.

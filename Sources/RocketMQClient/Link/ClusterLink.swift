@@ -179,7 +179,8 @@ public final class ClusterLink: Sendable {
     // MARK: - Asking
 
     /// Asks the peer at `address` (`host:port`).
-    /// - Throws: `badAddress`, `noAnswer`. A refusal is an answer: look at its code, or use ``ask(_:at:timeout:)``.
+    /// - Throws: `badAddress`, `noAnswer`, `cancelled`. A refusal is an answer: look at its code, or use
+    ///   ``ask(_:at:timeout:)``.
     public func answer(
         to request: RemotingCommand, at address: String, timeout: Duration? = nil
     ) async throws(ClientError) -> RemotingCommand {
@@ -190,6 +191,7 @@ public final class ClusterLink: Sendable {
         switch await calls.answer(to: request, from: socket, timeoutMilliseconds: milliseconds, over: remoting) {
         case .success(let answer): return answer
         case .failure(let error):
+            if Task.isCancelled { throw .cancelled }
             if case .cannotConnect = error { addresses.forget(address) }
             throw .noAnswer(from: address, error)
         }
@@ -213,6 +215,7 @@ public final class ClusterLink: Sendable {
         guard life.withLock({ $0 }) == .open else { throw .notRunning("the client") }
         let socket = try await addresses.resolve(address)
         if let error = await calls.send(oneWay: options.signed(request), to: socket, over: remoting) {
+            if Task.isCancelled { throw .cancelled }
             throw .noAnswer(from: address, error)
         }
     }
@@ -230,6 +233,7 @@ public final class ClusterLink: Sendable {
                 if step > 0 { currentNameServer.withLock { $0 = index } }
                 return answer
             } catch {
+                if case .cancelled = error { throw error }
                 last = error
             }
         }

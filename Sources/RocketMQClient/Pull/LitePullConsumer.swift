@@ -4,7 +4,7 @@ public import MQProtocol
 import MQSystem
 
 /// Fetches messages ahead and hands them out when the application asks. Either the members of a group share the queues of
-/// topics (``subscribe(_:_:)``), or the application says which queues it wants (``assign(_:)``); not both.
+/// topics (``subscribe(_:_:)``), or the application says which queues it wants (``assign(_:filters:)``); not both.
 ///
 /// At least once: what a poll handed out counts as done when the next poll comes, and is committed then at the earliest.
 public actor LitePullConsumer {
@@ -105,7 +105,7 @@ public actor LitePullConsumer {
         try await take(Set(wanted), of: nil)
     }
 
-    /// The queues of a topic that can be read, for ``assign(_:)``.
+    /// The queues of a topic that can be read, for ``assign(_:filters:)``.
     public func queues(of topic: String) async throws(ClientError) -> [MessageQueue] {
         link.start()
         let wrapped = namespace.wrap(topic)

@@ -18,9 +18,11 @@ extension ClusterLink {
         return try offset(in: answer, from: address)
     }
 
-    /// Says how far `group` has come, without waiting for an answer.
-    func commit(_ offset: Int64, of group: String, in queue: MessageQueue, at address: String) async throws(ClientError)
-    {
+    /// Says how far `group` has come, without waiting for an answer: `offset` is the next one it will consume. For programs
+    /// that pull themselves; consumers commit by themselves.
+    public func commit(
+        _ offset: Int64, of group: String, in queue: MessageQueue, at address: String
+    ) async throws(ClientError) {
         let request = RemotingCommand(
             .updateConsumerOffset,
             [

@@ -49,16 +49,16 @@ public struct PullRequest: Sendable {
 
 /// What a pull brought.
 public struct PullResult: Sendable {
-    /// How a pull ended.
-    public enum Status: Sendable {
+    /// How a pull ended; the raw value is RocketMQ's word.
+    public enum Status: String, Sendable {
         /// Messages are there.
-        case found
+        case found = "FOUND"
         /// Nothing new; a suspended pull waited in vain.
-        case nothingNew
+        case nothingNew = "NO_NEW_MSG"
         /// Nothing that the filter lets through; go on at ``next``.
-        case noMatch
+        case noMatch = "NO_MATCHED_MSG"
         /// The offset is not in the queue; go on at ``next``.
-        case offsetMoved
+        case offsetMoved = "OFFSET_ILLEGAL"
     }
 
     /// How it ended.
@@ -73,6 +73,14 @@ public struct PullResult: Sendable {
     public let suggestedBrokerID: Int64
     /// The messages, in order.
     public let messages: [MessageExt]
+}
+
+extension PullResult: CustomStringConvertible {
+    /// As Java prints it.
+    public var description: String {
+        "PullResult [pullStatus=\(status.rawValue), nextBeginOffset=\(next), minOffset=\(min), maxOffset=\(max), "
+            + "msgFoundList=\(messages.count)]"
+    }
 }
 
 extension ClusterLink {

@@ -186,6 +186,7 @@ public final class Producer: Sendable {
         let encode = encoding(outgoing, fields, isOneWay: true)
         let error = await (try broker.pipe.get()).sendOneWay(before: deadline, encode)
         guard let error else { return }
+        if Task.isCancelled { throw .cancelled }
         let failure = ClientError.noAnswer(from: broker.address, error)
         await forget(outgoing.topic, because: failure, at: broker)
         throw failure

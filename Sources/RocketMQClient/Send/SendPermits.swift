@@ -42,16 +42,17 @@ final class SendPermits: Sendable {
     var inFlight: Int { state.withLock { $0.count } }
 
     /// Takes a permit if there is one and nobody waits.
-    func tryAcquire(_ byteCount: Int) -> Bool {
+    /// - Returns: how many are on their way with this one; `nil`: there is no room.
+    func tryAcquire(_ byteCount: Int) -> Int? {
         state.withLock { state in
-            if state.isWaitedFor { return false }
-            return take(byteCount, &state)
+            if state.isWaitedFor { return nil }
+            return take(byteCount, &state) ? state.count : nil
         }
     }
 
     /// Waits for a permit. `false`: the deadline passed, or the task was cancelled.
     nonisolated(nonsending) func acquire(_ byteCount: Int, before deadline: Instant) async -> Bool {
-        if tryAcquire(byteCount) { return true }
+        if tryAcquire(byteCount) != nil { return true }
         let number = state.withLock { state in
             state.nextNumber += 1
             state.coming.insert(state.nextNumber)

@@ -60,5 +60,5 @@ public struct SendResult: Equatable, Sendable, CustomStringConvertible {
 
 extension MessageQueue {
     /// As Java prints it.
-    var text: String { "MessageQueue [topic=\(topic), brokerName=\(brokerName), queueId=\(queueID)]" }
+    public var text: String { "MessageQueue [topic=\(topic), brokerName=\(brokerName), queueId=\(queueID)]" }
 }
