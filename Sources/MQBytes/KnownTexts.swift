@@ -28,7 +28,8 @@ public struct KnownTexts: Sendable {
     /// The place of texts of `byteCount` bytes, if one is there.
     @inline(__always) public func place(_ byteCount: Int) -> Int? {
         let place = byteCount & (Self.placeCount &- 1)
-        return place < byteCounts.count && byteCounts[place] == byteCount ? place : nil
+        guard byteCount > 0, place < byteCounts.count, byteCounts[place] == byteCount else { return nil }
+        return place
     }
 
     /// Whether `text` is like the one in `place`, at least in `range`: what may differ is no blank, no control character, no

@@ -72,6 +72,7 @@ import Testing
         }
         #expect(known.remembers(text("FIRST")) && !known.remembers(text("OTHER")))
         for _ in 0...KnownTexts.missesMax { _ = try Self.read(text("OTHER"), &known) }
+        #expect(try Self.read("", &known).text.isEmpty && Self.read("x", &known).text == [0x78])
         #expect(known.remembers(text("OTHER")) && !known.remembers(text("FIRST")))
     }
 

@@ -59,7 +59,7 @@ import Testing
             #expect(header.letter(UInt8(ascii: "g"))?.string(in: bytes.span) == g)
             #expect(header.letter(UInt8(ascii: "j"))?.string(in: bytes.span) == "7")
         }
-        #expect(used.remembers(json("3", "5", "", "12")))
+        #expect(used.remembers(json("", "", "", "7")))
         for wrong in ["2147483648", "\"x\"", "-", "", "["] {
             #expect(throws: WireError.self, "\(wrong)") { _ = try read(json("1", "2", "3", wrong)) }
         }
@@ -117,13 +117,17 @@ import Testing
     }
 
     private static func header(_ shape: [String], _ random: inout SeededRandom) -> String {
-        func one(_ values: [String]) -> String { values[Int.random(in: 0..<values.count, using: &random)] }
+        func one(_ values: [String]) -> String {  // mostly of the usual size
+            values[Int.random(in: 0..<4, using: &random) == 0 ? Int.random(in: 0..<values.count, using: &random) : 0]
+        }
         var text = shape[0]
         text = text.replacing("<e>", with: one(["0", "3", "5", "17", "", "x\\u0041"]))
         text = text.replacing("<g>", with: one(["1700000000000", "5", ""]))
         text = text.replacing(
             "<i>", with: one([#"K\u0001v\u0002"#, "", #"a\"b"#, #"c\\"#, #"T\u0001é\u0002"#, "plain"]))
-        text = text.replacing("<opaque>", with: "\(Int32.random(in: -2...200_000_000, using: &random))")
+        text = text.replacing(
+            "<opaque>",
+            with: "\(Int32.random(in: one(["1", "-2"]) == "1" ? 100_000_000...200_000_000 : -2...200, using: &random))")
         for letter in "abcdfhjkm" { text = text.replacing("<\(letter)>", with: "v\(letter)") }
         return text
     }
