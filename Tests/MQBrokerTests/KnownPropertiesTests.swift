@@ -62,6 +62,13 @@ import Testing
         #expect(!known.remembers(text(key: "BBBBB", keys: "k3 k4", own: "y9")), "lengths are others")
     }
 
+    @Test func `a value that holds a separator may not differ`() throws {
+        var known = KnownProperties()
+        _ = try Self.read(#"own\u0001a\u0001b\u0002"#, &known)
+        let other = try Self.read(#"own\u0001axu0001b\u0002"#, &known)
+        #expect(String(decoding: other.text, as: UTF8.self) == "own\u{1}axu0001b\u{2}")
+    }
+
     @Test func `properties give way to others that come again and again, and long ones are not kept`() throws {
         var known = KnownProperties()
         func text(_ name: String) -> String { name + #"\u0001value\u0002"# }
@@ -85,7 +92,7 @@ import Testing
 
     private static func shape(_ random: inout SeededRandom) -> [(name: String, value: String)] {
         (0..<Int.random(in: 0..<12, using: &random)).map { _ in
-            let value = ["true", "1", "12345678", "", "<>", "<><><>", "x y", #"a\"b"#, "é"]
+            let value = ["true", "1", "12345678", "", "<>", "<><><>", "x y", #"a\"b"#, "é", #"a\u0001b"#]
             return (names.randomElement(using: &random) ?? "", value.randomElement(using: &random) ?? "")
         }
     }

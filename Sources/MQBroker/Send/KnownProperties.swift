@@ -82,7 +82,10 @@ struct KnownProperties {
         entry.facts = facts
         var open: [Range<Int>] = []
         Properties.forEach(in: bytes) { name, value in
-            guard SendProperties.takesAnyValue(bytes.extracting(name)) else { return true }
+            // A value with an escape in it could become longer.
+            guard SendProperties.takesAnyValue(bytes.extracting(name)),
+                added[value.lowerBound] == added[value.upperBound]
+            else { return true }
             let escaped = value.lowerBound + 5 * added[value.lowerBound]
             open.append(escaped..<escaped + value.count)
             entry.values[open.count - 1] = Value(escaped: escaped, plain: value.lowerBound, byteCount: value.count)
