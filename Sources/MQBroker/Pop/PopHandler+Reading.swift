@@ -1,3 +1,4 @@
+import MQBase
 import MQBytes
 import MQFilter
 import MQProtocol
@@ -121,6 +122,7 @@ extension PopHandler {
             return
         }
         if request.kind == .pop {
+            session.takes(at: loop.wall.rawValue)
             guard give(session, step, &records, from: start) else { return }
         }
         session.rest += max(0, found.maxOffset - found.nextOffset)

@@ -193,7 +193,8 @@ final class PopHandler {
     private func begin(_ session: PopSession, _ step: PopSession.Step, _ queue: ConsumeQueue) -> PopTable.Begin {
         let request = session.request
         return service.begin(
-            session.key, now: loop.wall.rawValue, openMax: settings.openMax, isOrdered: request.isOrdered,
+            session.key, now: session.asks(at: loop.wall.rawValue), openMax: settings.openMax,
+            isOrdered: request.isOrdered,
             attemptID: request.attemptID, initial: initialOffset(queue, step, request))
     }
 

@@ -13,7 +13,9 @@ final class PopSession {
     }
 
     let request: PopRequest
-    let popTime: Int64
+    /// From when on what it takes is invisible, ms since 1970: when the first messages were taken. One for all queues, as the
+    /// answer has it.
+    private(set) var popTime: Int64
     let reviveQueue: Int32
     var steps: [Step] = []
     /// The step it is at.
@@ -39,6 +41,12 @@ final class PopSession {
         self.popTime = popTime
         self.reviveQueue = reviveQueue
     }
+
+    /// Messages are about to be taken. A disk may have been waited for since it began: that time is not taken from theirs.
+    func takes(at now: Int64) { if count == 0 { popTime = now } }
+
+    /// As of when a queue's ordered messages must be free: what is taken later is as old as what was taken first.
+    func asks(at now: Int64) -> Int64 { count == 0 ? now : popTime }
 
     /// Notes where the queue ends, before it is read.
     func seen(_ queue: ConsumeQueue) { ends.append((queue, queue.maxOffset)) }
