@@ -69,6 +69,19 @@ import Testing
         #expect(String(decoding: other.text, as: UTF8.self) == "own\u{1}axu0001b\u{2}")
     }
 
+    @Test func `a backslash of a binary header is no escape`() throws {
+        var known = KnownProperties()
+        _ = try Self.read(#"KEYS\u0001value\u0002"#, &known)
+        let text = #"KEYS\u0001other\u0002"#
+        var frame = ByteBuffer()
+        RemotingCommand(.sendMessageV2, ["i": text]).encode(into: &frame, as: .rocketMQ)
+        var header = RemotingHeader()
+        try header.decode(try #require(try RemotingFrame.decode(frame.span, at: 0)), in: frame.span)
+        var properties = ByteBuffer()
+        _ = known.read(try #require(header.letter(UInt8(ascii: "i"))), in: frame.span, into: &properties)
+        #expect(properties.span.toString() == text)
+    }
+
     @Test func `properties give way to others that come again and again, and long ones are not kept`() throws {
         var known = KnownProperties()
         func text(_ name: String) -> String { name + #"\u0001value\u0002"# }
@@ -79,7 +92,7 @@ import Testing
         }
         #expect(known.remembers(text("FIRST")) && !known.remembers(text("OTHER")))
         for _ in 0...KnownTexts.missesMax { _ = try Self.read(text("OTHER"), &known) }
-        #expect(try Self.read("", &known).text.isEmpty && Self.read("x", &known).text == [0x78])
+        #expect(try Self.read("", &known).text.isEmpty && Self.read("x", &known).text == [0x78], "too short")
         #expect(known.remembers(text("OTHER")) && !known.remembers(text("FIRST")))
     }
 

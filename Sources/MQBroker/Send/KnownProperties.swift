@@ -40,14 +40,15 @@ struct KnownProperties {
     ) -> SendProperties {
         properties.removeAll()
         let came = bytes.extracting(text.range)
-        if let place = place(came) {
+        // Where nothing is escaped a backslash is one: a text of a binary header is not what the same bytes are in JSON.
+        if text.isEscaped, let place = place(came) {
             restore(place, came, into: &properties)
             texts.noteHit(place)
             return known[place].facts
         }
         text.append(from: bytes, to: &properties)
         let facts = properties.withBytes(0..<properties.count) { SendProperties($0) }
-        if texts.wants(came.count) {
+        if text.isEscaped, texts.wants(came.count) {
             properties.withBytes(0..<properties.count) { remember(came, $0, facts) }
         }
         return facts
